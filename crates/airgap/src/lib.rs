@@ -1,0 +1,1 @@
+//! The bundle that crosses the air gap, and nothing else.

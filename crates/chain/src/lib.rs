@@ -1,0 +1,1 @@
+//! Amounts, addresses, transaction plans, digests and independent decoding.

@@ -1,0 +1,2 @@
+//! custodyctl.
+fn main() {}

@@ -1,0 +1,2 @@
+//! coldsign.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Policy: rules, limits, quorums, verdicts that explain themselves.

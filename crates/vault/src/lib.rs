@@ -1,0 +1,1 @@
+//! The vault state machine: commands in, events out.

@@ -1,0 +1,2 @@
+//! custodyd.
+fn main() {}
