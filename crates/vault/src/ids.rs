@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+use custodyd_policy::WithdrawalId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 /// A text that is not an identity of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +76,21 @@ prefixed_id!(
     /// A key pair of an HSM: `key_` and the 32 hex digits of its CKA_ID.
     KeyId, "key_", "a key id (key_ and 32 lowercase hex digits)"
 );
+
+impl TransactionId {
+    /// The id of a withdrawal's `attempt`-th transaction: derived, so that planning needs no randomness and the same
+    /// plan can't exist under two ids.
+    pub fn of_attempt(withdrawal: &WithdrawalId, attempt: u32) -> Self {
+        let hash = Sha256::new()
+            .chain_update("custodyd/transaction/v1\n")
+            .chain_update(withdrawal.as_str())
+            .chain_update(attempt.to_be_bytes())
+            .finalize();
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Self::from_bytes(id)
+    }
+}
 
 impl KeyId {
     /// The CKA_ID under which the key lies on its token (PKCS#11 3.0 §4.6.3).
