@@ -15,13 +15,15 @@ impl Vault {
     /// One step forward: the timers that are due, or else the plans that can be made.
     /// The caller applies it and asks again until nothing comes.
     pub(super) fn decide_advance(&self, now: Timestamp) -> Vec<Event> {
-        let due: Vec<Event> = self
-            .timers
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .filter_map(|(_, id)| self.withdrawals.get(id))
-            .filter_map(|withdrawal| self.decide_due(withdrawal, now))
-            .collect();
+        let mut due = Vec::new();
+        for (_, id) in self.timers.iter().take_while(|(at, _)| *at <= now) {
+            let Some(withdrawal) = self.withdrawals.get(id) else { continue };
+            due.extend(self.decide_due(withdrawal, now));
+            if matches!(withdrawal.state, WithdrawalState::HoldingForLimit { .. }) {
+                // What this one takes of the limit must count before the next is judged.
+                break;
+            }
+        }
         if !due.is_empty() {
             return due;
         }
