@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Address, FeeQuote, Network, OutPoint};
+use custodyd_chain::{Address, Amount, FeeQuote, Network, OutPoint};
 use custodyd_policy::{
     ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Policy, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::{
-    Ed25519Key, ExportId, FreezeScope, JournalKey, KeyId, StatedEffects, Transaction, TransactionId, TransactionState,
+    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Transaction, TransactionId, TransactionState,
     Wallet, Withdrawal, WithdrawalState,
 };
 
@@ -191,6 +191,21 @@ impl Vault {
     /// Whether nothing of this wallet may be planned, signed or sent.
     pub fn is_frozen(&self, wallet: &WalletId) -> bool {
         self.frozen.contains_key(&FreezeScope::Vault) || self.frozen.contains_key(&FreezeScope::Wallet(wallet.clone()))
+    }
+
+    /// What a wallet holds on the chain, and how much of it no transaction holds back.
+    pub fn balances(&self, wallet: &Wallet) -> (Amount, Amount) {
+        let zero = Amount::zero(wallet.network.asset());
+        match &wallet.funds {
+            Funds::Account(account) => {
+                (account.balance.unwrap_or(zero), account.available().unwrap_or(zero))
+            }
+            Funds::Coins(coins) => coins.values().fold((zero, zero), |(balance, available), coin| {
+                let add = |sum: Amount| sum.checked_add(&coin.amount).unwrap_or(sum);
+                let free = !self.taken.contains_key(&coin.outpoint);
+                (add(balance), if free { add(available) } else { available })
+            }),
+        }
     }
 
     /// What policy takes a destination for.
