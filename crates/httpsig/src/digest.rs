@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn any_other_form_is_refused() {
-        let good = content_digest(b"body");
+        let good = content_digest(b"");
         for sent in [
             String::new(),
             format!("{good} "),
@@ -89,15 +89,10 @@ mod tests {
             good.replace("sha-256", "md5"),
             "sha-256=:AAAA:".to_owned(),
             "sha-256=::".to_owned(),
-            // The last digit's spare bits set: the same 32 bytes, another text.
-            good.replace("I=:", "J=:"),
+            // The digest of the empty body with a spare bit of its last digit set: the same 32 bytes, another text.
+            "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=:".to_owned(),
         ] {
-            if sent != good {
-                assert_eq!(
-                    check(&sent, b"body"),
-                    Err(HttpSigError::ContentDigest(sent))
-                );
-            }
+            assert_eq!(check(&sent, b""), Err(HttpSigError::ContentDigest(sent)));
         }
     }
 }
