@@ -68,13 +68,11 @@ pub enum Reason {
     /// A limit applies and has room.
     LimitWithin {
         /// What the limit saw.
-        #[serde(flatten)]
         check: LimitCheck,
     },
     /// A limit applies and has no room.
     LimitExceeded {
         /// What the limit saw.
-        #[serde(flatten)]
         check: LimitCheck,
         /// What follows.
         on_breach: BreachKind,
@@ -93,7 +91,6 @@ pub enum Reason {
     /// Something could not be evaluated, and what cannot be judged is denied.
     EvaluationFailed {
         /// What.
-        #[serde(flatten)]
         fault: Fault,
     },
 }
