@@ -73,8 +73,18 @@ impl When {
     pub(crate) fn observe(&self, subject: &Subject<'_>) -> Vec<Observation> {
         let mut seen = Vec::new();
         list(&mut seen, "tier", self.tier.as_ref(), &subject.tier);
-        list(&mut seen, "asset", self.asset.as_ref(), &subject.amount.asset());
-        list(&mut seen, "destination", self.destination.as_ref(), &subject.class);
+        list(
+            &mut seen,
+            "asset",
+            self.asset.as_ref(),
+            &subject.amount.asset(),
+        );
+        list(
+            &mut seen,
+            "destination",
+            self.destination.as_ref(),
+            &subject.class,
+        );
         if let Some(range) = &self.amount {
             seen.push(Observation {
                 field: "amount".to_owned(),

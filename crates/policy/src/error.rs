@@ -76,9 +76,7 @@ pub enum PolicyFault {
     Empty,
     #[error("the policy has {bytes} bytes; at most {MAX_POLICY_BYTES} are read")]
     TooLarge { bytes: usize },
-    #[error("more than {most} levels of tables or lists; a policy needs four")]
-    TooDeep { most: usize },
-    /// Not TOML, a key that is unknown or missing, or a value of the wrong type.
+    /// Not TOML, nested too deeply, a key that is unknown or missing, or a value of the wrong type.
     #[error("{message}")]
     Syntax { message: String },
     #[error("version {found} is unknown; write `version = 1`")]
@@ -97,7 +95,9 @@ pub enum PolicyFault {
         group: GroupId,
         known: String,
     },
-    #[error("{place}: a quorum of zero of \"{group}\" asks for nobody; write at least 1, or remove it")]
+    #[error(
+        "{place}: a quorum of zero of \"{group}\" asks for nobody; write at least 1, or remove it"
+    )]
     ZeroQuorum { place: Place, group: GroupId },
     #[error(
         "{place}: a quorum of {quorum} of \"{group}\", which has {members}; write at most {members}, or add people to the group"
@@ -114,25 +114,33 @@ pub enum PolicyFault {
         "{place}: {require} cannot be met, because one person counts once and the groups overlap; lower a quorum, or add people"
     )]
     QuorumsOverlap { place: Place, require: String },
-    #[error("{place}: an empty list of requirements; write for example [{{ group = \"security\", quorum = 2 }}]")]
+    #[error(
+        "{place}: an empty list of requirements; write for example [{{ group = \"security\", quorum = 2 }}]"
+    )]
     NoRequirements { place: Place },
     #[error(
         "rule \"{rule}\" can allow a {tier} withdrawal without any approval; add `[tiers]` with `{tier} = {{ group = \"…\", quorum = 2 }}`, or limit the rule by `tier`"
     )]
     TierWithoutFloor { rule: RuleId, tier: Tier },
 
-    #[error("no rule with effect = \"allow\"; everything would be denied, for which there is the freeze")]
+    #[error(
+        "no rule with effect = \"allow\"; everything would be denied, for which there is the freeze"
+    )]
     NothingAllowed,
     #[error("rule id \"{id}\" is used before, on line {first}; give each rule an id of its own")]
     DuplicateRule { id: RuleId, first: usize },
     #[error("limit id \"{id}\" is used before, on line {first}; give each limit an id of its own")]
     DuplicateLimit { id: LimitId, first: usize },
-    #[error("{place}: a deny rule has no `{key}`, nothing can overcome it; remove `{key}`, or write effect = \"require\"")]
+    #[error(
+        "{place}: a deny rule has no `{key}`, nothing can overcome it; remove `{key}`, or write effect = \"require\""
+    )]
     DenyAsks { place: Place, key: &'static str },
     #[error("{place}: effect = \"require\" asks for nothing; add `require` or `hold`")]
     RequiresNothing { place: Place },
 
-    #[error("{place}: `{field}` is an empty list, so it can never match; name something, or remove `{field}`")]
+    #[error(
+        "{place}: `{field}` is an empty list, so it can never match; name something, or remove `{field}`"
+    )]
     EmptyList { place: Place, field: &'static str },
     #[error("{place}: `{field}` names {value} twice; name it once")]
     DuplicateInList {
@@ -161,15 +169,21 @@ pub enum PolicyFault {
         above: Asset,
         at_most: Asset,
     },
-    #[error("{place}: no amount is above {above} and at most {at_most}, so it can never match; write `above` below `at_most`")]
+    #[error(
+        "{place}: no amount is above {above} and at most {at_most}, so it can never match; write `above` below `at_most`"
+    )]
     EmptyRange {
         place: Place,
         above: String,
         at_most: String,
     },
-    #[error("{place}: an amount in {asset} never matches another asset; write asset = [\"{asset}\"], or remove `asset`")]
+    #[error(
+        "{place}: an amount in {asset} never matches another asset; write asset = [\"{asset}\"], or remove `asset`"
+    )]
     AssetNeverMatches { place: Place, asset: Asset },
-    #[error("{place}: blocked destinations are always denied, so it can never match; name another class as well, or remove it")]
+    #[error(
+        "{place}: blocked destinations are always denied, so it can never match; name another class as well, or remove it"
+    )]
     OnlyBlocked { place: Place },
 
     #[error("{place}: `{key}`: {error}")]
@@ -178,13 +192,17 @@ pub enum PolicyFault {
         key: &'static str,
         error: DurationError,
     },
-    #[error("{place}: `{key}` = {found} is no time of day; write \"HH:MM\", from \"00:00\" to \"24:00\"")]
+    #[error(
+        "{place}: `{key}` = {found} is no time of day; write \"HH:MM\", from \"00:00\" to \"24:00\""
+    )]
     Clock {
         place: Place,
         key: &'static str,
         found: Quoted,
     },
-    #[error("{place}: `from` and `to` are the same, so it can never match; for whole days write from = \"00:00\", to = \"24:00\"")]
+    #[error(
+        "{place}: `from` and `to` are the same, so it can never match; for whole days write from = \"00:00\", to = \"24:00\""
+    )]
     EmptyHours { place: Place },
     #[error("{place}: utc_offset_minutes = {found} is no offset; write minutes from -720 to 840")]
     UtcOffset { place: Place, found: i64 },
@@ -199,7 +217,9 @@ pub enum PolicyFault {
         asset: Asset,
         max: Asset,
     },
-    #[error("{place}: on_breach = \"quorum\" without `require`; add for example require = [{{ group = \"treasury\", quorum = 2 }}]")]
+    #[error(
+        "{place}: on_breach = \"quorum\" without `require`; add for example require = [{{ group = \"treasury\", quorum = 2 }}]"
+    )]
     QuorumWithoutRequire { place: Place },
     #[error("{place}: `require` without on_breach = \"quorum\"; write that, or remove `require`")]
     RequireWithoutQuorum { place: Place },

@@ -46,9 +46,11 @@ impl Day {
             _ => Self::Wed,
         }
     }
+}
 
-    const fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Mon => "mon",
             Self::Tue => "tue",
             Self::Wed => "wed",
@@ -56,7 +58,7 @@ impl Day {
             Self::Fri => "fri",
             Self::Sat => "sat",
             Self::Sun => "sun",
-        }
+        })
     }
 }
 
@@ -101,7 +103,7 @@ impl Hours {
     /// The local time of `at` as the hours see it, such as `fri 17:05`.
     pub(crate) fn describe(&self, at: Timestamp) -> String {
         let (day, minute) = self.local(at);
-        format!("{} {}", Day::of(day).name(), Clock(minute))
+        format!("{} {}", Day::of(day), Clock(minute))
     }
 }
 
@@ -109,10 +111,14 @@ impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "in {}-{}", Clock(self.from), Clock(self.to))?;
         if self.days.len() < Day::ALL.len() {
-            let names: Vec<_> = self.days.iter().map(|day| day.name()).collect();
+            let names: Vec<_> = self.days.iter().map(Day::to_string).collect();
             write!(f, " on {}", names.join(","))?;
         }
-        let sign = if self.utc_offset_minutes < 0 { '-' } else { '+' };
+        let sign = if self.utc_offset_minutes < 0 {
+            '-'
+        } else {
+            '+'
+        };
         let offset = self.utc_offset_minutes.unsigned_abs();
         if offset == 0 {
             f.write_str(" UTC")
@@ -204,7 +210,9 @@ mod tests {
     fn a_time_of_day_is_two_digits_a_colon_and_two_digits() {
         assert_eq!(parse_clock("00:00"), Some(0));
         assert_eq!(parse_clock("24:00"), Some(1440));
-        for text in ["", "9:00", "09:0", "09:60", "24:01", "25:00", "-1:00", "09:00:00", "0900", "+9:00"] {
+        for text in [
+            "", "9:00", "09:0", "09:60", "24:01", "25:00", "-1:00", "09:00:00", "0900", "+9:00",
+        ] {
             assert_eq!(parse_clock(text), None, "{text}");
         }
     }

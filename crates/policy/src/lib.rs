@@ -19,18 +19,29 @@
     )
 )]
 
+mod condition;
+mod error;
+mod evaluate;
 mod facts;
+mod hours;
 mod ids;
+mod limit;
+mod parse;
+mod policy;
 mod reason;
 mod requirement;
 mod time;
 mod verdict;
+mod window;
 
+pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 pub use facts::{DestinationClass, Facts, Tier};
 pub use ids::{
     ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, Quoted, RuleId, VaultId,
     WalletId, WithdrawalId,
 };
+pub use limit::Dimension;
+pub use policy::{Governance, Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
 pub use requirement::{Groups, Requirement, Shortfall};
 pub use time::{
@@ -38,3 +49,4 @@ pub use time::{
     parse_duration,
 };
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
+pub use window::{LimitBook, LimitUsage};

@@ -37,7 +37,14 @@ impl PartialEq for LimitBook {
             let all = book.history.admissions();
             all.map(|(_, withdrawal, s)| {
                 let place = (s.vault.clone(), s.wallet.clone(), s.tier, s.client.clone());
-                (withdrawal, place, s.amount, s.destination.clone(), s.class, s.at)
+                (
+                    withdrawal,
+                    place,
+                    s.amount,
+                    s.destination.clone(),
+                    s.class,
+                    s.at,
+                )
             })
             .collect()
         };
@@ -217,7 +224,10 @@ impl Used<'_> {
             return U256::ZERO;
         };
         let own = self.own.map(|own| series.weight_of(own, t));
-        series.within(t).weight.saturating_sub(own.unwrap_or_default())
+        series
+            .within(t)
+            .weight
+            .saturating_sub(own.unwrap_or_default())
     }
 
     /// The first instant, not before `t`, at which `asked` more is at most `max`.

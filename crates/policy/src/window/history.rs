@@ -102,14 +102,16 @@ impl History {
     }
 
     /// Everything still admitted, oldest first.
-    pub(crate) fn admissions(
-        &self,
-    ) -> impl Iterator<Item = (u64, WithdrawalId, Subject<'_>)> {
+    pub(crate) fn admissions(&self) -> impl Iterator<Item = (u64, WithdrawalId, Subject<'_>)> {
         (self.first..)
             .zip(&self.records)
             .filter_map(|(sequence, record)| {
                 let admission = record.as_ref()?;
-                Some((sequence, admission.withdrawal, self.names.subject(admission)?))
+                Some((
+                    sequence,
+                    admission.withdrawal,
+                    self.names.subject(admission)?,
+                ))
             })
     }
 

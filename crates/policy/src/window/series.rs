@@ -158,7 +158,10 @@ mod tests {
         let mut series = Series::new(100);
         series.push(ms(u64::MAX), 0, U256::from(7));
         assert_eq!(series.within(ms(u64::MAX)).count, 1);
-        assert_eq!(series.fits_at(ms(u64::MAX), U256::from(1), U256::from(7)), None);
+        assert_eq!(
+            series.fits_at(ms(u64::MAX), U256::from(1), U256::from(7)),
+            None
+        );
     }
 
     #[test]
