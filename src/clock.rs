@@ -20,7 +20,7 @@ impl Clock {
         Self(Arc::new(|| {
             let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             let millis = since_epoch.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-            Timestamp::from_millis(millis.unwrap_or(0))
+            Timestamp::from_ms(millis.unwrap_or(0))
         }))
     }
 

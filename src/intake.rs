@@ -107,7 +107,7 @@ impl Intake {
             kind: kind.to_owned(),
             principal: principal.to_owned(),
             nonce: nonce.to_owned(),
-            at_ms: self.clock.now().as_millis(),
+            at_ms: self.clock.now().as_ms(),
             request,
         };
         let answer = self.answers.as_ref().map(|answers| answers.expect(&id));

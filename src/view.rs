@@ -230,7 +230,7 @@ pub struct ExportView {
 }
 
 fn ms(at: Timestamp) -> u64 {
-    at.as_millis()
+    at.as_ms()
 }
 
 /// The document of a withdrawal.

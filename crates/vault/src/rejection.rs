@@ -15,7 +15,9 @@ pub enum Rejection {
     #[error("{0} is not known to this vault")]
     UnknownPrincipal(String),
     /// The key was used for another request.
-    #[error("idempotency key {0:?} was used for another request; use a fresh key for a new withdrawal")]
+    #[error(
+        "idempotency key {0:?} was used for another request; use a fresh key for a new withdrawal"
+    )]
     IdempotencyKeyReused(String),
     /// The key is empty, too long or not printable.
     #[error("an idempotency key is 1 to 128 printable ASCII characters")]

@@ -25,7 +25,12 @@ impl Vault {
             return Ok(Vec::new());
         }
         let (scope, reason, operator) = (scope.clone(), reason.to_owned(), operator.clone());
-        Ok(vec![Event::Frozen { scope, reason, operator, evidence: evidence.clone() }])
+        Ok(vec![Event::Frozen {
+            scope,
+            reason,
+            operator,
+            evidence: evidence.clone(),
+        }])
     }
 
     pub(super) fn decide_unfreeze(
@@ -40,19 +45,31 @@ impl Vault {
             FreezeScope::Wallet(wallet) => format!("wallet {wallet}"),
         };
         let freeze = self.frozen.get(scope).ok_or(Rejection::NotFrozen(name))?;
-        let required = self.policy.unfreeze_requirements();
+        let required = self.policy.governance().unfreeze.as_slice();
         let groups = self.policy.groups();
-        if !required.iter().filter_map(|r| groups.get(&r.group)).any(|members| members.contains(operator)) {
+        if !required
+            .iter()
+            .filter_map(|r| groups.get(&r.group))
+            .any(|members| members.contains(operator))
+        {
             return Err(Rejection::NotEligible(operator.clone()));
         }
         let mut votes = freeze.votes.clone();
         if !votes.insert(operator.clone()) {
             return Ok(Vec::new());
         }
-        let vote =
-            Event::UnfreezeVoted { scope: scope.clone(), operator: operator.clone(), evidence: evidence.clone() };
+        let vote = Event::UnfreezeVoted {
+            scope: scope.clone(),
+            operator: operator.clone(),
+            evidence: evidence.clone(),
+        };
         match self.policy.satisfied(required, &votes) {
-            Ok(()) => Ok(vec![vote, Event::Unfrozen { scope: scope.clone() }]),
+            Ok(()) => Ok(vec![
+                vote,
+                Event::Unfrozen {
+                    scope: scope.clone(),
+                },
+            ]),
             Err(_) => Ok(vec![vote]),
         }
     }
