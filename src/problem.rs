@@ -79,7 +79,7 @@ impl From<Rejection> for Problem {
             | Rejection::UnknownTransaction(_)
             | Rejection::UnknownKey(_)
             | Rejection::UnknownExport(_) => (404, "There is no such thing"),
-            Rejection::StatementDiffers(_) | Rejection::StatementExpired(_) => (409, "The statement is void"),
+            Rejection::StatementDiffers(_) | Rejection::StatementExpired(_) | Rejection::VoteTooOld(_) => (409, "The statement is void"),
             Rejection::StatementSignature(_) | Rejection::StatementSender { .. } => {
                 (403, "The statement is not signed by its operator")
             }

@@ -1,9 +1,7 @@
 //! What readers see: documents made from the state, stored beside the journal, and rebuilt from it at will.
 
-use std::collections::BTreeMap;
-
 use custodyd_chain::Effects;
-use custodyd_policy::{Timestamp, Verdict};
+use custodyd_policy::{LimitUsage, Timestamp, Verdict};
 use custodyd_vault::{
     APPROVAL_DOMAIN, Decision, ExportId, ExportState, FreezeScope, Funds, KeyId, StatedEffects, TransactionId,
     TransactionState, Vault, WithdrawalState,
@@ -379,12 +377,30 @@ pub fn export(vault: &Vault, id: &ExportId) -> Option<ExportView> {
 pub struct LimitView {
     /// The limit's id in the policy.
     pub limit: String,
-    /// What it is kept for: a wallet's name, an asset, …
+    /// What it is kept for, such as `wallet hot-ltc`.
     pub scope: String,
     /// The window's length in milliseconds.
     pub window_ms: u64,
-    /// The rest, by name: used, max, count.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    pub numbers: BTreeMap<String, serde_json::Value>,
+    /// Used within the window that ends now.
+    pub used: String,
+    /// The most that may be used within any window.
+    pub max: String,
+    /// Withdrawals in the window.
+    pub count: u64,
+    /// When the oldest of them leaves the window, Unix milliseconds.
+    pub frees_at: Option<u64>,
+}
+
+impl From<&LimitUsage> for LimitView {
+    fn from(usage: &LimitUsage) -> Self {
+        Self {
+            limit: usage.limit.to_string(),
+            scope: usage.key.clone(),
+            window_ms: usage.window_ms,
+            used: usage.used.to_string(),
+            max: usage.max.to_string(),
+            count: usage.count,
+            frees_at: usage.frees_at.map(ms),
+        }
+    }
 }

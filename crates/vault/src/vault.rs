@@ -9,7 +9,7 @@ use custodyd_policy::{
 };
 
 use crate::{
-    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Transaction,
+    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Touch, Transaction,
     TransactionId, TransactionState, Wallet, Withdrawal, WithdrawalState,
 };
 
@@ -220,6 +220,24 @@ impl Vault {
                     })
             }
         }
+    }
+
+    /// Whether a key still has to be made.
+    pub fn wants_key(&self, key: &KeyId) -> bool {
+        self.keys_to_make.contains(key)
+    }
+
+    /// Every output and nonce that is held back, as the events that reserved them said.
+    pub fn reservations(&self) -> Vec<Touch> {
+        let mut held = Vec::new();
+        for (id, transaction) in &self.transactions {
+            let effects = transaction.plan.effects();
+            held.extend(effects.inputs.iter().map(|o| Touch::ReserveOutpoint(effects.network, *o, id.clone())));
+            if let (Some(account), Some(nonce)) = (effects.account, effects.nonce) {
+                held.push(Touch::ReserveNonce(effects.network, account, nonce, id.clone()));
+            }
+        }
+        held
     }
 
     /// What policy takes a destination for.

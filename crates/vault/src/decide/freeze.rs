@@ -1,8 +1,11 @@
 //! Stopping is one person's right; going on takes the quorum that the policy names.
 
-use custodyd_policy::OperatorId;
+use custodyd_policy::{OperatorId, Timestamp};
 
 use crate::{Event, Evidence, FreezeScope, Rejection, Vault, decide::is_plain_text};
+
+/// How far a signer's clock may be behind.
+const SIGNERS_CLOCK_MS: u64 = 5_000;
 
 impl Vault {
     pub(super) fn decide_freeze(
@@ -37,6 +40,7 @@ impl Vault {
         &self,
         scope: &FreezeScope,
         operator: &OperatorId,
+        signed_at: Timestamp,
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
         self.check_operator(operator)?;
@@ -45,6 +49,10 @@ impl Vault {
             FreezeScope::Wallet(wallet) => format!("wallet {wallet}"),
         };
         let freeze = self.frozen.get(scope).ok_or(Rejection::NotFrozen(name))?;
+        // The signature's clock has whole seconds, and is the operator's.
+        if signed_at.as_ms().saturating_add(SIGNERS_CLOCK_MS) < freeze.at.as_ms() {
+            return Err(Rejection::VoteTooOld(operator.clone()));
+        }
         let required = self.policy.governance().unfreeze.as_slice();
         let groups = self.policy.groups();
         if !required
