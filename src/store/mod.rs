@@ -14,12 +14,13 @@ mod cursor;
 mod dump;
 mod error;
 mod fold;
+mod history;
 mod inbox;
 mod postgres;
-mod reads;
 mod record;
 mod rows;
 mod sqlite;
+mod views;
 mod violation;
 
 pub use crate::journal::{HeadRow, JournalRow};
