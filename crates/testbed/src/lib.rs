@@ -1,1 +1,33 @@
-//! Real parts for tests, demo and benchmarks: nodes, tokens, databases, daemons.
+//! Real parts for tests, demo and benchmarks: Litecoin Core, Anvil, PostgreSQL, SoftHSM tokens, and custodyd itself.
+//!
+//! Every part has a port and a folder of its own on this machine, and ends with its owner: by pid when it is dropped, and by
+//! the kernel when the owning process is killed. A part that is not installed is an error that says `make setup`, never a test
+//! that is skipped. The interface blocks: a part is a child process, and waiting for it needs no runtime.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+mod anvil;
+mod child;
+mod daemon;
+mod error;
+mod litecoind;
+mod local_http;
+mod parts;
+mod postgres;
+mod remote_token;
+mod scratch;
+mod soft_token;
+
+pub use anvil::{Anvil, AnvilOptions, Mining};
+pub use child::{Child, Signal};
+pub use daemon::Daemon;
+pub use error::TestbedError;
+pub use litecoind::Litecoind;
+pub use local_http::{Response, get, post_json};
+pub use parts::{SOFTHSM_MODULE, p11_kit_client_module, pkcs11_spy_module};
+pub use postgres::Postgres;
+pub use remote_token::RemoteToken;
+pub use scratch::{free_port, random_hex, write_file, write_secret};
+pub use soft_token::SoftToken;

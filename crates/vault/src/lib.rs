@@ -1,1 +1,44 @@
-//! The vault state machine: commands in, events out.
+//! The vault: the unit of consistency of custodyd, as a pure state machine.
+//!
+//! [`Vault::decide`] takes a [`Command`] and a time and says what happens ([`Event`]s) or why nothing does
+//! ([`Rejection`]); [`Vault::apply`] folds an event in. Nothing here does I/O, reads a clock or draws a random number, so
+//! replaying the journal gives the same state, bit for bit. What is outstanding is derived from the state
+//! ([`Vault::pending_effects`]), never remembered: a restart and a normal step are the same.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod apply;
+mod command;
+mod credential;
+mod decide;
+mod effect;
+mod event;
+mod genesis;
+mod ids;
+mod rejection;
+mod statement;
+mod transaction;
+mod vault;
+mod wallet;
+mod withdrawal;
+
+pub use apply::{ReplayFault, Touch};
+pub use command::{ChainPosition, Command, Decide, Evidence, FreezeScope, RequestWithdrawal};
+pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
+pub use effect::Effect;
+pub use event::{CancelledBy, Event, Recorded, Request};
+pub use genesis::{Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
+pub use ids::{ExportId, IdError, KeyId, TransactionId};
+pub use rejection::Rejection;
+pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
+pub use transaction::{Transaction, TransactionState};
+pub use vault::{Export, ExportState, Freeze, Vault};
+pub use wallet::{Account, Funds, KeySlot, Wallet};
+pub use withdrawal::{Vote, Withdrawal, WithdrawalState};

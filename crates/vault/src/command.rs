@@ -1,0 +1,217 @@
+//! What enters a vault. Everything that influences a decision comes in here, with its time and its ids.
+
+use std::collections::BTreeSet;
+
+use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, PublicKey, RawTransaction};
+use custodyd_policy::{ClientId, OperatorId, VaultId, WalletId, WithdrawalId};
+use serde_json::Value;
+
+use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId};
+
+/// The signed request a command came in, kept in the journal so that it can be verified for ever.
+pub type Evidence = Value;
+
+/// A client asks for a payout.
+#[derive(Debug, Clone)]
+pub struct RequestWithdrawal {
+    /// The id it will have.
+    pub id: WithdrawalId,
+    /// Who asks, as authenticated.
+    pub client: ClientId,
+    /// The vault the request names.
+    pub vault: VaultId,
+    /// The client's key for this request; asking again under it gives the same withdrawal.
+    pub idempotency_key: String,
+    /// SHA-256 of the request's body, hex: tells a repetition from a reuse of the key.
+    pub body_digest: String,
+    /// What is to be paid.
+    pub asset: Asset,
+    /// How much, in the asset's unit, as the client wrote it.
+    pub amount: String,
+    /// To whom, as the client wrote it.
+    pub destination: String,
+    /// The client's own reference.
+    pub reference: String,
+    /// The wallet to pay from; routed when absent.
+    pub wallet: Option<WalletId>,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
+/// An operator decides on a withdrawal.
+#[derive(Debug, Clone)]
+pub struct Decide {
+    /// Who sent it, as authenticated; must be whom the statement names.
+    pub operator: OperatorId,
+    /// What they signed.
+    pub statement: Statement,
+    /// Their signature over its challenge.
+    pub signature: Ed25519Signature,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
+/// What a freeze covers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FreezeScope {
+    /// Everything.
+    Vault,
+    /// One wallet.
+    Wallet(WalletId),
+}
+
+/// What a node says of a transaction that was broadcast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChainPosition {
+    /// In the mempool.
+    Pending,
+    /// The node doesn't know it (any more).
+    Unknown,
+    /// In the block of this height, on the best chain.
+    Included {
+        /// Height of its block.
+        height: u64,
+        /// Blocks from its own to the best one, both counted: at least 1.
+        confirmations: u32,
+        /// Whether it did what it said; an Ethereum transaction can be included and have failed.
+        succeeded: bool,
+    },
+    /// An input or the nonce is spent by another transaction that is in a block.
+    Conflicted,
+}
+
+/// One thing that happened outside.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A client asks for a payout.
+    RequestWithdrawal(Box<RequestWithdrawal>),
+    /// An operator approves, rejects or cancels.
+    Decide(Box<Decide>),
+    /// A client takes its own request back.
+    CancelByClient {
+        /// Which.
+        id: WithdrawalId,
+        /// Who.
+        client: ClientId,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// An operator stops signing, at once.
+    Freeze {
+        /// What.
+        scope: FreezeScope,
+        /// Why, for people.
+        reason: String,
+        /// Who.
+        operator: OperatorId,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// An operator votes to let a frozen scope go on; the policy's quorum lifts it.
+    Unfreeze {
+        /// What.
+        scope: FreezeScope,
+        /// Who.
+        operator: OperatorId,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// One more receiving address of an online Bitcoin-family wallet.
+    RequestAddress {
+        /// The wallet.
+        wallet: WalletId,
+        /// The key's id, random.
+        key: KeyId,
+        /// Who asked.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// The HSM made (or already held) a key that was asked for.
+    KeyMade {
+        /// Its id.
+        key: KeyId,
+        /// Its public half, as the HSM gives it.
+        public_key: PublicKey,
+    },
+    /// A node's view of a Bitcoin-family wallet: its confirmed unspent outputs.
+    ObserveCoins {
+        /// The wallet.
+        wallet: WalletId,
+        /// All of them.
+        coins: Vec<Coin>,
+    },
+    /// A node's view of an account, all three at one block.
+    ObserveAccount {
+        /// The wallet.
+        wallet: WalletId,
+        /// Its balance.
+        balance: Amount,
+        /// Count of its transactions in blocks: the next nonce the chain accepts.
+        nonce: u64,
+        /// The block.
+        height: u64,
+    },
+    /// What a transaction costs now.
+    ObserveFee {
+        /// Where.
+        network: Network,
+        /// How much.
+        quote: FeeQuote,
+    },
+    /// What became of a transaction.
+    ObserveTransaction {
+        /// Which.
+        transaction: TransactionId,
+        /// Where it is.
+        position: ChainPosition,
+    },
+    /// Time passed, or something was observed: let go on what can.
+    Advance,
+    /// The HSM signed a plan, and the result was verified.
+    Signed {
+        /// Which.
+        transaction: TransactionId,
+        /// Only an assembled and independently decoded transaction is a RawTransaction.
+        raw: RawTransaction,
+        /// How many HSM signatures it took.
+        signatures: u32,
+    },
+    /// The node took the transaction (or had it already).
+    Broadcast {
+        /// Which.
+        transaction: TransactionId,
+    },
+    /// Prepare a bundle for the air-gapped signer.
+    ExportCold {
+        /// The export's id.
+        id: ExportId,
+        /// Only this wallet's withdrawals.
+        wallet: Option<WalletId>,
+        /// Only these; all that wait when empty.
+        withdrawals: BTreeSet<WithdrawalId>,
+        /// Who asked.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// The bundle was built, its manifest signed and both stored.
+    ExportBuilt {
+        /// Which.
+        export: ExportId,
+        /// SHA-256 of the manifest's canonical form, hex.
+        manifest_sha256: String,
+    },
+    /// A bundle came back signed; each transaction was assembled from its signatures and the exported plan.
+    ImportCold {
+        /// The export it answers.
+        export: ExportId,
+        /// One for each exported transaction, no more, no fewer.
+        signed: Vec<(TransactionId, RawTransaction)>,
+        /// Who brought it.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
+}

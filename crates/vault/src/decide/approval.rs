@@ -1,0 +1,172 @@
+//! People decide. What they signed must be, field by field, what this withdrawal would do.
+
+use std::collections::BTreeSet;
+
+use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId};
+
+use crate::{
+    APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal,
+    WithdrawalState,
+};
+
+impl Vault {
+    pub(super) fn decide_vote(
+        &self,
+        asked: &Decide,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let statement = &asked.statement;
+        let withdrawal = self.known_withdrawal(&statement.withdrawal)?;
+        self.check_statement(asked, withdrawal, now)?;
+        let operator = &statement.operator;
+        if withdrawal.votes.contains_key(operator) && statement.decision != Decision::Cancel {
+            return Err(Rejection::AlreadyDecided(operator.clone()));
+        }
+        let (statement, signature, evidence) =
+            (statement.clone(), asked.signature, asked.evidence.clone());
+        match (statement.decision, &withdrawal.state) {
+            (Decision::Approve, WithdrawalState::AwaitingApproval { .. }) => {
+                self.check_eligible(withdrawal, operator)?;
+                Ok(vec![Event::Approved {
+                    statement,
+                    signature,
+                    evidence,
+                }])
+            }
+            (Decision::Reject, WithdrawalState::AwaitingApproval { .. }) => {
+                self.check_eligible(withdrawal, operator)?;
+                Ok(vec![Event::Rejected {
+                    statement,
+                    signature,
+                    evidence,
+                }])
+            }
+            (Decision::Cancel, _) if is_cancellable(withdrawal) => {
+                let id = withdrawal.id.clone();
+                Ok(vec![Event::Cancelled {
+                    id,
+                    by: CancelledBy::Operator {
+                        statement,
+                        signature,
+                    },
+                    evidence,
+                }])
+            }
+            (decision, _) => Err(Rejection::NotNow(
+                self.withdrawal_state_name(withdrawal),
+                past(decision),
+            )),
+        }
+    }
+
+    pub(super) fn decide_client_cancel(
+        &self,
+        id: &WithdrawalId,
+        client: &ClientId,
+        evidence: &Evidence,
+    ) -> Result<Vec<Event>, Rejection> {
+        let withdrawal = self.known_withdrawal(id)?;
+        if withdrawal.request.client != *client {
+            return Err(Rejection::OtherClient(id.clone()));
+        }
+        if !is_cancellable(withdrawal) {
+            return Err(Rejection::NotNow(
+                self.withdrawal_state_name(withdrawal),
+                past(Decision::Cancel),
+            ));
+        }
+        let by = CancelledBy::Client(client.clone());
+        Ok(vec![Event::Cancelled {
+            id: id.clone(),
+            by,
+            evidence: evidence.clone(),
+        }])
+    }
+
+    fn check_statement(
+        &self,
+        asked: &Decide,
+        withdrawal: &Withdrawal,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let statement = &asked.statement;
+        if statement.operator != asked.operator {
+            let (sender, signer) = (asked.operator.clone(), statement.operator.clone());
+            return Err(Rejection::StatementSender { sender, signer });
+        }
+        let keys = self.operators.get(&statement.operator).ok_or_else(|| {
+            Rejection::UnknownPrincipal(format!("operator {}", statement.operator))
+        })?;
+        let nonce_is_hex =
+            statement.nonce.len() == 32 && statement.nonce.bytes().all(|b| b.is_ascii_hexdigit());
+        let expected = self.stated_effects(withdrawal);
+        let differs = [
+            (statement.domain != APPROVAL_DOMAIN, "domain"),
+            (statement.vault != self.id, "vault"),
+            (statement.effects.network != expected.network, "network"),
+            (statement.effects.wallet != expected.wallet, "wallet"),
+            (
+                statement.effects.destination != expected.destination,
+                "destination",
+            ),
+            (statement.effects.amount != expected.amount, "amount"),
+            (statement.policy != self.policy.hash(), "policy"),
+            (!nonce_is_hex, "nonce"),
+        ];
+        if let Some((_, field)) = differs.into_iter().find(|(wrong, _)| *wrong) {
+            return Err(Rejection::StatementDiffers(field));
+        }
+        if statement.expires_at <= now {
+            return Err(Rejection::StatementExpired(statement.expires_at));
+        }
+        let keys: Vec<_> = keys.iter().map(|key| key.verifying_key()).collect();
+        if !statement.is_signed_by(&keys, &asked.signature.0) {
+            return Err(Rejection::StatementSignature(statement.operator.clone()));
+        }
+        Ok(())
+    }
+
+    fn check_eligible(
+        &self,
+        withdrawal: &Withdrawal,
+        operator: &OperatorId,
+    ) -> Result<(), Rejection> {
+        let groups = self.policy.groups();
+        let asked: BTreeSet<_> = withdrawal
+            .requirements()
+            .iter()
+            .filter_map(|r| groups.get(&r.group))
+            .flatten()
+            .collect();
+        if asked.contains(operator) {
+            Ok(())
+        } else {
+            Err(Rejection::NotEligible(operator.clone()))
+        }
+    }
+
+    pub(super) fn known_withdrawal(&self, id: &WithdrawalId) -> Result<&Withdrawal, Rejection> {
+        self.withdrawals
+            .get(id)
+            .ok_or_else(|| Rejection::UnknownWithdrawal(id.clone()))
+    }
+}
+
+/// Nothing was planned for it, so that taking it back can't race a signature.
+fn is_cancellable(withdrawal: &Withdrawal) -> bool {
+    matches!(
+        withdrawal.state,
+        WithdrawalState::AwaitingApproval { .. }
+            | WithdrawalState::Holding { .. }
+            | WithdrawalState::HoldingForLimit { .. }
+            | WithdrawalState::Approved { .. }
+    )
+}
+
+fn past(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::Reject => "rejected",
+        Decision::Cancel => "cancelled",
+    }
+}

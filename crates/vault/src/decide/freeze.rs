@@ -1,0 +1,84 @@
+//! Stopping is one person's right; going on takes the quorum that the policy names.
+
+use custodyd_policy::OperatorId;
+
+use crate::{Event, Evidence, FreezeScope, Rejection, Vault, decide::is_plain_text};
+
+impl Vault {
+    pub(super) fn decide_freeze(
+        &self,
+        scope: &FreezeScope,
+        reason: &str,
+        operator: &OperatorId,
+        evidence: &Evidence,
+    ) -> Result<Vec<Event>, Rejection> {
+        self.check_operator(operator)?;
+        if let FreezeScope::Wallet(wallet) = scope
+            && !self.wallets.contains_key(wallet)
+        {
+            return Err(Rejection::UnknownWallet(wallet.clone()));
+        }
+        if reason.trim().is_empty() || !is_plain_text(reason, 500) {
+            return Err(Rejection::ReasonForm);
+        }
+        if self.frozen.contains_key(scope) {
+            return Ok(Vec::new());
+        }
+        let (scope, reason, operator) = (scope.clone(), reason.to_owned(), operator.clone());
+        Ok(vec![Event::Frozen {
+            scope,
+            reason,
+            operator,
+            evidence: evidence.clone(),
+        }])
+    }
+
+    pub(super) fn decide_unfreeze(
+        &self,
+        scope: &FreezeScope,
+        operator: &OperatorId,
+        evidence: &Evidence,
+    ) -> Result<Vec<Event>, Rejection> {
+        self.check_operator(operator)?;
+        let name = match scope {
+            FreezeScope::Vault => format!("vault {}", self.id),
+            FreezeScope::Wallet(wallet) => format!("wallet {wallet}"),
+        };
+        let freeze = self.frozen.get(scope).ok_or(Rejection::NotFrozen(name))?;
+        let required = self.policy.governance().unfreeze.as_slice();
+        let groups = self.policy.groups();
+        if !required
+            .iter()
+            .filter_map(|r| groups.get(&r.group))
+            .any(|members| members.contains(operator))
+        {
+            return Err(Rejection::NotEligible(operator.clone()));
+        }
+        let mut votes = freeze.votes.clone();
+        if !votes.insert(operator.clone()) {
+            return Ok(Vec::new());
+        }
+        let vote = Event::UnfreezeVoted {
+            scope: scope.clone(),
+            operator: operator.clone(),
+            evidence: evidence.clone(),
+        };
+        match self.policy.satisfied(required, &votes) {
+            Ok(()) => Ok(vec![
+                vote,
+                Event::Unfrozen {
+                    scope: scope.clone(),
+                },
+            ]),
+            Err(_) => Ok(vec![vote]),
+        }
+    }
+
+    fn check_operator(&self, operator: &OperatorId) -> Result<(), Rejection> {
+        if self.operators.contains_key(operator) {
+            Ok(())
+        } else {
+            Err(Rejection::UnknownPrincipal(format!("operator {operator}")))
+        }
+    }
+}

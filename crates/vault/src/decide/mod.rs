@@ -1,0 +1,123 @@
+//! Deciding: a command and a time in, events or a typed refusal out. The state is only read.
+
+mod approval;
+mod chain;
+mod cold;
+mod freeze;
+mod keys;
+mod plan;
+mod request;
+mod timers;
+
+use custodyd_policy::Timestamp;
+
+use crate::{Command, Event, Rejection, TransactionState, Vault};
+
+impl Vault {
+    /// What a command leads to. An empty list means: nothing new.
+    ///
+    /// # Errors
+    /// The command is refused and nothing changes.
+    pub fn decide(&self, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+        match command {
+            Command::RequestWithdrawal(request) => self.decide_request(request, now),
+            Command::Decide(decide) => self.decide_vote(decide, now),
+            Command::CancelByClient {
+                id,
+                client,
+                evidence,
+            } => self.decide_client_cancel(id, client, evidence),
+            Command::Freeze {
+                scope,
+                reason,
+                operator,
+                evidence,
+            } => self.decide_freeze(scope, reason, operator, evidence),
+            Command::Unfreeze {
+                scope,
+                operator,
+                evidence,
+            } => self.decide_unfreeze(scope, operator, evidence),
+            Command::RequestAddress {
+                wallet,
+                key,
+                by,
+                evidence,
+            } => self.decide_request_address(wallet, key, by, evidence),
+            Command::KeyMade { key, public_key } => self.decide_key_made(key, public_key),
+            Command::ObserveCoins { wallet, coins } => self.decide_coins(wallet, coins),
+            Command::ObserveAccount {
+                wallet,
+                balance,
+                nonce,
+                height,
+            } => self.decide_account(wallet, *balance, *nonce, *height),
+            Command::ObserveFee { network, quote } => Ok(self.decide_fee(*network, quote, now)),
+            Command::ObserveTransaction {
+                transaction,
+                position,
+            } => self.decide_position(transaction, position),
+            Command::Advance => Ok(self.decide_advance(now)),
+            Command::Signed {
+                transaction,
+                raw,
+                signatures,
+            } => {
+                let entry = self.known_transaction(transaction)?;
+                if entry.state != TransactionState::Planned || entry.export.is_some() {
+                    let state = entry.state_name();
+                    return Err(Rejection::TransactionState(
+                        transaction.clone(),
+                        state,
+                        "a signature",
+                    ));
+                }
+                let (transaction, raw) = (transaction.clone(), raw.clone());
+                Ok(vec![Event::TransactionSigned {
+                    transaction,
+                    raw,
+                    signatures: *signatures,
+                }])
+            }
+            Command::Broadcast { transaction } => {
+                match self.known_transaction(transaction)?.state {
+                    TransactionState::Signed => Ok(vec![Event::TransactionBroadcast {
+                        transaction: transaction.clone(),
+                    }]),
+                    TransactionState::Planned => Err(Rejection::TransactionState(
+                        transaction.clone(),
+                        "planned",
+                        "a broadcast",
+                    )),
+                    _ => Ok(Vec::new()),
+                }
+            }
+            Command::ExportCold {
+                id,
+                wallet,
+                withdrawals,
+                by,
+                evidence,
+            } => self.decide_export(id, wallet.as_ref(), withdrawals, by, evidence, now),
+            Command::ExportBuilt {
+                export,
+                manifest_sha256,
+            } => self.decide_built(export, manifest_sha256),
+            Command::ImportCold {
+                export,
+                signed,
+                by,
+                evidence,
+            } => self.decide_import(export, signed, by, evidence),
+        }
+    }
+}
+
+/// Whether a text may be shown to people as it is: no control characters, no direction marks (Unicode TR 36 §2.1).
+pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
+    text.chars().count() <= most
+        && !text.chars().any(|c| {
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        })
+}

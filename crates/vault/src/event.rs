@@ -1,0 +1,323 @@
+//! What happened in a vault. The journal is a list of these, and the state is their fold.
+
+use custodyd_chain::{
+    Address, Amount, Coin, FeeQuote, Network, OutPoint, Plan, PublicKey, RawTransaction,
+};
+use custodyd_policy::{
+    ClientId, DestinationClass, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId,
+};
+
+/// An event with its place in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its number, from 1 without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// An accepted request for a payout, parsed once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Who asked.
+    pub client: ClientId,
+    /// Under which key of theirs.
+    pub idempotency_key: String,
+    /// SHA-256 of the body, hex.
+    pub body_digest: String,
+    /// Where and to whom.
+    pub destination: Address,
+    /// What arrives there.
+    pub amount: Amount,
+    /// The client's reference.
+    pub reference: String,
+    /// The wallet the client named, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<WalletId>,
+}
+
+/// Who took a withdrawal back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum CancelledBy {
+    /// The client that asked.
+    Client(ClientId),
+    /// An operator, with what they signed.
+    Operator {
+        /// What they signed.
+        statement: Statement,
+        /// Their signature.
+        signature: Ed25519Signature,
+    },
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The vault began.
+    VaultCreated {
+        /// Its first state.
+        genesis: Box<Genesis>,
+    },
+    /// A key is to be made; its id is durable before the HSM is asked.
+    KeyRequested {
+        /// For which wallet.
+        wallet: WalletId,
+        /// Its id.
+        key: KeyId,
+        /// Who asked.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// A key exists.
+    KeyMade {
+        /// Its id.
+        key: KeyId,
+        /// Its public half.
+        public_key: PublicKey,
+    },
+    /// A payout was asked for.
+    WithdrawalRequested {
+        /// Its id.
+        id: WithdrawalId,
+        /// What was asked.
+        request: Request,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// Policy spoke.
+    WithdrawalJudged {
+        /// On which.
+        id: WithdrawalId,
+        /// The wallet that would pay.
+        wallet: WalletId,
+        /// What the destination was taken for.
+        class: DestinationClass,
+        /// What it said, and why.
+        verdict: Verdict,
+    },
+    /// An operator approved.
+    Approved {
+        /// What they signed.
+        statement: Statement,
+        /// Their signature.
+        signature: Ed25519Signature,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// An operator refused.
+    Rejected {
+        /// What they signed.
+        statement: Statement,
+        /// Their signature.
+        signature: Ed25519Signature,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// It was taken back before anything was planned.
+    Cancelled {
+        /// Which.
+        id: WithdrawalId,
+        /// By whom.
+        by: CancelledBy,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// Nobody completed the quorum in time.
+    Expired {
+        /// Which.
+        id: WithdrawalId,
+    },
+    /// Its hold time is over.
+    HoldEnded {
+        /// Which.
+        id: WithdrawalId,
+    },
+    /// It may be paid, but not now; it waits for the wallet to change.
+    PlanningBlocked {
+        /// Which.
+        id: WithdrawalId,
+        /// Why.
+        reason: String,
+    },
+    /// Inputs or a nonce are reserved for exactly these bytes.
+    TransactionPlanned {
+        /// Its id.
+        transaction: TransactionId,
+        /// From which wallet.
+        wallet: WalletId,
+        /// What it pays.
+        withdrawals: Vec<WithdrawalId>,
+        /// The bytes to be signed, as a plan.
+        plan: Plan,
+        /// The fee quote it was made with.
+        quote: FeeQuote,
+        /// The export it leaves in, for a cold wallet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        export: Option<ExportId>,
+    },
+    /// It carries valid signatures; from here on it can confirm whatever happens.
+    TransactionSigned {
+        /// Which.
+        transaction: TransactionId,
+        /// The bytes that are broadcast, always these.
+        raw: RawTransaction,
+        /// How many HSM signatures of this daemon it took; 0 when it was signed offline.
+        signatures: u32,
+    },
+    /// A node took it.
+    TransactionBroadcast {
+        /// Which.
+        transaction: TransactionId,
+    },
+    /// It is in a block.
+    TransactionIncluded {
+        /// Which.
+        transaction: TransactionId,
+        /// That block's height.
+        height: u64,
+        /// Whether it did what it said (EVM status).
+        succeeded: bool,
+    },
+    /// Its block left the best chain; the stored bytes go out again.
+    TransactionReorged {
+        /// Which.
+        transaction: TransactionId,
+    },
+    /// Deep enough.
+    TransactionFinal {
+        /// Which.
+        transaction: TransactionId,
+        /// Blocks from its own to the best one when that was decided.
+        confirmations: u32,
+    },
+    /// Another transaction took its inputs or nonce; the wallet is frozen, since only somebody else can have signed that.
+    TransactionConflicted {
+        /// Which.
+        transaction: TransactionId,
+    },
+    /// A node's view of a wallet's coins changed.
+    CoinsObserved {
+        /// Which wallet.
+        wallet: WalletId,
+        /// New ones.
+        added: Vec<Coin>,
+        /// Those no longer unspent.
+        removed: Vec<OutPoint>,
+    },
+    /// A node's view of an account changed.
+    AccountObserved {
+        /// Which wallet.
+        wallet: WalletId,
+        /// Its balance.
+        balance: Amount,
+        /// The next nonce the chain accepts.
+        nonce: u64,
+        /// At this block.
+        height: u64,
+    },
+    /// Fees as a node tells them.
+    FeeObserved {
+        /// Where.
+        network: Network,
+        /// How much.
+        quote: FeeQuote,
+    },
+    /// An operator stopped signing.
+    Frozen {
+        /// What.
+        scope: FreezeScope,
+        /// Why.
+        reason: String,
+        /// Who.
+        operator: OperatorId,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// An operator voted to go on.
+    UnfreezeVoted {
+        /// What.
+        scope: FreezeScope,
+        /// Who.
+        operator: OperatorId,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// The quorum was reached.
+    Unfrozen {
+        /// What.
+        scope: FreezeScope,
+    },
+    /// A bundle is to be built of these transactions.
+    ColdExportRequested {
+        /// Its id.
+        export: ExportId,
+        /// The transactions in it, planned just before.
+        transactions: Vec<TransactionId>,
+        /// Who asked.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// The bundle is there to be fetched.
+    ColdExportBuilt {
+        /// Which.
+        export: ExportId,
+        /// SHA-256 of its manifest, hex.
+        manifest_sha256: String,
+    },
+    /// It came back, every transaction signed.
+    ColdImported {
+        /// Which.
+        export: ExportId,
+        /// Who brought it.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
+}
+
+impl Event {
+    /// The event's type, as the journal's `kind` column has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::VaultCreated { .. } => "vault_created",
+            Self::KeyRequested { .. } => "key_requested",
+            Self::KeyMade { .. } => "key_made",
+            Self::WithdrawalRequested { .. } => "withdrawal_requested",
+            Self::WithdrawalJudged { .. } => "withdrawal_judged",
+            Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Expired { .. } => "expired",
+            Self::HoldEnded { .. } => "hold_ended",
+            Self::PlanningBlocked { .. } => "planning_blocked",
+            Self::TransactionPlanned { .. } => "transaction_planned",
+            Self::TransactionSigned { .. } => "transaction_signed",
+            Self::TransactionBroadcast { .. } => "transaction_broadcast",
+            Self::TransactionIncluded { .. } => "transaction_included",
+            Self::TransactionReorged { .. } => "transaction_reorged",
+            Self::TransactionFinal { .. } => "transaction_final",
+            Self::TransactionConflicted { .. } => "transaction_conflicted",
+            Self::CoinsObserved { .. } => "coins_observed",
+            Self::AccountObserved { .. } => "account_observed",
+            Self::FeeObserved { .. } => "fee_observed",
+            Self::Frozen { .. } => "frozen",
+            Self::UnfreezeVoted { .. } => "unfreeze_voted",
+            Self::Unfrozen { .. } => "unfrozen",
+            Self::ColdExportRequested { .. } => "cold_export_requested",
+            Self::ColdExportBuilt { .. } => "cold_export_built",
+            Self::ColdImported { .. } => "cold_imported",
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The first state of a vault: who, which wallets, which policy. Everything else is an event on top of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use custodyd_chain::{Address, Amount, FeeCaps, Network, PublicKey};
+use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Ed25519Key, KeyId};
+
+/// A vault at its beginning, as the genesis ceremony wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The vault.
+    pub vault: VaultId,
+    /// Its policy, as TOML.
+    pub policy: String,
+    /// The HSM key that signs the journal's head.
+    pub journal_key: JournalKey,
+    /// The people who approve. One entry is one person, however many credentials they hold.
+    pub operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    /// The services that ask.
+    pub clients: BTreeMap<ClientId, Ed25519Key>,
+    /// The wallets, by name.
+    pub wallets: BTreeMap<WalletId, WalletSpec>,
+    /// Destinations known from the start.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub address_book: BTreeMap<String, Address>,
+    /// Destinations never paid.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub blocked: BTreeSet<Address>,
+}
+
+/// The key that signs the journal's head and the manifests of cold exports: P-256, in the online HSM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalKey {
+    /// Its CKA_ID.
+    pub key: KeyId,
+    /// Its public point, compressed SEC1, in hex.
+    pub public_key: String,
+}
+
+/// A wallet as the genesis defines it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalletSpec {
+    /// How it may sign.
+    pub tier: Tier,
+    /// Where it lives.
+    pub network: Network,
+    /// What a transaction of it may cost in fees at most.
+    pub fee_caps: FeeCaps,
+    /// Blocks on top of and including the transaction's own until it counts as final; at least 1.
+    pub confirmations: u32,
+    /// Its first key.
+    pub key: WalletKey,
+}
+
+/// Where a wallet's key is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum WalletKey {
+    /// In the online HSM, made there under this id after the id was durable.
+    Online(KeyId),
+    /// On an air-gapped token; only its public half is known here.
+    Offline(PublicKey),
+}
+
+/// A genesis that can't be the start of a vault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// The policy doesn't parse.
+    #[error("the policy is not usable: {0}")]
+    Policy(String),
+    /// A group of the policy names somebody who is not an operator.
+    #[error("the policy's groups name {0}, who is not among the operators")]
+    UnknownOperator(OperatorId),
+    /// Somebody without a credential can't approve.
+    #[error("operator {0} has no key")]
+    NoCredential(OperatorId),
+    /// The same key for two speakers would let one act as the other.
+    #[error("the key {0} belongs to two speakers; each needs a key of their own")]
+    SharedCredential(String),
+    /// No wallet, nothing to keep.
+    #[error("a vault needs at least one wallet")]
+    NoWallet,
+    /// A wallet whose tier and key don't go together.
+    #[error("wallet {0}: a {1} wallet needs its key {2}")]
+    KeyPlace(WalletId, Tier, &'static str),
+    /// Two wallets on one key would reserve the same coins twice.
+    #[error("wallets share the key of {0}; each needs its own")]
+    SharedKey(WalletId),
+    /// An asset on two networks in one vault can't be told apart by its name.
+    #[error("wallet {0}: {1} lives on another network in this vault already")]
+    TwoNetworks(WalletId, String),
+    /// Caps in another asset than the wallet's.
+    #[error("wallet {wallet}: the fee cap {cap} is not in the wallet's asset")]
+    FeeCapAsset {
+        /// The wallet.
+        wallet: WalletId,
+        /// The cap it was given.
+        cap: Amount,
+    },
+    /// Zero confirmations would call final what is not even in a block.
+    #[error("wallet {0}: confirmations must be at least 1")]
+    Confirmations(WalletId),
+    /// An address on a network that no wallet uses.
+    #[error("{0} is on a network that no wallet of this vault uses")]
+    ForeignAddress(Address),
+}
+
+impl Genesis {
+    /// Checks that a vault can start from this, and gives its policy.
+    pub fn validate(&self) -> Result<Policy, GenesisError> {
+        let policy =
+            Policy::parse(&self.policy).map_err(|e| GenesisError::Policy(e.to_string()))?;
+        for member in policy.groups().values().flatten() {
+            if !self.operators.contains_key(member) {
+                return Err(GenesisError::UnknownOperator(member.clone()));
+            }
+        }
+        self.validate_credentials()?;
+        self.validate_wallets()?;
+        let networks: BTreeSet<Network> = self.wallets.values().map(|w| w.network).collect();
+        for address in self.address_book.values().chain(&self.blocked) {
+            if !networks.contains(&address.network()) {
+                return Err(GenesisError::ForeignAddress(address.clone()));
+            }
+        }
+        Ok(policy)
+    }
+
+    fn validate_credentials(&self) -> Result<(), GenesisError> {
+        let mut seen = BTreeSet::new();
+        for (operator, keys) in &self.operators {
+            if keys.is_empty() {
+                return Err(GenesisError::NoCredential(operator.clone()));
+            }
+        }
+        for key in self
+            .operators
+            .values()
+            .flatten()
+            .chain(self.clients.values())
+        {
+            if !seen.insert(key.to_string()) {
+                return Err(GenesisError::SharedCredential(key.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_wallets(&self) -> Result<(), GenesisError> {
+        if self.wallets.is_empty() {
+            return Err(GenesisError::NoWallet);
+        }
+        let mut networks = BTreeMap::new();
+        let mut keys = BTreeSet::new();
+        for (id, wallet) in &self.wallets {
+            let asset = wallet.network.asset();
+            if *networks.entry(asset).or_insert(wallet.network) != wallet.network {
+                return Err(GenesisError::TwoNetworks(id.clone(), asset.to_string()));
+            }
+            match (&wallet.key, wallet.tier) {
+                (WalletKey::Online(_), Tier::Hot | Tier::Warm)
+                | (WalletKey::Offline(_), Tier::Cold) => {}
+                (_, Tier::Cold) => {
+                    return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "offline"));
+                }
+                _ => return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "online")),
+            }
+            let key = match &wallet.key {
+                WalletKey::Online(key) => key.to_string(),
+                WalletKey::Offline(public) => hex::encode(public.to_bytes()),
+            };
+            if !keys.insert(key) {
+                return Err(GenesisError::SharedKey(id.clone()));
+            }
+            if wallet.fee_caps.absolute.asset() != asset {
+                return Err(GenesisError::FeeCapAsset {
+                    wallet: id.clone(),
+                    cap: wallet.fee_caps.absolute,
+                });
+            }
+            if wallet.confirmations == 0 {
+                return Err(GenesisError::Confirmations(id.clone()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The state of a vault, and how to read it. Only [`Vault::apply`] changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use custodyd_chain::{Address, Amount, FeeQuote, Network, OutPoint};
+use custodyd_policy::{
+    ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Policy, Timestamp, VaultId,
+    WalletId, WithdrawalId,
+};
+
+use crate::{
+    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Transaction,
+    TransactionId, TransactionState, Wallet, Withdrawal, WithdrawalState,
+};
+
+/// A scope in which nothing is planned, signed or sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// Why.
+    pub reason: String,
+    /// Who froze it; nobody when the vault did by itself.
+    pub by: Option<OperatorId>,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who voted to lift it.
+    pub votes: BTreeSet<OperatorId>,
+}
+
+/// How far a cold export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportState {
+    /// Transactions planned, bundle to be built.
+    Requested,
+    /// Bundle to be fetched and signed.
+    Built,
+    /// Came back signed.
+    Imported,
+}
+
+/// A cold export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// What it holds.
+    pub transactions: Vec<TransactionId>,
+    /// How far it is.
+    pub state: ExportState,
+    /// SHA-256 of its manifest, hex, once built.
+    pub manifest_sha256: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+/// A vault: everything that a decision depends on.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    pub(crate) id: VaultId,
+    pub(crate) seq: u64,
+    pub(crate) policy: Policy,
+    pub(crate) journal_key: JournalKey,
+    pub(crate) operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    pub(crate) clients: BTreeMap<ClientId, Ed25519Key>,
+    pub(crate) known: BTreeSet<Address>,
+    pub(crate) blocked: BTreeSet<Address>,
+    pub(crate) own: BTreeMap<Address, WalletId>,
+    pub(crate) wallets: BTreeMap<WalletId, Wallet>,
+    pub(crate) keys: BTreeMap<KeyId, WalletId>,
+    pub(crate) withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
+    pub(crate) idempotency: BTreeMap<(ClientId, String), WithdrawalId>,
+    pub(crate) limits: LimitBook,
+    pub(crate) transactions: BTreeMap<TransactionId, Transaction>,
+    /// Every outpoint a plan ever took. A signature may exist for it, so it is never planned again.
+    pub(crate) taken: BTreeMap<OutPoint, TransactionId>,
+    pub(crate) exports: BTreeMap<ExportId, Export>,
+    pub(crate) fees: BTreeMap<Network, (FeeQuote, Timestamp)>,
+    pub(crate) frozen: BTreeMap<FreezeScope, Freeze>,
+    pub(crate) timers: BTreeSet<(Timestamp, WithdrawalId)>,
+    /// Transactions with something left to do.
+    pub(crate) open: BTreeSet<TransactionId>,
+    pub(crate) keys_to_make: BTreeSet<KeyId>,
+    pub(crate) exports_to_build: BTreeSet<ExportId>,
+}
+
+impl Vault {
+    /// Its name.
+    pub fn id(&self) -> &VaultId {
+        &self.id
+    }
+
+    /// The number of the last event applied.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The key that signs the journal.
+    pub fn journal_key(&self) -> &JournalKey {
+        &self.journal_key
+    }
+
+    /// The credentials of an operator.
+    pub fn operator(&self, id: &OperatorId) -> Option<&[Ed25519Key]> {
+        self.operators.get(id).map(Vec::as_slice)
+    }
+
+    /// The credential of a client.
+    pub fn client(&self, id: &ClientId) -> Option<&Ed25519Key> {
+        self.clients.get(id)
+    }
+
+    /// All operators with their credentials.
+    pub fn operators(&self) -> &BTreeMap<OperatorId, Vec<Ed25519Key>> {
+        &self.operators
+    }
+
+    /// All clients with their credentials.
+    pub fn clients(&self) -> &BTreeMap<ClientId, Ed25519Key> {
+        &self.clients
+    }
+
+    /// Its wallets.
+    pub fn wallets(&self) -> &BTreeMap<WalletId, Wallet> {
+        &self.wallets
+    }
+
+    /// Its payouts.
+    pub fn withdrawals(&self) -> &BTreeMap<WithdrawalId, Withdrawal> {
+        &self.withdrawals
+    }
+
+    /// Its transactions.
+    pub fn transactions(&self) -> &BTreeMap<TransactionId, Transaction> {
+        &self.transactions
+    }
+
+    /// Its cold exports.
+    pub fn exports(&self) -> &BTreeMap<ExportId, Export> {
+        &self.exports
+    }
+
+    /// What is frozen.
+    pub fn frozen(&self) -> &BTreeMap<FreezeScope, Freeze> {
+        &self.frozen
+    }
+
+    /// The wallet a key belongs to.
+    pub fn wallet_of_key(&self, key: &KeyId) -> Option<&WalletId> {
+        self.keys.get(key)
+    }
+
+    /// The last fee quote of a network, and when it was observed.
+    pub fn fee_quote(&self, network: Network) -> Option<(&FeeQuote, Timestamp)> {
+        self.fees.get(&network).map(|(quote, at)| (quote, *at))
+    }
+
+    /// How much of each limit is used at `now`.
+    pub fn limit_usage(&self, now: Timestamp) -> Vec<LimitUsage> {
+        self.limits.usage(&self.policy, now)
+    }
+
+    /// The withdrawal made under a client's idempotency key.
+    pub fn withdrawal_for_key(&self, client: &ClientId, key: &str) -> Option<&Withdrawal> {
+        self.idempotency
+            .get(&(client.clone(), key.to_owned()))
+            .and_then(|id| self.withdrawals.get(id))
+    }
+
+    /// What a withdrawal would do, as an operator's statement has it.
+    pub fn stated_effects(&self, withdrawal: &Withdrawal) -> StatedEffects {
+        StatedEffects {
+            network: withdrawal.request.destination.network(),
+            wallet: withdrawal.wallet.clone(),
+            destination: withdrawal.request.destination.clone(),
+            amount: withdrawal.request.amount,
+        }
+    }
+
+    /// The name of a withdrawal's state, its transaction's included.
+    pub fn withdrawal_state_name(&self, withdrawal: &Withdrawal) -> &'static str {
+        match withdrawal
+            .transaction()
+            .and_then(|id| self.transactions.get(id))
+        {
+            Some(transaction) => transaction.state_name(),
+            None => withdrawal.state_name(),
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Whether nothing of this wallet may be planned, signed or sent.
+    pub fn is_frozen(&self, wallet: &WalletId) -> bool {
+        self.frozen.contains_key(&FreezeScope::Vault)
+            || self
+                .frozen
+                .contains_key(&FreezeScope::Wallet(wallet.clone()))
+    }
+
+    /// What a wallet holds on the chain, and how much of it no transaction holds back.
+    pub fn balances(&self, wallet: &Wallet) -> (Amount, Amount) {
+        let zero = Amount::zero(wallet.network.asset());
+        match &wallet.funds {
+            Funds::Account(account) => (
+                account.balance.unwrap_or(zero),
+                account.available().unwrap_or(zero),
+            ),
+            Funds::Coins(coins) => {
+                coins
+                    .values()
+                    .fold((zero, zero), |(balance, available), coin| {
+                        let add = |sum: Amount| sum.checked_add(&coin.amount).unwrap_or(sum);
+                        let free = !self.taken.contains_key(&coin.outpoint);
+                        (add(balance), if free { add(available) } else { available })
+                    })
+            }
+        }
+    }
+
+    /// What policy takes a destination for.
+    pub fn classify(&self, destination: &Address) -> DestinationClass {
+        if self.blocked.contains(destination) {
+            DestinationClass::Blocked
+        } else if self.own.contains_key(destination) {
+            DestinationClass::Own
+        } else if self.known.contains(destination) {
+            DestinationClass::Known
+        } else {
+            DestinationClass::New
+        }
+    }
+
+    /// Payouts that a cold wallet may be asked to sign, in order.
+    pub fn awaiting_export(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.wallets
+            .values()
+            .filter(|w| w.tier == custodyd_policy::Tier::Cold)
+            .flat_map(|w| w.ready.iter().chain(&w.blocked))
+            .filter_map(|(_, id)| self.withdrawals.get(id))
+    }
+
+    /// Whether a plan may be signed right now: its wallet is not frozen, its payouts are in this transaction and no other,
+    /// and each is paid exactly as approved.
+    pub fn may_sign(&self, id: &TransactionId) -> bool {
+        let Some(transaction) = self.transactions.get(id) else {
+            return false;
+        };
+        transaction.state == TransactionState::Planned
+            && !self.is_frozen(&transaction.wallet)
+            && transaction.withdrawals.iter().all(|w| {
+                self.withdrawals
+                    .get(w)
+                    .is_some_and(|w| w.state == WithdrawalState::InTransaction(id.clone()))
+            })
+            && self.check_plan(transaction).is_ok()
+    }
+}

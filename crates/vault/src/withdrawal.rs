@@ -1,0 +1,135 @@
+//! One payout: from a signed request to the transaction that pays it.
+
+use std::collections::BTreeMap;
+
+use custodyd_policy::{
+    DestinationClass, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
+};
+
+use crate::{Decision, Request, TransactionId};
+
+/// Where a payout is. From `InTransaction` on, its transaction's state says the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WithdrawalState {
+    /// Stored, not judged yet: only between two events of one batch.
+    Received,
+    /// Policy refused it.
+    Denied,
+    /// People are asked.
+    AwaitingApproval {
+        /// Until then.
+        expires_at: Timestamp,
+    },
+    /// Allowed, but a hold time runs in which any operator may cancel.
+    Holding {
+        /// When it ends.
+        until: Timestamp,
+    },
+    /// A velocity limit is used up; it is judged again when the window frees.
+    HoldingForLimit {
+        /// When that is, at the earliest.
+        until: Timestamp,
+    },
+    /// May be planned as soon as funds and a fee quote are there.
+    Approved {
+        /// Why it could not be planned, if that was tried.
+        blocked: Option<String>,
+    },
+    /// Part of a transaction.
+    InTransaction(TransactionId),
+    /// An operator refused it.
+    Rejected,
+    /// Nobody completed the quorum in time.
+    Expired,
+    /// Taken back.
+    Cancelled,
+    /// Its transaction confirmed without paying (an EVM call that failed).
+    Failed(String),
+}
+
+/// One person's decision, with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vote {
+    /// What they decided.
+    pub decision: Decision,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One payout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Withdrawal {
+    /// Its id.
+    pub id: WithdrawalId,
+    /// Its place in the journal: the order of payment and of lists.
+    pub seq: u64,
+    /// What was asked.
+    pub request: Request,
+    /// The wallet that pays.
+    pub wallet: WalletId,
+    /// What the destination was taken for.
+    pub class: DestinationClass,
+    /// What policy said last.
+    pub verdict: Option<Verdict>,
+    /// Decisions so far, one a person.
+    pub votes: BTreeMap<OperatorId, Vote>,
+    /// Where it is.
+    pub state: WithdrawalState,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Withdrawal {
+    /// The approvals that policy asks for.
+    pub fn requirements(&self) -> &[Requirement] {
+        match self.verdict.as_ref().map(|v| &v.outcome) {
+            Some(custodyd_policy::Outcome::Allow { requirements, .. }) => requirements,
+            _ => &[],
+        }
+    }
+
+    /// The hold time that policy asks for, in milliseconds.
+    pub fn hold_ms(&self) -> u64 {
+        match self.verdict.as_ref().map(|v| &v.outcome) {
+            Some(custodyd_policy::Outcome::Allow { hold_ms, .. }) => *hold_ms,
+            _ => 0,
+        }
+    }
+
+    /// When a timer of it is due.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            WithdrawalState::AwaitingApproval { expires_at } => Some(expires_at),
+            WithdrawalState::Holding { until } | WithdrawalState::HoldingForLimit { until } => {
+                Some(until)
+            }
+            _ => None,
+        }
+    }
+
+    /// The transaction that pays it, once there is one.
+    pub fn transaction(&self) -> Option<&TransactionId> {
+        match &self.state {
+            WithdrawalState::InTransaction(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Its state's name, while no transaction pays it.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            WithdrawalState::Received => "received",
+            WithdrawalState::Denied => "denied",
+            WithdrawalState::AwaitingApproval { .. } => "awaiting_approval",
+            WithdrawalState::Holding { .. } | WithdrawalState::HoldingForLimit { .. } => "holding",
+            WithdrawalState::Approved { .. } => "approved",
+            WithdrawalState::InTransaction(_) => "planned",
+            WithdrawalState::Rejected => "rejected",
+            WithdrawalState::Expired => "expired",
+            WithdrawalState::Cancelled => "cancelled",
+            WithdrawalState::Failed(_) => "failed",
+        }
+    }
+}
