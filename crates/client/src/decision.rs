@@ -119,7 +119,7 @@ fn state(
     Ok(Statement {
         domain: APPROVAL_DOMAIN.to_owned(),
         vault: document.vault.clone(),
-        withdrawal: document.id.clone(),
+        withdrawal: document.id,
         effects,
         decision,
         policy,
