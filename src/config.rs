@@ -73,6 +73,9 @@ pub struct Config {
     /// The engine.
     #[serde(default)]
     pub engine: EngineConfig,
+    /// What is logged, and how.
+    #[serde(default)]
+    pub log: Log,
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
@@ -144,6 +147,35 @@ pub struct EngineConfig {
     /// How often nodes are asked, milliseconds.
     #[serde(default = "default_poll_ms")]
     pub poll_ms: u64,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A filter such as `info` or `info,custodyd=debug`; the variable CUSTODYD_LOG goes before it.
+    #[serde(default = "default_filter")]
+    pub filter: String,
+    /// A JSON object a line instead of text.
+    #[serde(default)]
+    pub json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: default_filter(), json: false }
+    }
+}
+
+impl Log {
+    /// The filter in force.
+    pub fn filter(&self) -> String {
+        std::env::var("CUSTODYD_LOG").unwrap_or_else(|_| self.filter.clone())
+    }
+}
+
+fn default_filter() -> String {
+    "info".to_owned()
 }
 
 impl Default for EngineConfig {

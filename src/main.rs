@@ -1,2 +1,52 @@
-//! custodyd.
-fn main() {}
+//! The `custodyd` program. It hands over to `cli` after giving the PKCS#11 module the environment it reads.
+
+mod cli;
+
+use std::{os::unix::process::CommandExt as _, process::ExitCode};
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let config = match arguments.hsm_config().transpose() {
+        Ok(config) => config,
+        Err(e) => return fail(&e),
+    };
+    if let Some(config) = &config
+        && let Err(e) = enter_environment(config)
+    {
+        return fail(&e);
+    }
+    // No secret of this process may end in a core file (prctl(2), PR_SET_DUMPABLE).
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return fail(&"another TLS provider was installed before ours");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return fail(&e),
+    };
+    match runtime.block_on(arguments.run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => fail(&e),
+    }
+}
+
+/// A module reads its environment when it is loaded, and changing a running process's environment is unsound once there
+/// are threads. So the program starts itself again, once, with what the HSM's profile asks for.
+fn enter_environment(config: &custodyd::config::Config) -> Result<(), cli::Failure> {
+    let missing = config.profile()?.missing_environment();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let error = std::process::Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .envs(missing)
+        .exec();
+    Err(error.into())
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("custodyd: {error}");
+    ExitCode::FAILURE
+}

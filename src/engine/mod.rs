@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
-pub use replay::{ReplayError, Replayed, replay};
+pub use replay::{ReplayError, Replayed, read_event, replay};
 
 use crate::{
     clock::Clock,

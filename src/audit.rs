@@ -1,0 +1,214 @@
+//! `custodyd journal verify`: what an auditor wants proven of a database, with the pinned public key alone.
+//!
+//! Every row and head of the chain; every event in its turn; every client's and operator's signature that the events hold as
+//! evidence; and that the projections, from which reads are served, are what the journal makes them.
+
+use std::collections::BTreeMap;
+
+use custodyd_httpsig::SignedRequest;
+use custodyd_vault::{CancelledBy, Event, Recorded, Statement, Vault};
+
+use crate::{
+    directory::{Directory, Speaker},
+    engine::{ReplayError, Replayed, read_event, rebuild, replay},
+    journal::{Anchor, CanonicalError, JournalKey, Tip},
+    store::{Projection, Store, StoreError},
+};
+
+/// What does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditFault {
+    /// The chain, an event, or the anchor.
+    #[error("{0}")]
+    Replay(#[from] ReplayError),
+    /// The database's.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// A document without canonical form.
+    #[error("{0}")]
+    Canonical(#[from] CanonicalError),
+    /// A signature in an event doesn't hold.
+    #[error("journal row {seq} ({kind}): {reason}")]
+    Evidence {
+        /// The row.
+        seq: u64,
+        /// Its kind.
+        kind: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A row that readers are served from isn't what the journal makes it.
+    #[error("projection {table} {id}: {reason}")]
+    Projection {
+        /// Its table.
+        table: &'static str,
+        /// The row's id.
+        id: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// Rows.
+    pub events: u64,
+    /// Signed heads, one for each commit.
+    pub heads: u64,
+    /// The last row's hash, hex.
+    pub head: String,
+    /// HSM signatures of transactions.
+    pub transaction_signatures: u64,
+    /// HSM signatures of cold exports' manifests.
+    pub manifest_signatures: u64,
+    /// Requests and statements whose signatures were verified.
+    pub evidence: u64,
+    /// Rows that readers are served from.
+    pub projections: u64,
+}
+
+impl Audited {
+    /// HSM signatures that the journal explains.
+    pub fn hsm_signatures(&self) -> u64 {
+        self.heads.saturating_add(self.transaction_signatures).saturating_add(self.manifest_signatures)
+    }
+}
+
+/// Verifies everything about a vault that can be verified without the HSM.
+///
+/// # Errors
+/// The first thing that doesn't hold.
+pub async fn audit(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
+) -> Result<Audited, AuditFault> {
+    let Replayed { vault: state, head } = replay(store, vault, key, anchor).await?;
+    let mut audited = Audited {
+        events: state.seq(),
+        heads: count_heads(store, vault).await?,
+        head: hex::encode(head.hash),
+        transaction_signatures: 0,
+        manifest_signatures: 0,
+        evidence: 0,
+        projections: 0,
+    };
+    let directory = Directory::from(&state);
+    let mut after = Tip::START.seq;
+    loop {
+        let rows = store.journal(vault, after, 512).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        for row in &rows {
+            check_event(&state, &directory, &read_event(row)?, &mut audited)?;
+        }
+    }
+    audited.projections = check_projections(store, vault, &state).await?;
+    Ok(audited)
+}
+
+async fn count_heads(store: &Store, vault: &str) -> Result<u64, StoreError> {
+    let (mut count, mut after) = (0_u64, 0);
+    loop {
+        let heads = store.heads(vault, after, 512).await?;
+        let Some(last) = heads.last() else { return Ok(count) };
+        after = last.seq;
+        count = count.saturating_add(u64::try_from(heads.len()).unwrap_or(u64::MAX));
+    }
+}
+
+fn check_event(
+    state: &Vault,
+    directory: &Directory,
+    recorded: &Recorded,
+    audited: &mut Audited,
+) -> Result<(), AuditFault> {
+    let fault = |reason: String| AuditFault::Evidence { seq: recorded.seq, kind: recorded.event.kind(), reason };
+    let mut speaks = |evidence: &serde_json::Value| {
+        audited.evidence = audited.evidence.saturating_add(1);
+        verify_evidence(directory, evidence).map_err(fault)
+    };
+    match &recorded.event {
+        Event::WithdrawalRequested { request, evidence, .. } => match speaks(evidence)? {
+            Speaker::Client(client) if client == request.client => {}
+            other => return Err(fault(format!("signed by {other}, but recorded for client {}", request.client))),
+        },
+        Event::Approved { statement, signature, evidence } | Event::Rejected { statement, signature, evidence } => {
+            speaks(evidence)?;
+            verify_statement(state, statement, &signature.0).map_err(fault)?;
+        }
+        Event::Cancelled { by, evidence, .. } => {
+            speaks(evidence)?;
+            if let CancelledBy::Operator { statement, signature } = by {
+                verify_statement(state, statement, &signature.0).map_err(fault)?;
+            }
+        }
+        Event::KeyRequested { evidence, .. }
+        | Event::Frozen { evidence, .. }
+        | Event::UnfreezeVoted { evidence, .. }
+        | Event::ColdExportRequested { evidence, .. }
+        | Event::ColdImported { evidence, .. } => drop(speaks(evidence)?),
+        Event::TransactionSigned { signatures, .. } => {
+            audited.transaction_signatures = audited.transaction_signatures.saturating_add(u64::from(*signatures));
+        }
+        Event::ColdExportBuilt { .. } => {
+            audited.manifest_signatures = audited.manifest_signatures.saturating_add(1);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn verify_evidence(directory: &Directory, evidence: &serde_json::Value) -> Result<Speaker, String> {
+    let request: SignedRequest = serde_json::from_value(evidence.clone()).map_err(|e| e.to_string())?;
+    let verified = directory.authenticate(&request, |key| request.verify_stored(key));
+    verified.map(|(speaker, _)| speaker).map_err(|problem| problem.detail)
+}
+
+fn verify_statement(state: &Vault, statement: &Statement, signature: &[u8; 64]) -> Result<(), String> {
+    let keys: Vec<_> =
+        state.operator(&statement.operator).unwrap_or_default().iter().map(|key| key.verifying_key()).collect();
+    if statement.is_signed_by(&keys, signature) {
+        Ok(())
+    } else {
+        Err(format!("the statement is not signed by operator {}", statement.operator))
+    }
+}
+
+async fn check_projections(store: &Store, vault: &str, state: &Vault) -> Result<u64, AuditFault> {
+    let stored = store.projections_dump(vault).await?;
+    let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+    let mut expected: BTreeMap<(&'static str, String), Projection> =
+        rebuild(state)?.into_iter().map(|row| (name(&row), row)).collect();
+    for row in stored {
+        let (table, id) = name(&row);
+        match expected.remove(&(table, id.clone())) {
+            Some(due) if due == row => {}
+            Some(_) => return Err(AuditFault::Projection { table, id, reason: "differs from what the journal says" }),
+            None => return Err(AuditFault::Projection { table, id, reason: "the journal knows nothing of it" }),
+        }
+    }
+    match expected.into_keys().next() {
+        Some((table, id)) => Err(AuditFault::Projection { table, id, reason: "is missing" }),
+        None => Ok(count),
+    }
+}
+
+fn name(row: &Projection) -> (&'static str, String) {
+    match row {
+        Projection::Withdrawal { id, .. } => ("withdrawals", id.clone()),
+        Projection::Transaction { id, .. } => ("transactions", id.clone()),
+        Projection::Wallet { id, .. } => ("wallets", id.clone()),
+        Projection::Key { id, .. } => ("keys", id.clone()),
+        Projection::Export { id, .. } => ("exports", id.clone()),
+        Projection::ReserveOutpoint { network, outpoint, .. } | Projection::ReleaseOutpoint { network, outpoint } => {
+            ("outpoint_reservations", format!("{network} {outpoint}"))
+        }
+        Projection::ReserveNonce { network, account, nonce, .. }
+        | Projection::ReleaseNonce { network, account, nonce } => {
+            ("nonce_reservations", format!("{network} {account} {nonce}"))
+        }
+    }
+}

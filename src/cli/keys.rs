@@ -1,0 +1,66 @@
+//! `custodyd keys`, and the check of every key at each start.
+
+use clap::Subcommand;
+use custodyd::{
+    config::Config,
+    engine::{Replayed, replay},
+    journal::JournalKey,
+    state_dir::StateDir,
+    store::Store,
+};
+use custodyd_hsm::Token;
+use custodyd_vault::{KeyId, Vault};
+
+use super::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists the keys of the token beside those of the vault.
+    List,
+}
+
+pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
+    let Command::List = command;
+    let state_dir = StateDir::new(&config.state_dir, &config.vault);
+    let (journal_id, journal_key) = state_dir.journal_key()?;
+    let store = Store::open(&config.database.url).await?;
+    let token = config.open_token()?;
+    let Replayed { vault, .. } = replay(&store, config.vault.as_str(), &journal_key, None).await?;
+    println!("{:<36} {:<10} {:<20} public key", "key", "curve", "belongs to");
+    for report in token.list()? {
+        let id = KeyId::from_bytes(*report.id.as_bytes());
+        let owner = match vault.wallet_of_key(&id) {
+            Some(wallet) => wallet.to_string(),
+            None if id == journal_id => "journal".to_owned(),
+            None => "nobody (orphan)".to_owned(),
+        };
+        println!("{id:<36} {:<10} {owner:<20} {}", report.curve.to_string(), hex::encode(report.public.as_bytes()));
+    }
+    check_keys(&token, &vault, &journal_id, &journal_key)
+}
+
+/// Every key that the vault relies on is on the token, is the one it was, can't leave it, and may only sign.
+pub(super) fn check_keys(
+    token: &Token,
+    vault: &Vault,
+    journal_id: &KeyId,
+    journal_key: &JournalKey,
+) -> Result<(), Failure> {
+    let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::from(id.cka_id());
+    check_key(token, &hsm_id(journal_id), &journal_key.to_sec1())?;
+    for slot in vault.wallets().values().flat_map(|wallet| &wallet.keys) {
+        if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
+            check_key(token, &hsm_id(id), &public.to_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn check_key(token: &Token, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<(), Failure> {
+    token.check_attributes(id)?;
+    match token.find(id)? {
+        Some(report) if report.public.as_bytes().as_slice() == public => Ok(()),
+        Some(_) => Err(format!("key {id} of the token is not the one that the vault knows").into()),
+        None => Err(format!("key {id} is not on the token").into()),
+    }
+}

@@ -1,0 +1,95 @@
+//! The commands of `custodyd`. Each prints what it did for a person and ends with one clear line when it can't.
+
+mod doctor;
+mod init;
+mod journal;
+mod keys;
+mod policy;
+mod serve;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use custodyd::config::Config;
+
+/// An error on its way to the last line of standard error.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A custody and wallet-signing daemon over PKCS#11 HSMs.
+#[derive(Debug, Parser)]
+#[command(name = "custodyd", version, about)]
+pub(crate) struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "custodyd.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a vault: journal key, database, first event.
+    Init {
+        /// The genesis file.
+        #[arg(long)]
+        genesis: PathBuf,
+    },
+    /// Run the daemon.
+    Serve {
+        /// What this process does. `all` is everything in one process.
+        #[arg(long, default_value = "all", value_parser = ["all"])]
+        role: String,
+    },
+    /// Check configuration, HSM, database and nodes, and say what is wrong.
+    Doctor,
+    /// Bring the database's tables up to date.
+    Migrate,
+    /// Policies.
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
+    },
+    /// The journal.
+    Journal {
+        #[command(subcommand)]
+        command: journal::Command,
+    },
+    /// Keys in the HSM.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Command,
+    },
+}
+
+impl Arguments {
+    /// The configuration, for commands that need an HSM's environment before anything else runs.
+    pub(crate) fn hsm_config(&self) -> Option<Result<Config, Failure>> {
+        match self.command {
+            Command::Init { .. } | Command::Serve { .. } | Command::Doctor | Command::Keys { .. } => {
+                Some(Config::load(&self.config).map_err(Failure::from))
+            }
+            Command::Migrate | Command::Policy { .. } | Command::Journal { .. } => None,
+        }
+    }
+
+    /// Runs the command.
+    pub(crate) async fn run(self, config: Option<Config>) -> Result<(), Failure> {
+        let load = || match config {
+            Some(config) => Ok(config),
+            None => Config::load(&self.config),
+        };
+        match self.command {
+            Command::Init { genesis } => init::run(load()?, &genesis).await,
+            Command::Serve { .. } => serve::run(load()?).await,
+            Command::Doctor => doctor::run(load()?).await,
+            Command::Migrate => {
+                custodyd::store::Store::open(&load()?.database.url).await?;
+                println!("the database is up to date");
+                Ok(())
+            }
+            Command::Policy { command } => policy::run(command),
+            Command::Journal { command } => journal::run(load()?, command).await,
+            Command::Keys { command } => keys::run(load()?, command).await,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `custodyd serve`: engine and API in one process, until SIGINT or SIGTERM.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use custodyd::{
+    clock::Clock,
+    config::Config,
+    directory::Directory,
+    engine::{Engine, Parts, Pulse},
+    http::{self, AppState, PolicyDocument},
+    intake::{Answers, Intake},
+    nodes::Node,
+    signer::Signer,
+    state_dir::StateDir,
+    store::Store,
+    telemetry,
+};
+use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
+
+use super::{Failure, keys::check_keys};
+
+pub(super) async fn run(config: Config) -> Result<(), Failure> {
+    let metrics = telemetry::start(&config.log)?;
+    let state_dir = StateDir::new(&config.state_dir, &config.vault);
+    let (journal_id, journal_key) = state_dir.journal_key()?;
+    let store = Store::open(&config.database.url).await?;
+    let token = config.open_token()?;
+    tracing::info!(token = %token.info().label, serial = %token.info().serial, "HSM token open");
+    let nodes: BTreeMap<_, _> =
+        config.nodes.iter().map(|node| Ok((node.network, Node::new(node)?))).collect::<Result<_, Failure>>()?;
+    for node in nodes.values() {
+        // A node that is down is waited for; one on another chain is a mistake to be told at once.
+        match node.check().await {
+            Ok(()) => tracing::info!(network = %node.network(), "node checked"),
+            Err(e) if e.is_transient() => tracing::warn!(network = %node.network(), error = %e, "node not there yet"),
+            Err(e) => return Err(e.into()),
+        }
+    }
+
+    let (answers, bell, pulse) = (Answers::default(), Arc::new(Notify::new()), Arc::new(Pulse::default()));
+    let parts = Parts {
+        store: store.clone(),
+        signer: Signer::new(token.clone(), Duration::from_millis(config.hsm.deadline_ms)),
+        nodes,
+        clock: Clock::system(),
+        answers: answers.clone(),
+        bell: Arc::clone(&bell),
+        pulse: Arc::clone(&pulse),
+        poll: config.poll(),
+        anchor: state_dir.anchor(),
+        journal_key: journal_key.clone(),
+    };
+    let engine = Engine::open(parts, config.vault.as_str()).await?;
+    check_keys(&token, engine.vault(), &journal_id, &journal_key)?;
+    tracing::info!(events = engine.vault().seq(), "journal replayed");
+
+    let intake = Intake::start(
+        store.clone(),
+        Some(answers),
+        bell,
+        Duration::from_millis(config.http.patience_ms),
+        Clock::system(),
+    );
+    let state = AppState {
+        directory: Arc::new(Directory::from(engine.vault())),
+        policy: Arc::new(PolicyDocument::from(engine.vault().policy())),
+        intake,
+        store,
+        pulse: Some(pulse),
+        journal_key: hex::encode(journal_key.to_sec1()),
+        clock: Clock::system(),
+        max_skew_s: config.http.max_skew_s,
+        metrics,
+    };
+    let listener = TcpListener::bind(config.http.listen)
+        .await
+        .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "API open");
+
+    let (stop, stopped) = watch::channel(false);
+    let mut engine = tokio::spawn(engine.run(stopped.clone()));
+    let mut server = tokio::spawn(http::serve(state, listener, stopped));
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    let outcome: Result<(), Failure> = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        ended = &mut engine => Err(match ended {
+            Ok(Ok(())) => "the engine stopped by itself".into(),
+            Ok(Err(e)) => format!("the engine stopped: {e}").into(),
+            Err(e) => format!("the engine failed: {e}").into(),
+        }),
+        ended = &mut server => Err(match ended {
+            Ok(Ok(())) => "the API stopped by itself".into(),
+            Ok(Err(e)) => format!("the API stopped: {e}").into(),
+            Err(e) => format!("the API failed: {e}").into(),
+        }),
+    };
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(Duration::from_secs(10), async {
+        if !server.is_finished() {
+            let _ = server.await;
+        }
+        if !engine.is_finished() {
+            let _ = engine.await;
+        }
+    })
+    .await;
+    outcome
+}
