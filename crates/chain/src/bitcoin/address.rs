@@ -4,7 +4,7 @@
 use ::bitcoin::XOnlyPublicKey;
 use ::bitcoin::base58;
 use ::bitcoin::bech32::primitives::decode::UncheckedHrpstring;
-use ::bitcoin::bech32::{Bech32, Bech32m, Hrp, segwit};
+use ::bitcoin::bech32::{Bech32, Bech32m, Fe32, Hrp, segwit};
 use ::bitcoin::hashes::Hash;
 use ::bitcoin::{PubkeyHash, Script, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion};
 
@@ -55,7 +55,11 @@ fn parse_segwit(
         return Err(AddressError::MixedCase(quoted(text)));
     }
     let unchecked = UncheckedHrpstring::new(text).map_err(|_| malformed())?;
-    let version = unchecked.witness_version().ok_or_else(&malformed)?.to_u8();
+    // Its value up to 31: `witness_version()` hides the invalid ones, which deserve their own error.
+    let first = unchecked.data_part_ascii().first().ok_or_else(&malformed)?;
+    let version = Fe32::from_char(char::from(*first))
+        .map_err(|_| malformed())?
+        .to_u8();
     let (found, fits) = if unchecked.has_valid_checksum::<Bech32>() {
         ("bech32", version == 0)
     } else if unchecked.has_valid_checksum::<Bech32m>() {
@@ -177,6 +181,6 @@ fn base58_text(version: u8, hash: &[u8]) -> String {
 
 fn segwit_text(params: &BitcoinParams, version: u8, program: &[u8]) -> Option<String> {
     let hrp = Hrp::parse(params.hrp).ok()?;
-    let version = ::bitcoin::bech32::Fe32::try_from(version).ok()?;
+    let version = Fe32::try_from(version).ok()?;
     segwit::encode(hrp, version, program).ok()
 }
