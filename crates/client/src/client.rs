@@ -121,6 +121,18 @@ impl Client {
         .await
     }
 
+    /// `POST` without a body.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn post_empty<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        self.json(Call {
+            method: Method::POST,
+            ..Call::get(target)
+        })
+        .await
+    }
+
     /// `POST` of bytes of another type.
     ///
     /// # Errors

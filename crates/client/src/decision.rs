@@ -20,9 +20,6 @@ pub struct SignedDecision {
     pub statement: Statement,
     /// The operator's signature over its challenge.
     pub signature: Ed25519Signature,
-    /// Why, for people; not signed by itself, but by the request that carries it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// A decision that must not be signed.
@@ -49,6 +46,11 @@ pub enum DecisionError {
         /// Which part.
         field: &'static str,
     },
+    /// The verdict is older than the policy.
+    #[error(
+        "withdrawal {0} was judged under another policy than the one in force: its verdict no longer counts"
+    )]
+    OtherPolicy(String),
     /// The time until it expires can't be added to the clock.
     #[error("{0} ms from now is beyond any clock")]
     Expiry(u64),
@@ -99,7 +101,6 @@ pub fn sign_decision(
     Ok(SignedDecision {
         statement,
         signature,
-        reason: None,
     })
 }
 
@@ -116,6 +117,11 @@ fn state(
     };
     let operator: OperatorId = name.parse().map_err(|_| not_operator())?;
     let (effects, policy) = stated_effects(document)?;
+    let judged_by = document.verdict.as_ref().map(|verdict| verdict.policy);
+    // Who approves goes by the verdict shown. Rejecting or cancelling is right under any policy.
+    if decision == Decision::Approve && judged_by.is_some_and(|judged_by| judged_by != policy) {
+        return Err(DecisionError::OtherPolicy(document.id.to_string()));
+    }
     Ok(Statement {
         domain: APPROVAL_DOMAIN.to_owned(),
         vault: document.vault.clone(),
@@ -130,18 +136,18 @@ fn state(
 }
 
 fn own_effects(document: &Withdrawal) -> StatedEffects {
+    let payout = document.payout.clone();
     StatedEffects {
-        network: document.network,
+        network: payout.network,
         wallet: document.wallet.clone(),
-        destination: document.destination.clone(),
-        amount: document.amount,
+        destination: payout.destination,
+        amount: payout.amount,
     }
 }
 
-/// The first part in which document and proposal differ, or the document with itself.
+/// The first part in which document and proposal differ.
 fn difference(document: &Withdrawal, proposed: &ProposedStatement) -> Option<&'static str> {
     let own = own_effects(document);
-    let judged_by = document.verdict.as_ref().map(|verdict| verdict.policy);
     [
         (proposed.domain == APPROVAL_DOMAIN, "domain"),
         (proposed.vault == document.vault, "vault"),
@@ -153,13 +159,6 @@ fn difference(document: &Withdrawal, proposed: &ProposedStatement) -> Option<&'s
             "destination",
         ),
         (proposed.effects.amount == own.amount, "amount"),
-        (own.destination.network() == own.network, "network"),
-        (own.amount.asset() == own.network.asset(), "asset"),
-        (document.asset == own.network.asset(), "asset"),
-        (
-            judged_by.is_none_or(|policy| policy == proposed.policy),
-            "policy",
-        ),
     ]
     .into_iter()
     .find_map(|(same, field)| (!same).then_some(field))

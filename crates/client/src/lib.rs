@@ -27,4 +27,6 @@ pub use identity::{Identity, IdentityError, KeyFile};
 pub use page::{Page, with_query};
 pub use problem::Problem;
 pub use state::State;
-pub use withdrawal::{Given, NewWithdrawal, ProposedStatement, Reason, VerdictView, Withdrawal};
+pub use withdrawal::{
+    Given, NewWithdrawal, Payout, ProposedStatement, Reason, VerdictView, Withdrawal,
+};

@@ -29,6 +29,8 @@ pub enum State {
     Broadcast,
     /// Another transaction with the same inputs or nonce took its place.
     Replaced,
+    /// A transaction that isn't ours spends its inputs or nonce.
+    Conflicted,
     /// It fell out of the best chain.
     Reorged,
     /// It is in a block.
@@ -54,7 +56,7 @@ pub struct UnknownState(String);
 
 impl State {
     /// All of them, in the order in which a withdrawal goes through them; those that end it unpaid last.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Received,
         Self::AwaitingApproval,
         Self::Holding,
@@ -65,6 +67,7 @@ impl State {
         Self::Signed,
         Self::Broadcast,
         Self::Replaced,
+        Self::Conflicted,
         Self::Reorged,
         Self::Confirmed,
         Self::Final,
@@ -89,6 +92,7 @@ impl State {
             Self::Signed => "signed",
             Self::Broadcast => "broadcast",
             Self::Replaced => "replaced",
+            Self::Conflicted => "conflicted",
             Self::Reorged => "reorged",
             Self::Confirmed => "confirmed",
             Self::Final => "final",
@@ -126,8 +130,8 @@ impl State {
 
     fn rank(self) -> Option<usize> {
         let settled = match self {
-            // Back on the way: neither is further than the network.
-            Self::Replaced | Self::Reorged => Self::Broadcast,
+            // Back on the way: none is further than the network.
+            Self::Replaced | Self::Conflicted | Self::Reorged => Self::Broadcast,
             other => other,
         };
         Self::ALL.iter().position(|state| *state == settled)

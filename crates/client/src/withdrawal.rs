@@ -1,21 +1,19 @@
 //! A withdrawal: what is asked for, and the daemon's document about it.
 
-use custodyd_chain::{Address, Amount, Asset, Network};
+use custodyd_chain::{Address, AddressError, Amount, AmountError, Asset, Network};
 use custodyd_policy::{
     ClientId, OperatorId, PolicyHash, Requirement, Tier, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 use custodyd_vault::{Decision, StatedEffects};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::state::State;
 
 /// What a client asks for. The texts go to the daemon as they are: it is the one to judge them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewWithdrawal {
-    /// The vault; the daemon's only one if left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vault: Option<String>,
+    /// The vault that pays.
+    pub vault: String,
     /// `BTC`, `LTC` or `ETH`.
     pub asset: String,
     /// A decimal number in the asset's unit.
@@ -40,14 +38,9 @@ pub struct Withdrawal {
     pub wallet: WalletId,
     /// That wallet's tier.
     pub tier: Tier,
-    /// What is paid.
-    pub asset: Asset,
-    /// How much arrives.
-    pub amount: Amount,
-    /// Where.
-    pub destination: Address,
-    /// On which network.
-    pub network: Network,
+    /// What is paid, and where.
+    #[serde(flatten)]
+    pub payout: Payout,
     /// Who asked.
     pub client: ClientId,
     /// The client's reference.
@@ -57,7 +50,7 @@ pub struct Withdrawal {
     pub state: State,
     /// More about that, for people.
     #[serde(default)]
-    pub state_detail: Value,
+    pub state_detail: Option<String>,
     /// Approvals that policy asks for.
     #[serde(default)]
     pub requirements: Vec<Requirement>,
@@ -79,6 +72,57 @@ pub struct Withdrawal {
     pub statement: Option<ProposedStatement>,
 }
 
+/// An amount to a destination, read once: an address of that network, an amount of its asset.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PayoutText")]
+pub struct Payout {
+    /// On which network.
+    pub network: Network,
+    /// Where.
+    pub destination: Address,
+    /// How much arrives.
+    pub amount: Amount,
+}
+
+/// A payout as the daemon writes it.
+#[derive(Deserialize)]
+struct PayoutText {
+    asset: Asset,
+    amount: String,
+    network: Network,
+    destination: String,
+}
+
+/// A payout that contradicts itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum PayoutError {
+    #[error("amount {0:?}: {1}")]
+    Amount(String, AmountError),
+    #[error("destination {0:?}: {1}")]
+    Destination(String, AddressError),
+    #[error("{0} is not what {1} pays in")]
+    Asset(Asset, Network),
+}
+
+impl TryFrom<PayoutText> for Payout {
+    type Error = PayoutError;
+
+    fn try_from(text: PayoutText) -> Result<Self, PayoutError> {
+        if text.asset != text.network.asset() {
+            return Err(PayoutError::Asset(text.asset, text.network));
+        }
+        let amount = Amount::parse(text.asset, &text.amount)
+            .map_err(|fault| PayoutError::Amount(text.amount.clone(), fault))?;
+        let destination = Address::parse(text.network, &text.destination)
+            .map_err(|fault| PayoutError::Destination(text.destination.clone(), fault))?;
+        Ok(Self {
+            network: text.network,
+            destination,
+            amount,
+        })
+    }
+}
+
 /// A decision that was given.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Given {
@@ -93,8 +137,11 @@ pub struct Given {
 /// Policy's verdict, for people.
 #[derive(Debug, Clone, Deserialize)]
 pub struct VerdictView {
-    /// What happens.
-    pub outcome: Value,
+    /// `allow`, `deny` or `hold_for_limit`.
+    pub outcome: String,
+    /// The verdict in a sentence.
+    #[serde(default)]
+    pub summary: String,
     /// Why.
     pub reasons: Vec<Reason>,
     /// Under which policy.

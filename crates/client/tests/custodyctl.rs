@@ -109,7 +109,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
 #[test]
 fn nobody_there_is_exit_code_3_and_says_how_to_repeat_safely() {
     let desk = Desk::new();
-    let line = "withdraw --asset LTC --amount 1 --to rltc1q --reference r --idempotency-key k-1";
+    let line = "withdraw --vault main --asset LTC --amount 1 --to rltc1q --reference r --idempotency-key k-1";
     let output = desk.run("http://127.0.0.1:9", "client/exchange", line);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(err(&output).lines().count(), 1);
@@ -122,7 +122,7 @@ fn a_refusal_is_one_line_and_exit_code_1() {
     let problem =
         json!({"title": "Amount", "detail": "amount: 1e18 is\nnot a decimal number \u{1b}[2J"});
     let listener = Listener::start(vec![Answer::problem(422, &problem)]);
-    let line = "withdraw --asset LTC --amount 1e18 --to rltc1q --reference r";
+    let line = "withdraw --vault main --asset LTC --amount 1e18 --to rltc1q --reference r";
     let output = desk.run(&listener.url, "client/exchange", line);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -133,7 +133,7 @@ fn a_refusal_is_one_line_and_exit_code_1() {
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(
         body,
-        json!({"asset": "LTC", "amount": "1e18", "destination": "rltc1q", "reference": "r"})
+        json!({"vault": "main", "asset": "LTC", "amount": "1e18", "destination": "rltc1q", "reference": "r"})
     );
     assert!(request.idempotency_key.is_some());
 }
@@ -227,8 +227,7 @@ fn waiting_goes_on_until_the_state_is_reached_and_a_denial_is_exit_code_1() {
         document["state"] = json!(state);
         Answer::json(&document)
     };
-    let line =
-        "withdraw --asset LTC --amount 1.5 --to rltc1q --reference r --wait broadcast --json";
+    let line = "withdraw --vault main --asset LTC --amount 1.5 --to rltc1q --reference r --wait broadcast --json";
     let listener = Listener::start(vec![
         in_state("awaiting_approval"),
         in_state("signing"),
@@ -246,6 +245,52 @@ fn waiting_goes_on_until_the_state_is_reached_and_a_denial_is_exit_code_1() {
         err(&output).contains("is denied: rule warm-needs-two"),
         "{output:?}"
     );
+}
+
+#[test]
+fn the_vault_is_the_daemons_only_one_unless_named() {
+    let desk = Desk::new();
+    let line = "withdraw --asset LTC --amount 1.5 --to rltc1q --reference r";
+    let wallets = |vaults: &[&str]| {
+        let items: Vec<Value> = vaults.iter().map(|vault| json!({"vault": vault})).collect();
+        Answer::json(&json!({"items": items}))
+    };
+    let listener = Listener::start(vec![
+        wallets(&["main", "main"]),
+        Answer::json(&awaiting_approval()),
+    ]);
+    let output = desk.run(&listener.url, "client/exchange", line);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let body: Value = serde_json::from_slice(&listener.requests(&desk.key())[1].body).unwrap();
+    assert_eq!(body["vault"], "main");
+
+    for vaults in [vec![], vec!["main", "other"]] {
+        let listener = Listener::start(vec![wallets(&vaults)]);
+        let output = desk.run(&listener.url, "client/exchange", line);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+}
+
+#[test]
+fn a_client_cancels_without_a_statement_and_an_operator_with_one() {
+    let desk = Desk::new();
+    let cancelled = || Answer::json(&json!({"state": "cancelled"}));
+    let listener = Listener::start(vec![
+        cancelled(),
+        Answer::json(&awaiting_approval()),
+        cancelled(),
+    ]);
+    let url = listener.url.clone();
+    for principal in ["client/exchange", "operator/alice"] {
+        let output = desk.run(&url, principal, &format!("cancel {ID}"));
+        assert_eq!(out(&output), "state: cancelled\n", "{output:?}");
+    }
+    let requests = listener.requests(&desk.key());
+    let target = format!("/v1/withdrawals/{ID}/cancellation");
+    assert_eq!((&requests[0].target, requests[0].body.len()), (&target, 0));
+    assert_eq!(requests[2].target, target);
+    let body: Value = serde_json::from_slice(&requests[2].body).unwrap();
+    assert_eq!(body["statement"]["decision"], "cancel");
 }
 
 #[test]

@@ -16,8 +16,8 @@ pub(crate) fn awaiting_approval() -> Value {
         "wallet": "warm-ltc",
         "tier": "warm",
         "asset": "LTC",
-        "amount": "1.5 LTC",
-        "destination": destination,
+        "amount": "1.5",
+        "destination": destination.as_str(),
         "network": "litecoin-regtest",
         "client": "exchange",
         "reference": "order 7",
@@ -27,6 +27,7 @@ pub(crate) fn awaiting_approval() -> Value {
         "approvals": [{"operator": "bob", "decision": "approve", "at": 1_800_000_000_000_u64}],
         "verdict": {
             "outcome": "allow",
+            "summary": "allowed with approval by 2 of treasury",
             "reasons": [{"code": "rule-required", "text": "rule warm-needs-two asks for 2 of treasury"}],
             "policy": policy,
         },

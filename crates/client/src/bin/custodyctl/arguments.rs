@@ -76,9 +76,6 @@ pub(crate) enum Command {
     /// Reject a withdrawal for good
     Reject {
         id: WithdrawalId,
-        /// Why
-        #[arg(long)]
-        reason: Option<String>,
         /// How long the signed statement is good for
         #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
         valid_for: u64,

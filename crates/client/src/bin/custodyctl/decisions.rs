@@ -6,7 +6,7 @@ use custodyd_client::{ClientError, sign_decision, stated_effects};
 use custodyd_httpsig::Principal;
 use custodyd_policy::WithdrawalId;
 use custodyd_vault::Decision;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -30,18 +30,17 @@ pub(crate) async fn approve(
     if !yes && !confirmed()? {
         return Err(Failure::Declined);
     }
-    decide(session, &read, Decision::Approve, None, valid_ms).await
+    decide(session, &read, Decision::Approve, valid_ms).await
 }
 
 /// `reject`
 pub(crate) async fn reject(
     session: &Session,
     id: &WithdrawalId,
-    reason: Option<String>,
     valid_ms: u64,
 ) -> Result<(), Failure> {
     let read = fetch(session, id).await?;
-    decide(session, &read, Decision::Reject, reason, valid_ms).await
+    decide(session, &read, Decision::Reject, valid_ms).await
 }
 
 /// `cancel`: an operator signs a statement; the client that asked takes its own request back.
@@ -51,25 +50,22 @@ pub(crate) async fn cancel(
     valid_ms: u64,
 ) -> Result<(), Failure> {
     if let Principal::Client(_) = session.identity()?.principal() {
-        let body = Value::Object(Map::new());
         let target = format!("/v1/withdrawals/{id}/cancellation");
-        let answer: Value = session.client.post(&target, &body).await?;
+        let answer: Value = session.client.post_empty(&target).await?;
         session.print(&answer, text::outline);
         return Ok(());
     }
     let read = fetch(session, id).await?;
-    decide(session, &read, Decision::Cancel, None, valid_ms).await
+    decide(session, &read, Decision::Cancel, valid_ms).await
 }
 
 async fn decide(
     session: &Session,
     read: &Read,
     decision: Decision,
-    reason: Option<String>,
     valid_ms: u64,
 ) -> Result<(), Failure> {
-    let mut body = sign_decision(&read.withdrawal, decision, valid_ms, session.identity()?)?;
-    body.reason = reason;
+    let body = sign_decision(&read.withdrawal, decision, valid_ms, session.identity()?)?;
     let verb = match decision {
         Decision::Approve => "approvals",
         Decision::Reject => "rejections",

@@ -61,11 +61,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Approve { id, yes, valid_for } => {
             decisions::approve(session, &id, yes, valid_for).await
         }
-        Command::Reject {
-            id,
-            reason,
-            valid_for,
-        } => decisions::reject(session, &id, reason, valid_for).await,
+        Command::Reject { id, valid_for } => decisions::reject(session, &id, valid_for).await,
         Command::Cancel { id, valid_for } => decisions::cancel(session, &id, valid_for).await,
         Command::Wallets => vault::wallets(session).await,
         Command::Address { wallet } => vault::address(session, &wallet).await,

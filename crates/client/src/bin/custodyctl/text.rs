@@ -104,8 +104,8 @@ pub(crate) fn line(withdrawal: &Withdrawal) -> String {
         "{}  {:<23}  {:>24}  {}  {}",
         withdrawal.id,
         withdrawal.state.name(),
-        withdrawal.amount.to_string(),
-        withdrawal.destination.as_str(),
+        withdrawal.payout.amount.to_string(),
+        withdrawal.payout.destination.as_str(),
         plain(&withdrawal.reference)
     )
 }
@@ -135,11 +135,8 @@ pub(crate) fn why(withdrawal: &Withdrawal) -> String {
 }
 
 fn detail(withdrawal: &Withdrawal) -> String {
-    match &withdrawal.state_detail {
-        Value::Null => String::new(),
-        Value::String(text) => format!(": {}", plain(text)),
-        other => format!(": {}", plain(&other.to_string())),
-    }
+    let detail = withdrawal.state_detail.as_deref();
+    detail.map_or_else(String::new, |text| format!(": {}", plain(text)))
 }
 
 /// All of a withdrawal.
@@ -149,9 +146,9 @@ pub(crate) fn withdrawal(withdrawal: &Withdrawal) -> String {
             "state",
             format!("{}{}", withdrawal.state, detail(withdrawal)),
         ),
-        ("pay", withdrawal.amount.to_string()),
-        ("to", withdrawal.destination.as_str().to_owned()),
-        ("network", withdrawal.network.to_string()),
+        ("pay", withdrawal.payout.amount.to_string()),
+        ("to", withdrawal.payout.destination.as_str().to_owned()),
+        ("network", withdrawal.payout.network.to_string()),
     ];
     rows.extend(context(withdrawal));
     if let Some(transaction) = &withdrawal.transaction {
@@ -199,10 +196,9 @@ fn context(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
-    let reasons = withdrawal
-        .verdict
-        .iter()
-        .flat_map(|verdict| &verdict.reasons);
+    let verdict = withdrawal.verdict.as_ref();
+    rows.extend(verdict.map(|verdict| ("verdict", plain(&verdict.summary))));
+    let reasons = verdict.into_iter().flat_map(|verdict| &verdict.reasons);
     rows.extend(reasons.map(|reason| ("because", plain(&reason.text))));
     let requirements = withdrawal.requirements.iter();
     rows.extend(

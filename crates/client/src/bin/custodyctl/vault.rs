@@ -4,7 +4,7 @@ use custodyd_client::{ClientError, with_query};
 use custodyd_policy::WalletId;
 use custodyd_vault::TransactionId;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -27,10 +27,7 @@ pub(crate) async fn wallets(session: &Session) -> Result<(), Failure> {
 /// `address`
 pub(crate) async fn address(session: &Session, wallet: &WalletId) -> Result<(), Failure> {
     let target = format!("/v1/wallets/{wallet}/addresses");
-    let answer: Value = session
-        .client
-        .post(&target, &Value::Object(Map::new()))
-        .await?;
+    let answer: Value = session.client.post_empty(&target).await?;
     session.print(&answer, text::outline);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Asking for payouts, looking at them, and following them.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use custodyd_client::{ClientError, NewWithdrawal, State, Withdrawal, with_query};
@@ -47,8 +48,12 @@ impl Read {
 
 /// `withdraw`
 pub(crate) async fn withdraw(session: &Session, order: Order) -> Result<(), Failure> {
+    let vault = match order.vault {
+        Some(vault) => vault,
+        None => only_vault(session).await?,
+    };
     let body = NewWithdrawal {
-        vault: order.vault,
+        vault,
         asset: order.asset,
         amount: order.amount,
         destination: order.to,
@@ -136,6 +141,20 @@ pub(crate) async fn watch(
         state: read.withdrawal.state,
         wanted: State::Final,
     })
+}
+
+/// The vault that the daemon's wallets belong to, if it is one.
+async fn only_vault(session: &Session) -> Result<String, Failure> {
+    let wallets = session.pages("/v1/wallets", &[]).await?;
+    let vault_of = |wallet: &Value| wallet.get("vault")?.as_str().map(str::to_owned);
+    let vaults: BTreeSet<String> = wallets.iter().filter_map(vault_of).collect();
+    let mut vaults = vaults.into_iter();
+    match (vaults.next(), vaults.next()) {
+        (Some(vault), None) => Ok(vault),
+        _ => Err(Failure::Usage(
+            "which vault is to pay is not clear: give --vault (or set CUSTODYD_VAULT)".to_owned(),
+        )),
+    }
 }
 
 /// Reads a withdrawal.
