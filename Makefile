@@ -1,0 +1,55 @@
+# Every task of this project. `make help` lists them.
+
+SHELL := /bin/bash
+# Tools that the set-up built for this folder come first.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+# What the checks and tests are built with: the places where a test may kill the daemon exist only then.
+SELECTION := --workspace --all-targets --features custodyd/failpoints
+
+.DEFAULT_GOAL := help
+.PHONY: help demo bench test setup setup-demo fmt fmt-check lint layers deny unit doctest clean-demo
+
+help: ## List the tasks
+	@echo "custodyd: make <task>"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup-demo ## Install what is missing, then show the main job on real nodes and a real token (DEMO_EXIT=1 ends by itself)
+	cargo build --package custodyd --package custodyd-client --package coldsign --package custodyd-testbed --bins
+	cargo run --quiet --package custodyd-testbed --bin demo
+
+test: setup fmt-check layers deny lint unit doctest ## Install what is missing, then check and test everything on the real parts
+
+bench: setup-demo ## Measure, print a table and write target/bench.json
+	cargo build --release --package custodyd --package custodyd-client --package custodyd-testbed --bins
+	cargo run --release --quiet --package custodyd-testbed --bin bench
+
+setup: ## Install what the tests run against (nothing, when all is there)
+	@scripts/setup test
+
+setup-demo: ## Install what the demo and the benchmarks run against
+	@scripts/setup demo
+
+fmt: ## Format the sources
+	cargo fmt --all
+
+fmt-check: ## Refuse sources that are not formatted
+	cargo fmt --all --check
+
+lint: ## Clippy, every warning an error
+	cargo clippy --locked $(SELECTION) -- --deny warnings
+
+layers: ## Check who depends on what, and where the outside world is named
+	@scripts/check-layers
+
+deny: ## Check licences, bans and sources of dependencies; advisories when a database is here
+	@scripts/check-dependencies
+
+unit: ## Unit, property and end-to-end tests (needs the set-up)
+	cargo nextest run --locked $(SELECTION)
+
+doctest: ## The examples in the documentation
+	cargo test --locked --workspace --features custodyd/failpoints --doc --quiet
+
+clean-demo: ## Remove what a demo left behind
+	rm -rf .demo

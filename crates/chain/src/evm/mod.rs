@@ -1,0 +1,5 @@
+//! EVM chains: native transfers by EIP-1559 transactions. alloy builds, ethers-core reads back.
+
+pub(crate) mod address;
+pub(crate) mod decode;
+pub mod plan;
