@@ -1,1 +1,34 @@
-//! custodyd.
+//! custodyd: a custody and wallet-signing daemon over PKCS#11 HSMs.
+//!
+//! docs/ARCHITECTURE.md walks one withdrawal through these modules. The border that matters: `http` and `intake` only
+//! authenticate and store; `engine` is the single writer and the only one that decides; `signer` is the only one that asks
+//! the HSM for a signature; `nodes` and `store` do what they are told.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation
+    )
+)]
+
+pub mod audit;
+pub mod clock;
+pub mod cold;
+pub mod config;
+pub mod directory;
+pub mod engine;
+pub mod failpoint;
+pub mod genesis_file;
+pub mod http;
+pub mod intake;
+pub mod journal;
+pub mod nodes;
+pub mod problem;
+pub mod request;
+pub mod signer;
+pub mod state_dir;
+pub mod store;
+pub mod telemetry;
+pub mod view;

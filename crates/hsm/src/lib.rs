@@ -1,1 +1,46 @@
-//! PKCS#11: module, sessions, keys, signing, vendor profiles.
+//! The daemon's only way to an HSM: one PKCS#11 module, one token, worker threads with a session each.
+//!
+//! A [`Token`] is opened from a [`Profile`] (a vendor's manners as data) and a PIN. From then on keys are named by
+//! their [`KeyId`] alone; object handles, sessions, logins and the module's return codes stay inside. What leaves this
+//! crate as a signature is low-S (secp256k1) and has been verified against the key's own public point.
+//!
+//! Order of the files, top down: `token` (the interface) → `worker` and `queue` (threads, deadlines) → `session`
+//! (one logged-in session: locate, sign) with `keygen` and `inspect` → `login`, `slot`, `module` (reaching the token)
+//! → `ec`, `verify` (bytes). `fault` sorts return codes, `error` is what callers see.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+mod attributes;
+mod baseline;
+mod counters;
+mod ec;
+mod error;
+mod fault;
+mod inspect;
+mod key;
+mod keygen;
+mod login;
+mod module;
+mod profile;
+mod queue;
+mod quirks;
+mod return_code;
+mod self_check;
+mod session;
+mod slot;
+mod token;
+mod verify;
+mod worker;
+
+pub use attributes::{Flag, KeyAttributes};
+pub use baseline::{RawRate, raw_sign_rate};
+pub use counters::Counters;
+pub use error::{Class, HsmError};
+pub use key::{Curve, KeyId, KeyReport, ParseKeyError, PublicPoint};
+pub use profile::{PinForm, Profile, ProfileError, Selector, SessionMode};
+pub use quirks::{EcParamsForm, EcPointForm, Quirks};
+pub use self_check::self_check;
+pub use slot::TokenInfo;
+pub use token::Token;

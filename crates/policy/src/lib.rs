@@ -1,1 +1,52 @@
 //! Policy: rules, limits, quorums, verdicts that explain themselves.
+//!
+//! A policy is TOML text. It is parsed once, strictly, into a [`Policy`]; [`Policy::evaluate`] judges [`Facts`]
+//! against it and against the history in a [`LimitBook`], and answers with a [`Verdict`]. Pure: time is handed in,
+//! nothing is read, the same input gives the same verdict.
+//!
+//! The invariants: every rule that matches counts and their order does not matter; deny wins; approvals add up;
+//! without a matching allow rule, or with anything that cannot be evaluated, the answer is deny; no sliding window of
+//! a limit with `deny` or `hold` ever holds more than its maximum; warm and cold wallets never go without people.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod condition;
+mod error;
+mod evaluate;
+mod facts;
+mod hours;
+mod ids;
+mod limit;
+mod parse;
+mod policy;
+mod reason;
+mod requirement;
+mod time;
+mod verdict;
+mod window;
+
+pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
+pub use facts::{DestinationClass, Facts, Tier};
+pub use ids::{
+    ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, Quoted, RuleId, VaultId,
+    WalletId, WithdrawalId,
+};
+pub use limit::Dimension;
+pub use policy::{Governance, Policy, TierFloor};
+pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
+pub use requirement::{Groups, Requirement, Shortfall};
+pub use time::{
+    DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, Timestamp,
+    parse_duration,
+};
+pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
+pub use window::{LimitBook, LimitUsage};

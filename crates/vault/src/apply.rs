@@ -4,9 +4,9 @@ use custodyd_chain::{Address, AmountError, Network, OutPoint, Plan};
 use custodyd_policy::{Facts, LimitBook, Outcome, Timestamp, WalletId, WithdrawalId};
 
 use crate::{
-    CancelledBy, Decision, Event, Export, ExportId, ExportState, Freeze, FreezeScope, Funds, Genesis, GenesisError, KeyId,
-    KeySlot, Recorded, Request, Statement, Transaction, TransactionId, TransactionState, Vault, Vote, Wallet, Withdrawal,
-    WithdrawalState,
+    CancelledBy, Decision, Event, Export, ExportId, ExportState, Freeze, FreezeScope, Funds,
+    Genesis, GenesisError, KeyId, KeySlot, Recorded, Request, Statement, Transaction,
+    TransactionId, TransactionState, Vault, Vote, Wallet, Withdrawal, WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.
@@ -74,21 +74,37 @@ pub enum Touch {
 impl Vault {
     /// The vault that the first event creates.
     pub fn create(first: &Recorded) -> Result<Self, ReplayFault> {
-        let Event::VaultCreated { genesis } = &first.event else { return Err(ReplayFault::NotGenesis(first.seq)) };
+        let Event::VaultCreated { genesis } = &first.event else {
+            return Err(ReplayFault::NotGenesis(first.seq));
+        };
         if first.seq != 1 {
-            return Err(ReplayFault::Sequence { last: 0, found: first.seq });
+            return Err(ReplayFault::Sequence {
+                last: 0,
+                found: first.seq,
+            });
         }
         Ok(Self::from_genesis(genesis)?)
     }
 
     fn from_genesis(genesis: &Genesis) -> Result<Self, GenesisError> {
         let policy = genesis.validate()?;
-        let wallets: std::collections::BTreeMap<_, _> =
-            genesis.wallets.iter().map(|(id, spec)| (id.clone(), Wallet::new(id.clone(), spec))).collect();
-        let slots = || wallets.values().flat_map(|w| w.keys.iter().map(move |slot| (w, slot)));
-        let keys: std::collections::BTreeMap<_, _> =
-            slots().filter_map(|(w, slot)| Some((slot.id.clone()?, w.id.clone()))).collect();
-        let own = wallets.values().flat_map(|w| w.addresses().into_iter().map(|a| (a, w.id.clone()))).collect();
+        let wallets: std::collections::BTreeMap<_, _> = genesis
+            .wallets
+            .iter()
+            .map(|(id, spec)| (id.clone(), Wallet::new(id.clone(), spec)))
+            .collect();
+        let slots = || {
+            wallets
+                .values()
+                .flat_map(|w| w.keys.iter().map(move |slot| (w, slot)))
+        };
+        let keys: std::collections::BTreeMap<_, _> = slots()
+            .filter_map(|(w, slot)| Some((slot.id.clone()?, w.id.clone())))
+            .collect();
+        let own = wallets
+            .values()
+            .flat_map(|w| w.addresses().into_iter().map(|a| (a, w.id.clone())))
+            .collect();
         Ok(Self {
             id: genesis.vault.clone(),
             seq: 1,
@@ -122,7 +138,10 @@ impl Vault {
     /// The event can't follow on this state. The vault is then unusable: replay it from the journal.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<Vec<Touch>, ReplayFault> {
         if Some(recorded.seq) != self.seq.checked_add(1) {
-            return Err(ReplayFault::Sequence { last: self.seq, found: recorded.seq });
+            return Err(ReplayFault::Sequence {
+                last: self.seq,
+                found: recorded.seq,
+            });
         }
         self.seq = recorded.seq;
         let at = recorded.at;
@@ -131,7 +150,12 @@ impl Vault {
             Event::KeyRequested { wallet, key, .. } => self.key_requested(wallet, key),
             Event::KeyMade { key, public_key } => self.key_made(key, *public_key),
             Event::WithdrawalRequested { id, request, .. } => self.requested(id, request, at),
-            Event::WithdrawalJudged { id, wallet, class, verdict } => self.judged(id, wallet, *class, verdict, at),
+            Event::WithdrawalJudged {
+                id,
+                wallet,
+                class,
+                verdict,
+            } => self.judged(id, wallet, *class, verdict, at),
             Event::Approved { statement, .. } => self.voted(statement, at),
             Event::Rejected { statement, .. } => self.voted(statement, at),
             Event::Cancelled { id, by, .. } => match by {
@@ -139,61 +163,121 @@ impl Vault {
                 CancelledBy::Operator { statement, .. } => self.voted(statement, at),
             },
             Event::Expired { id } => self.ended(id, WithdrawalState::Expired, at),
-            Event::HoldEnded { id } => self.move_withdrawal(id, WithdrawalState::Approved { blocked: None }, at),
-            Event::PlanningBlocked { id, reason } => {
-                self.move_withdrawal(id, WithdrawalState::Approved { blocked: Some(reason.clone()) }, at)
+            Event::HoldEnded { id } => {
+                self.move_withdrawal(id, WithdrawalState::Approved { blocked: None }, at)
             }
-            Event::TransactionPlanned { transaction, wallet, withdrawals, plan, export, .. } => {
-                self.planned(transaction, wallet, withdrawals, plan, export.as_ref(), at)
-            }
-            Event::TransactionSigned { transaction, raw, signatures } => {
+            Event::PlanningBlocked { id, reason } => self.move_withdrawal(
+                id,
+                WithdrawalState::Approved {
+                    blocked: Some(reason.clone()),
+                },
+                at,
+            ),
+            Event::TransactionPlanned {
+                transaction,
+                wallet,
+                withdrawals,
+                plan,
+                export,
+                ..
+            } => self.planned(transaction, wallet, withdrawals, plan, export.as_ref(), at),
+            Event::TransactionSigned {
+                transaction,
+                raw,
+                signatures,
+            } => {
                 let entry = self.transaction_mut(transaction)?;
                 entry.raw = Some(raw.clone());
                 entry.signatures = *signatures;
                 self.move_transaction(transaction, TransactionState::Signed, at)
             }
-            Event::TransactionBroadcast { transaction } | Event::TransactionReorged { transaction } => {
+            Event::TransactionBroadcast { transaction }
+            | Event::TransactionReorged { transaction } => {
                 self.move_transaction(transaction, TransactionState::Broadcast, at)
             }
-            Event::TransactionIncluded { transaction, height, succeeded } => {
-                let state = TransactionState::Included { height: *height, succeeded: *succeeded };
+            Event::TransactionIncluded {
+                transaction,
+                height,
+                succeeded,
+            } => {
+                let state = TransactionState::Included {
+                    height: *height,
+                    succeeded: *succeeded,
+                };
                 self.move_transaction(transaction, state, at)
             }
             Event::TransactionFinal { transaction, .. } => self.finalised(transaction, at),
             Event::TransactionConflicted { transaction } => self.conflicted(transaction, at),
-            Event::CoinsObserved { wallet, added, removed } => {
+            Event::CoinsObserved {
+                wallet,
+                added,
+                removed,
+            } => {
                 let seq = self.seq;
                 let entry = self.wallet_mut(wallet)?;
                 let Funds::Coins(coins) = &mut entry.funds else {
-                    return Err(ReplayFault::Impossible { seq, why: format!("wallet {wallet} holds no coins") });
+                    return Err(ReplayFault::Impossible {
+                        seq,
+                        why: format!("wallet {wallet} holds no coins"),
+                    });
                 };
-                removed.iter().for_each(|outpoint| drop(coins.remove(outpoint)));
+                removed
+                    .iter()
+                    .for_each(|outpoint| drop(coins.remove(outpoint)));
                 coins.extend(added.iter().map(|coin| (coin.outpoint, coin.clone())));
                 entry.unblock();
                 Ok(vec![Touch::Wallet(wallet.clone())])
             }
-            Event::AccountObserved { wallet, balance, nonce, height } => {
+            Event::AccountObserved {
+                wallet,
+                balance,
+                nonce,
+                height,
+            } => {
                 let seq = self.seq;
                 let entry = self.wallet_mut(wallet)?;
                 let Funds::Account(account) = &mut entry.funds else {
-                    return Err(ReplayFault::Impossible { seq, why: format!("wallet {wallet} is no account") });
+                    return Err(ReplayFault::Impossible {
+                        seq,
+                        why: format!("wallet {wallet} is no account"),
+                    });
                 };
-                account.observe(*balance, *nonce, *height).map_err(|source| ReplayFault::Amount { seq, source })?;
+                account
+                    .observe(*balance, *nonce, *height)
+                    .map_err(|source| ReplayFault::Amount { seq, source })?;
                 entry.unblock();
                 Ok(vec![Touch::Wallet(wallet.clone())])
             }
             Event::FeeObserved { network, quote } => {
-                let before = self.fees.insert(*network, (quote.clone(), at));
+                let before = self.fees.insert(*network, (*quote, at));
                 if before.is_none_or(|(old, _)| old != *quote) {
-                    self.wallets.values_mut().filter(|w| w.network == *network).for_each(Wallet::unblock);
+                    self.wallets
+                        .values_mut()
+                        .filter(|w| w.network == *network)
+                        .for_each(Wallet::unblock);
                 }
                 Ok(Vec::new())
             }
-            Event::Frozen { scope, reason, operator, .. } => {
+            Event::Frozen {
+                scope,
+                reason,
+                operator,
+                ..
+            } => {
                 let by = Some(operator.clone());
-                Ok(self.freeze(scope.clone(), Freeze { reason: reason.clone(), by, at, votes: Default::default() }))
+                Ok(self.freeze(
+                    scope.clone(),
+                    Freeze {
+                        reason: reason.clone(),
+                        by,
+                        at,
+                        votes: Default::default(),
+                    },
+                ))
             }
-            Event::UnfreezeVoted { scope, operator, .. } => match self.frozen.get_mut(scope) {
+            Event::UnfreezeVoted {
+                scope, operator, ..
+            } => match self.frozen.get_mut(scope) {
                 Some(freeze) => {
                     freeze.votes.insert(operator.clone());
                     Ok(Vec::new())
@@ -204,7 +288,11 @@ impl Vault {
                 Some(_) => Ok(self.touch_scope(scope)),
                 None => Err(self.impossible("nothing is frozen there")),
             },
-            Event::ColdExportRequested { export, transactions, .. } => {
+            Event::ColdExportRequested {
+                export,
+                transactions,
+                ..
+            } => {
                 let entry = Export {
                     transactions: transactions.clone(),
                     state: ExportState::Requested,
@@ -215,7 +303,10 @@ impl Vault {
                 self.exports_to_build.insert(export.clone());
                 Ok(vec![Touch::Export(export.clone())])
             }
-            Event::ColdExportBuilt { export, manifest_sha256 } => {
+            Event::ColdExportBuilt {
+                export,
+                manifest_sha256,
+            } => {
                 let entry = self.export_mut(export)?;
                 entry.state = ExportState::Built;
                 entry.manifest_sha256 = Some(manifest_sha256.clone());
@@ -233,26 +324,47 @@ impl Vault {
         if self.keys.contains_key(key) {
             return Err(self.impossible("the key exists"));
         }
-        self.wallet_mut(wallet)?.keys.push(KeySlot { id: Some(key.clone()), public_key: None });
+        self.wallet_mut(wallet)?.keys.push(KeySlot {
+            id: Some(key.clone()),
+            public_key: None,
+        });
         self.keys.insert(key.clone(), wallet.clone());
         self.keys_to_make.insert(key.clone());
         Ok(vec![Touch::Key(key.clone()), Touch::Wallet(wallet.clone())])
     }
 
-    fn key_made(&mut self, key: &KeyId, public: custodyd_chain::PublicKey) -> Result<Vec<Touch>, ReplayFault> {
-        let id = self.keys.get(key).cloned().ok_or_else(|| self.missing(key))?;
+    fn key_made(
+        &mut self,
+        key: &KeyId,
+        public: custodyd_chain::PublicKey,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let id = self
+            .keys
+            .get(key)
+            .cloned()
+            .ok_or_else(|| self.missing(key))?;
         let wallet = self.wallet_mut(&id)?;
         let network = wallet.network;
-        for slot in wallet.keys.iter_mut().filter(|slot| slot.id.as_ref() == Some(key)) {
+        for slot in wallet
+            .keys
+            .iter_mut()
+            .filter(|slot| slot.id.as_ref() == Some(key))
+        {
             slot.public_key = Some(public);
         }
         wallet.unblock();
-        self.own.insert(Address::from_public_key(network, &public), id.clone());
+        self.own
+            .insert(Address::from_public_key(network, &public), id.clone());
         self.keys_to_make.remove(key);
         Ok(vec![Touch::Key(key.clone()), Touch::Wallet(id)])
     }
 
-    fn requested(&mut self, id: &WithdrawalId, request: &Request, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
+    fn requested(
+        &mut self,
+        id: &WithdrawalId,
+        request: &Request,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
         if self.withdrawals.contains_key(id) {
             return Err(self.impossible("the withdrawal exists"));
         }
@@ -261,7 +373,11 @@ impl Vault {
             return Err(self.impossible("the idempotency key was used"));
         }
         let asset = request.amount.asset();
-        let wallet = self.wallets.values().find(|w| w.network.asset() == asset).ok_or_else(|| self.missing(asset))?;
+        let wallet = self
+            .wallets
+            .values()
+            .find(|w| w.network.asset() == asset)
+            .ok_or_else(|| self.missing(asset))?;
         let withdrawal = Withdrawal {
             id: id.clone(),
             seq: self.seq,
@@ -320,29 +436,52 @@ impl Vault {
     }
 
     /// Where the votes so far put an allowed withdrawal.
-    fn after_votes(&self, id: &WithdrawalId, at: Timestamp) -> Result<WithdrawalState, ReplayFault> {
+    fn after_votes(
+        &self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<WithdrawalState, ReplayFault> {
         let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
-        let approvers =
-            withdrawal.votes.iter().filter(|(_, v)| v.decision == Decision::Approve).map(|(o, _)| o.clone()).collect();
+        let approvers = withdrawal
+            .votes
+            .iter()
+            .filter(|(_, v)| v.decision == Decision::Approve)
+            .map(|(o, _)| o.clone())
+            .collect();
         let late = || self.impossible("a time is out of range");
-        if self.policy.satisfied(withdrawal.requirements(), &approvers).is_err() {
+        if self
+            .policy
+            .satisfied(withdrawal.requirements(), &approvers)
+            .is_err()
+        {
             return Ok(match withdrawal.state {
-                WithdrawalState::AwaitingApproval { expires_at } => WithdrawalState::AwaitingApproval { expires_at },
+                WithdrawalState::AwaitingApproval { expires_at } => {
+                    WithdrawalState::AwaitingApproval { expires_at }
+                }
                 _ => WithdrawalState::AwaitingApproval {
-                    expires_at: at.checked_add_ms(self.policy.approval_ttl_ms()).ok_or_else(late)?,
+                    expires_at: at
+                        .checked_add_ms(self.policy.approval_ttl_ms())
+                        .ok_or_else(late)?,
                 },
             });
         }
         match withdrawal.hold_ms() {
             0 => Ok(WithdrawalState::Approved { blocked: None }),
-            hold => Ok(WithdrawalState::Holding { until: at.checked_add_ms(hold).ok_or_else(late)? }),
+            hold => Ok(WithdrawalState::Holding {
+                until: at.checked_add_ms(hold).ok_or_else(late)?,
+            }),
         }
     }
 
     fn voted(&mut self, statement: &Statement, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
         let id = &statement.withdrawal;
-        let vote = Vote { decision: statement.decision, at };
-        self.withdrawal_mut(id)?.votes.insert(statement.operator.clone(), vote);
+        let vote = Vote {
+            decision: statement.decision,
+            at,
+        };
+        self.withdrawal_mut(id)?
+            .votes
+            .insert(statement.operator.clone(), vote);
         match statement.decision {
             Decision::Approve => {
                 let state = self.after_votes(id, at)?;
@@ -354,7 +493,12 @@ impl Vault {
     }
 
     /// Ends a withdrawal of which no transaction exists, and gives its limits back.
-    fn ended(&mut self, id: &WithdrawalId, state: WithdrawalState, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
+    fn ended(
+        &mut self,
+        id: &WithdrawalId,
+        state: WithdrawalState,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
         if self.withdrawal_mut(id)?.transaction().is_some() {
             return Err(self.impossible("a transaction pays the withdrawal"));
         }
@@ -370,7 +514,10 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let missing = self.missing(id);
-        let withdrawal = self.withdrawals.get_mut(id).ok_or_else(|| missing.clone())?;
+        let withdrawal = self
+            .withdrawals
+            .get_mut(id)
+            .ok_or_else(|| missing.clone())?;
         if let Some(due) = withdrawal.due() {
             self.timers.remove(&(due, id.clone()));
         }
@@ -409,7 +556,11 @@ impl Vault {
             if !matches!(state, WithdrawalState::Approved { .. }) {
                 return Err(self.impossible("it pays a withdrawal that is not approved"));
             }
-            touched.extend(self.move_withdrawal(withdrawal, WithdrawalState::InTransaction(id.clone()), at)?);
+            touched.extend(self.move_withdrawal(
+                withdrawal,
+                WithdrawalState::InTransaction(id.clone()),
+                at,
+            )?);
         }
         let transaction = Transaction {
             wallet: wallet.clone(),
@@ -424,11 +575,19 @@ impl Vault {
         };
         self.transactions.insert(id.clone(), transaction);
         self.open.insert(id.clone());
-        touched.extend([Touch::Transaction(id.clone()), Touch::Wallet(wallet.clone())]);
+        touched.extend([
+            Touch::Transaction(id.clone()),
+            Touch::Wallet(wallet.clone()),
+        ]);
         Ok(touched)
     }
 
-    fn reserve(&mut self, id: &TransactionId, wallet: &WalletId, plan: &Plan) -> Result<Vec<Touch>, ReplayFault> {
+    fn reserve(
+        &mut self,
+        id: &TransactionId,
+        wallet: &WalletId,
+        plan: &Plan,
+    ) -> Result<Vec<Touch>, ReplayFault> {
         let seq = self.seq;
         match plan {
             Plan::Bitcoin(plan) => {
@@ -438,24 +597,42 @@ impl Vault {
                         let why = format!("{} is spent by another plan", coin.outpoint);
                         return Err(ReplayFault::Impossible { seq, why });
                     }
-                    touched.push(Touch::ReserveOutpoint(plan.network, coin.outpoint, id.clone()));
+                    touched.push(Touch::ReserveOutpoint(
+                        Network::Bitcoin(plan.network),
+                        coin.outpoint,
+                        id.clone(),
+                    ));
                 }
                 Ok(touched)
             }
             Plan::Evm(evm) => {
                 let overflow = |source| ReplayFault::Amount { seq, source };
-                let cost = evm.payment.amount.checked_add(&plan.fee()).map_err(overflow)?;
+                let cost = evm
+                    .payment
+                    .amount
+                    .checked_add(&plan.fee())
+                    .map_err(overflow)?;
                 let entry = self.wallet_mut(wallet)?;
                 let Funds::Account(account) = &mut entry.funds else {
-                    return Err(ReplayFault::Impossible { seq, why: format!("wallet {wallet} is no account") });
+                    return Err(ReplayFault::Impossible {
+                        seq,
+                        why: format!("wallet {wallet} is no account"),
+                    });
                 };
                 if account.reserved.contains_key(&evm.nonce) {
                     let why = format!("nonce {} is used by another plan", evm.nonce);
                     return Err(ReplayFault::Impossible { seq, why });
                 }
-                account.reserve(evm.nonce, id.clone(), cost).map_err(overflow)?;
+                account
+                    .reserve(evm.nonce, id.clone(), cost)
+                    .map_err(overflow)?;
                 let address = Address::from_public_key(entry.network, &evm.from);
-                Ok(vec![Touch::ReserveNonce(entry.network, address, evm.nonce, id.clone())])
+                Ok(vec![Touch::ReserveNonce(
+                    entry.network,
+                    address,
+                    evm.nonce,
+                    id.clone(),
+                )])
             }
         }
     }
@@ -470,7 +647,10 @@ impl Vault {
         transaction.state = state;
         transaction.updated_at = at;
         let withdrawals = transaction.withdrawals.clone();
-        if matches!(state, TransactionState::Final { .. } | TransactionState::Conflicted) {
+        if matches!(
+            state,
+            TransactionState::Final { .. } | TransactionState::Conflicted
+        ) {
             self.open.remove(id);
         }
         let mut touched = vec![Touch::Transaction(id.clone())];
@@ -482,13 +662,16 @@ impl Vault {
     }
 
     fn finalised(&mut self, id: &TransactionId, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
-        let TransactionState::Included { height, succeeded } = self.transaction_mut(id)?.state else {
+        let TransactionState::Included { height, succeeded } = self.transaction_mut(id)?.state
+        else {
             return Err(self.impossible("the transaction is in no block"));
         };
-        let touched = self.move_transaction(id, TransactionState::Final { height, succeeded }, at)?;
+        let touched =
+            self.move_transaction(id, TransactionState::Final { height, succeeded }, at)?;
         if !succeeded {
             for withdrawal in self.transaction_mut(id)?.withdrawals.clone() {
-                let reason = "its transaction is in a block, but failed there; nothing was paid".to_owned();
+                let reason =
+                    "its transaction is in a block, but failed there; nothing was paid".to_owned();
                 self.move_withdrawal(&withdrawal, WithdrawalState::Failed(reason), at)?;
             }
         }
@@ -498,8 +681,15 @@ impl Vault {
     fn conflicted(&mut self, id: &TransactionId, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
         let mut touched = self.move_transaction(id, TransactionState::Conflicted, at)?;
         let wallet = self.transaction_mut(id)?.wallet.clone();
-        let reason = format!("the inputs or the nonce of {id} were spent by a transaction that is not this vault's");
-        let freeze = Freeze { reason, by: None, at, votes: Default::default() };
+        let reason = format!(
+            "the inputs or the nonce of {id} were spent by a transaction that is not this vault's"
+        );
+        let freeze = Freeze {
+            reason,
+            by: None,
+            at,
+            votes: Default::default(),
+        };
         touched.extend(self.freeze(FreezeScope::Wallet(wallet), freeze));
         Ok(touched)
     }
@@ -538,10 +728,16 @@ impl Vault {
     }
 
     fn missing(&self, what: impl std::fmt::Display) -> ReplayFault {
-        ReplayFault::Missing { seq: self.seq, what: what.to_string() }
+        ReplayFault::Missing {
+            seq: self.seq,
+            what: what.to_string(),
+        }
     }
 
     fn impossible(&self, why: &str) -> ReplayFault {
-        ReplayFault::Impossible { seq: self.seq, why: why.to_owned() }
+        ReplayFault::Impossible {
+            seq: self.seq,
+            why: why.to_owned(),
+        }
     }
 }

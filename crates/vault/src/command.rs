@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, PublicKey, RawTransaction};
-use custodyd_policy::{ClientId, OperatorId, VaultId, WalletId, WithdrawalId};
+use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 use serde_json::Value;
 
 use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId};
@@ -114,6 +114,8 @@ pub enum Command {
         scope: FreezeScope,
         /// Who.
         operator: OperatorId,
+        /// When they signed it; a vote from before the freeze doesn't lift it.
+        signed_at: Timestamp,
         /// The signed request.
         evidence: Evidence,
     },

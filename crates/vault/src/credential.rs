@@ -21,7 +21,11 @@ impl Ed25519Key {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).map_err(|_| wrong())?;
         let key = VerifyingKey::from_bytes(&bytes).map_err(|_| wrong())?;
-        if key.is_weak() { Err(wrong()) } else { Ok(Self(key)) }
+        if key.is_weak() {
+            Err(wrong())
+        } else {
+            Ok(Self(key))
+        }
     }
 
     /// The key to verify with.

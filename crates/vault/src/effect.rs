@@ -30,10 +30,19 @@ pub enum Effect {
 impl Vault {
     /// Everything outstanding.
     pub fn pending_effects(&self, now: Timestamp) -> Vec<Effect> {
-        let mut effects: Vec<Effect> = self.keys_to_make.iter().cloned().map(Effect::MakeKey).collect();
+        let mut effects: Vec<Effect> = self
+            .keys_to_make
+            .iter()
+            .cloned()
+            .map(Effect::MakeKey)
+            .collect();
         effects.extend(self.quotes_wanted(now));
         effects.extend(self.open.iter().filter_map(|id| self.effect_of(id)));
-        effects.extend(self.exports_to_build.iter().filter_map(|id| self.export_effect(id)));
+        effects.extend(
+            self.exports_to_build
+                .iter()
+                .filter_map(|id| self.export_effect(id)),
+        );
         effects
     }
 
@@ -48,7 +57,9 @@ impl Vault {
             TransactionState::Planned => None,
             TransactionState::Signed if frozen => None,
             TransactionState::Signed => Some(Effect::Broadcast(id.clone())),
-            TransactionState::Broadcast | TransactionState::Included { .. } => Some(Effect::Watch(id.clone())),
+            TransactionState::Broadcast | TransactionState::Included { .. } => {
+                Some(Effect::Watch(id.clone()))
+            }
             TransactionState::Final { .. } | TransactionState::Conflicted => None,
         }
     }
@@ -65,7 +76,10 @@ impl Vault {
             .wallets
             .values()
             .filter(|w| w.tier == Tier::Cold || !w.ready.is_empty() || !w.blocked.is_empty())
-            .filter(|w| self.quote_age(w.network, now).is_none_or(|age| age > FEE_QUOTE_RENEW_MS))
+            .filter(|w| {
+                self.quote_age(w.network, now)
+                    .is_none_or(|age| age > FEE_QUOTE_RENEW_MS)
+            })
             .map(|w| Effect::QuoteFee(w.network))
             .collect();
         wanted.sort();
@@ -74,6 +88,8 @@ impl Vault {
     }
 
     pub(crate) fn quote_age(&self, network: Network, now: Timestamp) -> Option<u64> {
-        self.fees.get(&network).map(|(_, at)| now.as_millis().saturating_sub(at.as_millis()))
+        self.fees
+            .get(&network)
+            .map(|(_, at)| now.saturating_ms_since(*at))
     }
 }

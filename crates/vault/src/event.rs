@@ -1,10 +1,16 @@
 //! What happened in a vault. The journal is a list of these, and the state is their fold.
 
-use custodyd_chain::{Address, Amount, Coin, FeeQuote, Network, OutPoint, Plan, PublicKey, RawTransaction};
-use custodyd_policy::{ClientId, DestinationClass, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId};
+use custodyd_chain::{
+    Address, Amount, Coin, FeeQuote, Network, OutPoint, Plan, PublicKey, RawTransaction,
+};
+use custodyd_policy::{
+    ClientId, DestinationClass, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId};
+use crate::{
+    Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId,
+};
 
 /// An event with its place in the journal.
 #[derive(Debug, Clone, PartialEq)]

@@ -114,7 +114,8 @@ pub enum GenesisError {
 impl Genesis {
     /// Checks that a vault can start from this, and gives its policy.
     pub fn validate(&self) -> Result<Policy, GenesisError> {
-        let policy = Policy::parse(&self.policy).map_err(|e| GenesisError::Policy(e.to_string()))?;
+        let policy =
+            Policy::parse(&self.policy).map_err(|e| GenesisError::Policy(e.to_string()))?;
         for member in policy.groups().values().flatten() {
             if !self.operators.contains_key(member) {
                 return Err(GenesisError::UnknownOperator(member.clone()));
@@ -138,7 +139,12 @@ impl Genesis {
                 return Err(GenesisError::NoCredential(operator.clone()));
             }
         }
-        for key in self.operators.values().flatten().chain(self.clients.values()) {
+        for key in self
+            .operators
+            .values()
+            .flatten()
+            .chain(self.clients.values())
+        {
             if !seen.insert(key.to_string()) {
                 return Err(GenesisError::SharedCredential(key.to_string()));
             }
@@ -158,8 +164,11 @@ impl Genesis {
                 return Err(GenesisError::TwoNetworks(id.clone(), asset.to_string()));
             }
             match (&wallet.key, wallet.tier) {
-                (WalletKey::Online(_), Tier::Hot | Tier::Warm) | (WalletKey::Offline(_), Tier::Cold) => {}
-                (_, Tier::Cold) => return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "offline")),
+                (WalletKey::Online(_), Tier::Hot | Tier::Warm)
+                | (WalletKey::Offline(_), Tier::Cold) => {}
+                (_, Tier::Cold) => {
+                    return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "offline"));
+                }
                 _ => return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "online")),
             }
             let key = match &wallet.key {
@@ -170,7 +179,10 @@ impl Genesis {
                 return Err(GenesisError::SharedKey(id.clone()));
             }
             if wallet.fee_caps.absolute.asset() != asset {
-                return Err(GenesisError::FeeCapAsset { wallet: id.clone(), cap: wallet.fee_caps.absolute });
+                return Err(GenesisError::FeeCapAsset {
+                    wallet: id.clone(),
+                    cap: wallet.fee_caps.absolute,
+                });
             }
             if wallet.confirmations == 0 {
                 return Err(GenesisError::Confirmations(id.clone()));

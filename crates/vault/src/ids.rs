@@ -83,7 +83,7 @@ impl TransactionId {
     pub fn of_attempt(withdrawal: &WithdrawalId, attempt: u32) -> Self {
         let hash = Sha256::new()
             .chain_update("custodyd/transaction/v1\n")
-            .chain_update(withdrawal.as_str())
+            .chain_update(withdrawal.as_bytes())
             .chain_update(attempt.to_be_bytes())
             .finalize();
         let mut id = [0; 16];
@@ -110,7 +110,13 @@ mod tests {
     fn an_id_is_its_prefix_and_thirty_two_lowercase_hex_digits() {
         let id = TransactionId::from_bytes([0xab; 16]);
         assert_eq!(id.as_str().parse::<TransactionId>().unwrap(), id);
-        for wrong in ["", "tx_", "tx_../../etc/passwd", "ex_abababababababababababababababab", "tx_ABABABABABABABABABABABABABABABAB"] {
+        for wrong in [
+            "",
+            "tx_",
+            "tx_../../etc/passwd",
+            "ex_abababababababababababababababab",
+            "tx_ABABABABABABABABABABABABABABABAB",
+        ] {
             assert!(wrong.parse::<TransactionId>().is_err(), "{wrong}");
         }
         assert_eq!(KeyId::from_bytes([7; 16]).cka_id(), [7; 16]);

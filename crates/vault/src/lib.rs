@@ -6,7 +6,12 @@
 //! ([`Vault::pending_effects`]), never remembered: a restart and a normal step are the same.
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::arithmetic_side_effects)
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
 )]
 
 mod apply;

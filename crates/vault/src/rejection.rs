@@ -15,7 +15,9 @@ pub enum Rejection {
     #[error("{0} is not known to this vault")]
     UnknownPrincipal(String),
     /// The key was used for another request.
-    #[error("idempotency key {0:?} was used for another request; use a fresh key for a new withdrawal")]
+    #[error(
+        "idempotency key {0:?} was used for another request; use a fresh key for a new withdrawal"
+    )]
     IdempotencyKeyReused(String),
     /// The key is empty, too long or not printable.
     #[error("an idempotency key is 1 to 128 printable ASCII characters")]
@@ -91,6 +93,9 @@ pub enum Rejection {
     /// Another client's withdrawal.
     #[error("withdrawal {0} was requested by another client")]
     OtherClient(WithdrawalId),
+    /// A vote signed before the freeze it should lift.
+    #[error("operator {0}'s vote was signed before the freeze; sign a new one")]
+    VoteTooOld(OperatorId),
     /// Nothing is frozen there.
     #[error("{0} is not frozen")]
     NotFrozen(String),
@@ -147,6 +152,7 @@ impl Rejection {
             Self::NotNow(..) => "not-now",
             Self::TransactionState(..) => "transaction-state",
             Self::OtherClient(_) => "other-client",
+            Self::VoteTooOld(_) => "vote-too-old",
             Self::NotFrozen(_) => "not-frozen",
             Self::SingleAddress(..) => "single-address",
             Self::ImportDiffers(_) => "import-differs",

@@ -86,6 +86,7 @@ impl Statement {
     pub fn is_signed_by(&self, keys: &[VerifyingKey], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
         let challenge = self.challenge();
-        keys.iter().any(|key| key.verify_strict(&challenge, &signature).is_ok())
+        keys.iter()
+            .any(|key| key.verify_strict(&challenge, &signature).is_ok())
     }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Address, FeeQuote, Network, OutPoint};
+use custodyd_chain::{Address, Amount, FeeQuote, Network, OutPoint};
 use custodyd_policy::{
-    ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Policy, Timestamp, VaultId, WalletId, WithdrawalId,
+    ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Policy, Timestamp, VaultId,
+    WalletId, WithdrawalId,
 };
 
 use crate::{
-    Ed25519Key, ExportId, FreezeScope, JournalKey, KeyId, StatedEffects, Transaction, TransactionId, TransactionState,
-    Wallet, Withdrawal, WithdrawalState,
+    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Touch, Transaction,
+    TransactionId, TransactionState, Wallet, Withdrawal, WithdrawalState,
 };
 
 /// A scope in which nothing is planned, signed or sent.
@@ -162,7 +163,9 @@ impl Vault {
 
     /// The withdrawal made under a client's idempotency key.
     pub fn withdrawal_for_key(&self, client: &ClientId, key: &str) -> Option<&Withdrawal> {
-        self.idempotency.get(&(client.clone(), key.to_owned())).and_then(|id| self.withdrawals.get(id))
+        self.idempotency
+            .get(&(client.clone(), key.to_owned()))
+            .and_then(|id| self.withdrawals.get(id))
     }
 
     /// What a withdrawal would do, as an operator's statement has it.
@@ -177,7 +180,10 @@ impl Vault {
 
     /// The name of a withdrawal's state, its transaction's included.
     pub fn withdrawal_state_name(&self, withdrawal: &Withdrawal) -> &'static str {
-        match withdrawal.transaction().and_then(|id| self.transactions.get(id)) {
+        match withdrawal
+            .transaction()
+            .and_then(|id| self.transactions.get(id))
+        {
             Some(transaction) => transaction.state_name(),
             None => withdrawal.state_name(),
         }
@@ -190,7 +196,48 @@ impl Vault {
 
     /// Whether nothing of this wallet may be planned, signed or sent.
     pub fn is_frozen(&self, wallet: &WalletId) -> bool {
-        self.frozen.contains_key(&FreezeScope::Vault) || self.frozen.contains_key(&FreezeScope::Wallet(wallet.clone()))
+        self.frozen.contains_key(&FreezeScope::Vault)
+            || self
+                .frozen
+                .contains_key(&FreezeScope::Wallet(wallet.clone()))
+    }
+
+    /// What a wallet holds on the chain, and how much of it no transaction holds back.
+    pub fn balances(&self, wallet: &Wallet) -> (Amount, Amount) {
+        let zero = Amount::zero(wallet.network.asset());
+        match &wallet.funds {
+            Funds::Account(account) => (
+                account.balance.unwrap_or(zero),
+                account.available().unwrap_or(zero),
+            ),
+            Funds::Coins(coins) => {
+                coins
+                    .values()
+                    .fold((zero, zero), |(balance, available), coin| {
+                        let add = |sum: Amount| sum.checked_add(&coin.amount).unwrap_or(sum);
+                        let free = !self.taken.contains_key(&coin.outpoint);
+                        (add(balance), if free { add(available) } else { available })
+                    })
+            }
+        }
+    }
+
+    /// Whether a key still has to be made.
+    pub fn wants_key(&self, key: &KeyId) -> bool {
+        self.keys_to_make.contains(key)
+    }
+
+    /// Every output and nonce that is held back, as the events that reserved them said.
+    pub fn reservations(&self) -> Vec<Touch> {
+        let mut held = Vec::new();
+        for (id, transaction) in &self.transactions {
+            let effects = transaction.plan.effects();
+            held.extend(effects.inputs.iter().map(|o| Touch::ReserveOutpoint(effects.network, *o, id.clone())));
+            if let (Some(account), Some(nonce)) = (effects.account, effects.nonce) {
+                held.push(Touch::ReserveNonce(effects.network, account, nonce, id.clone()));
+            }
+        }
+        held
     }
 
     /// What policy takes a destination for.
@@ -218,11 +265,15 @@ impl Vault {
     /// Whether a plan may be signed right now: its wallet is not frozen, its payouts are in this transaction and no other,
     /// and each is paid exactly as approved.
     pub fn may_sign(&self, id: &TransactionId) -> bool {
-        let Some(transaction) = self.transactions.get(id) else { return false };
+        let Some(transaction) = self.transactions.get(id) else {
+            return false;
+        };
         transaction.state == TransactionState::Planned
             && !self.is_frozen(&transaction.wallet)
             && transaction.withdrawals.iter().all(|w| {
-                self.withdrawals.get(w).is_some_and(|w| w.state == WithdrawalState::InTransaction(id.clone()))
+                self.withdrawals
+                    .get(w)
+                    .is_some_and(|w| w.state == WithdrawalState::InTransaction(id.clone()))
             })
             && self.check_plan(transaction).is_ok()
     }

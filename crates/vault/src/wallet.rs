@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Address, Amount, AmountError, Coin, Family, FeeCaps, Network, OutPoint, PublicKey};
+use custodyd_chain::{
+    Address, Amount, AmountError, Coin, Family, FeeCaps, Network, OutPoint, PublicKey,
+};
 use custodyd_policy::{Tier, WalletId, WithdrawalId};
 
 use crate::{KeyId, TransactionId, WalletKey, WalletSpec};
@@ -64,12 +66,19 @@ impl Account {
     /// What may still be spent.
     pub fn available(&self) -> Result<Amount, AmountError> {
         match self.balance {
-            Some(balance) => balance.checked_sub(&self.committed).or(Ok(Amount::zero(balance.asset()))),
+            Some(balance) => balance
+                .checked_sub(&self.committed)
+                .or(Ok(Amount::zero(balance.asset()))),
             None => Ok(Amount::zero(self.committed.asset())),
         }
     }
 
-    pub(crate) fn reserve(&mut self, nonce: u64, transaction: TransactionId, cost: Amount) -> Result<(), AmountError> {
+    pub(crate) fn reserve(
+        &mut self,
+        nonce: u64,
+        transaction: TransactionId,
+        cost: Amount,
+    ) -> Result<(), AmountError> {
         if nonce >= self.nonce {
             self.committed = self.committed.checked_add(&cost)?;
         }
@@ -77,8 +86,17 @@ impl Account {
         Ok(())
     }
 
-    pub(crate) fn observe(&mut self, balance: Amount, nonce: u64, height: u64) -> Result<(), AmountError> {
-        for (_, cost) in self.reserved.range(self.nonce.min(nonce)..self.nonce.max(nonce)).map(|(_, entry)| entry) {
+    pub(crate) fn observe(
+        &mut self,
+        balance: Amount,
+        nonce: u64,
+        height: u64,
+    ) -> Result<(), AmountError> {
+        for (_, cost) in self
+            .reserved
+            .range(self.nonce.min(nonce)..self.nonce.max(nonce))
+            .map(|(_, entry)| entry)
+        {
             self.committed = if nonce > self.nonce {
                 self.committed.checked_sub(cost)?
             } else {
@@ -116,8 +134,14 @@ pub struct Wallet {
 impl Wallet {
     pub(crate) fn new(id: WalletId, spec: &WalletSpec) -> Self {
         let key = match &spec.key {
-            WalletKey::Online(id) => KeySlot { id: Some(id.clone()), public_key: None },
-            WalletKey::Offline(public) => KeySlot { id: None, public_key: Some(*public) },
+            WalletKey::Online(id) => KeySlot {
+                id: Some(id.clone()),
+                public_key: None,
+            },
+            WalletKey::Offline(public) => KeySlot {
+                id: None,
+                public_key: Some(*public),
+            },
         };
         Self {
             id,
@@ -151,7 +175,10 @@ impl Wallet {
 
     /// The HSM's id for a public key of this wallet.
     pub fn key_of(&self, public_key: &PublicKey) -> Option<&KeyId> {
-        self.keys.iter().find(|slot| slot.public_key.as_ref() == Some(public_key)).and_then(|slot| slot.id.as_ref())
+        self.keys
+            .iter()
+            .find(|slot| slot.public_key.as_ref() == Some(public_key))
+            .and_then(|slot| slot.id.as_ref())
     }
 
     /// Whether it can pay at all.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use custodyd_policy::{DestinationClass, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId};
+use custodyd_policy::{
+    DestinationClass, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
+};
 
 use crate::{Decision, Request, TransactionId};
 
@@ -100,7 +102,9 @@ impl Withdrawal {
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
             WithdrawalState::AwaitingApproval { expires_at } => Some(expires_at),
-            WithdrawalState::Holding { until } | WithdrawalState::HoldingForLimit { until } => Some(until),
+            WithdrawalState::Holding { until } | WithdrawalState::HoldingForLimit { until } => {
+                Some(until)
+            }
             _ => None,
         }
     }

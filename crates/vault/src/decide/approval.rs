@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId};
 
 use crate::{
-    APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal, WithdrawalState,
+    APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal,
+    WithdrawalState,
 };
 
 impl Vault {
-    pub(super) fn decide_vote(&self, asked: &Decide, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+    pub(super) fn decide_vote(
+        &self,
+        asked: &Decide,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
         let statement = &asked.statement;
         let withdrawal = self.known_withdrawal(&statement.withdrawal)?;
         self.check_statement(asked, withdrawal, now)?;
@@ -17,21 +22,40 @@ impl Vault {
         if withdrawal.votes.contains_key(operator) && statement.decision != Decision::Cancel {
             return Err(Rejection::AlreadyDecided(operator.clone()));
         }
-        let (statement, signature, evidence) = (statement.clone(), asked.signature, asked.evidence.clone());
+        let (statement, signature, evidence) =
+            (statement.clone(), asked.signature, asked.evidence.clone());
         match (statement.decision, &withdrawal.state) {
             (Decision::Approve, WithdrawalState::AwaitingApproval { .. }) => {
                 self.check_eligible(withdrawal, operator)?;
-                Ok(vec![Event::Approved { statement, signature, evidence }])
+                Ok(vec![Event::Approved {
+                    statement,
+                    signature,
+                    evidence,
+                }])
             }
             (Decision::Reject, WithdrawalState::AwaitingApproval { .. }) => {
                 self.check_eligible(withdrawal, operator)?;
-                Ok(vec![Event::Rejected { statement, signature, evidence }])
+                Ok(vec![Event::Rejected {
+                    statement,
+                    signature,
+                    evidence,
+                }])
             }
             (Decision::Cancel, _) if is_cancellable(withdrawal) => {
                 let id = withdrawal.id.clone();
-                Ok(vec![Event::Cancelled { id, by: CancelledBy::Operator { statement, signature }, evidence }])
+                Ok(vec![Event::Cancelled {
+                    id,
+                    by: CancelledBy::Operator {
+                        statement,
+                        signature,
+                    },
+                    evidence,
+                }])
             }
-            (decision, _) => Err(Rejection::NotNow(self.withdrawal_state_name(withdrawal), past(decision))),
+            (decision, _) => Err(Rejection::NotNow(
+                self.withdrawal_state_name(withdrawal),
+                past(decision),
+            )),
         }
     }
 
@@ -46,30 +70,45 @@ impl Vault {
             return Err(Rejection::OtherClient(id.clone()));
         }
         if !is_cancellable(withdrawal) {
-            return Err(Rejection::NotNow(self.withdrawal_state_name(withdrawal), past(Decision::Cancel)));
+            return Err(Rejection::NotNow(
+                self.withdrawal_state_name(withdrawal),
+                past(Decision::Cancel),
+            ));
         }
         let by = CancelledBy::Client(client.clone());
-        Ok(vec![Event::Cancelled { id: id.clone(), by, evidence: evidence.clone() }])
+        Ok(vec![Event::Cancelled {
+            id: id.clone(),
+            by,
+            evidence: evidence.clone(),
+        }])
     }
 
-    fn check_statement(&self, asked: &Decide, withdrawal: &Withdrawal, now: Timestamp) -> Result<(), Rejection> {
+    fn check_statement(
+        &self,
+        asked: &Decide,
+        withdrawal: &Withdrawal,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         let statement = &asked.statement;
         if statement.operator != asked.operator {
             let (sender, signer) = (asked.operator.clone(), statement.operator.clone());
             return Err(Rejection::StatementSender { sender, signer });
         }
-        let keys = self
-            .operators
-            .get(&statement.operator)
-            .ok_or_else(|| Rejection::UnknownPrincipal(format!("operator {}", statement.operator)))?;
-        let nonce_is_hex = statement.nonce.len() == 32 && statement.nonce.bytes().all(|b| b.is_ascii_hexdigit());
+        let keys = self.operators.get(&statement.operator).ok_or_else(|| {
+            Rejection::UnknownPrincipal(format!("operator {}", statement.operator))
+        })?;
+        let nonce_is_hex =
+            statement.nonce.len() == 32 && statement.nonce.bytes().all(|b| b.is_ascii_hexdigit());
         let expected = self.stated_effects(withdrawal);
         let differs = [
             (statement.domain != APPROVAL_DOMAIN, "domain"),
             (statement.vault != self.id, "vault"),
             (statement.effects.network != expected.network, "network"),
             (statement.effects.wallet != expected.wallet, "wallet"),
-            (statement.effects.destination != expected.destination, "destination"),
+            (
+                statement.effects.destination != expected.destination,
+                "destination",
+            ),
             (statement.effects.amount != expected.amount, "amount"),
             (statement.policy != self.policy.hash(), "policy"),
             (!nonce_is_hex, "nonce"),
@@ -87,15 +126,29 @@ impl Vault {
         Ok(())
     }
 
-    fn check_eligible(&self, withdrawal: &Withdrawal, operator: &OperatorId) -> Result<(), Rejection> {
+    fn check_eligible(
+        &self,
+        withdrawal: &Withdrawal,
+        operator: &OperatorId,
+    ) -> Result<(), Rejection> {
         let groups = self.policy.groups();
-        let asked: BTreeSet<_> =
-            withdrawal.requirements().iter().filter_map(|r| groups.get(&r.group)).flatten().collect();
-        if asked.contains(operator) { Ok(()) } else { Err(Rejection::NotEligible(operator.clone())) }
+        let asked: BTreeSet<_> = withdrawal
+            .requirements()
+            .iter()
+            .filter_map(|r| groups.get(&r.group))
+            .flatten()
+            .collect();
+        if asked.contains(operator) {
+            Ok(())
+        } else {
+            Err(Rejection::NotEligible(operator.clone()))
+        }
     }
 
     pub(super) fn known_withdrawal(&self, id: &WithdrawalId) -> Result<&Withdrawal, Rejection> {
-        self.withdrawals.get(id).ok_or_else(|| Rejection::UnknownWithdrawal(id.clone()))
+        self.withdrawals
+            .get(id)
+            .ok_or_else(|| Rejection::UnknownWithdrawal(id.clone()))
     }
 }
 

@@ -6,8 +6,8 @@ use custodyd_chain::RawTransaction;
 use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
 
 use crate::{
-    Event, Evidence, ExportId, ExportState, Rejection, TransactionId, TransactionState, Vault, Withdrawal,
-    decide::plan::Draft, effect::FEE_QUOTE_MAX_AGE_MS,
+    Event, Evidence, ExportId, ExportState, Rejection, TransactionId, TransactionState, Vault,
+    Withdrawal, decide::plan::Draft, effect::FEE_QUOTE_MAX_AGE_MS,
 };
 
 impl Vault {
@@ -33,7 +33,9 @@ impl Vault {
                 .wallets
                 .get(&withdrawal.wallet)
                 .ok_or_else(|| Rejection::UnknownWallet(withdrawal.wallet.clone()))?;
-            let fresh = self.quote_age(paying.network, now).is_some_and(|age| age <= FEE_QUOTE_MAX_AGE_MS);
+            let fresh = self
+                .quote_age(paying.network, now)
+                .is_some_and(|age| age <= FEE_QUOTE_MAX_AGE_MS);
             let Some((quote, _)) = self.fees.get(&paying.network).filter(|_| fresh) else {
                 obstacles.push(format!("no fresh fee quote for {}", paying.network));
                 continue;
@@ -48,11 +50,20 @@ impl Vault {
             }
         }
         if transactions.is_empty() {
-            let why = if obstacles.is_empty() { String::new() } else { format!(": {}", obstacles.join("; ")) };
+            let why = if obstacles.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", obstacles.join("; "))
+            };
             return Err(Rejection::NothingToExport(why));
         }
         let (export, by) = (id.clone(), by.to_owned());
-        events.push(Event::ColdExportRequested { export, transactions, by, evidence: evidence.clone() });
+        events.push(Event::ColdExportRequested {
+            export,
+            transactions,
+            by,
+            evidence: evidence.clone(),
+        });
         Ok(events)
     }
 
@@ -61,19 +72,27 @@ impl Vault {
         wallet: Option<&WalletId>,
         only: &BTreeSet<WithdrawalId>,
     ) -> Result<Vec<&Withdrawal>, Rejection> {
-        let waiting: BTreeMap<&WithdrawalId, &Withdrawal> = self.awaiting_export().map(|w| (&w.id, w)).collect();
+        let waiting: BTreeMap<&WithdrawalId, &Withdrawal> =
+            self.awaiting_export().map(|w| (&w.id, w)).collect();
         for id in only {
             let withdrawal = self.known_withdrawal(id)?;
             if !waiting.contains_key(id) {
-                return Err(Rejection::NotNow(self.withdrawal_state_name(withdrawal), "exported"));
+                return Err(Rejection::NotNow(
+                    self.withdrawal_state_name(withdrawal),
+                    "exported",
+                ));
             }
         }
         if let Some(id) = wallet {
-            self.wallets.get(id).ok_or_else(|| Rejection::UnknownWallet(id.clone()))?;
+            self.wallets
+                .get(id)
+                .ok_or_else(|| Rejection::UnknownWallet(id.clone()))?;
         }
         let mut chosen: Vec<_> = waiting
             .into_values()
-            .filter(|w| wallet.is_none_or(|id| w.wallet == *id) && (only.is_empty() || only.contains(&w.id)))
+            .filter(|w| {
+                wallet.is_none_or(|id| w.wallet == *id) && (only.is_empty() || only.contains(&w.id))
+            })
             .collect();
         if let Some(scope) = chosen.iter().find_map(|w| self.freeze_of(&w.wallet)) {
             return Err(Rejection::Frozen(scope));
@@ -82,12 +101,22 @@ impl Vault {
         Ok(chosen)
     }
 
-    pub(super) fn decide_built(&self, id: &ExportId, manifest_sha256: &str) -> Result<Vec<Event>, Rejection> {
-        let export = self.exports.get(id).ok_or_else(|| Rejection::UnknownExport(id.clone()))?;
+    pub(super) fn decide_built(
+        &self,
+        id: &ExportId,
+        manifest_sha256: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        let export = self
+            .exports
+            .get(id)
+            .ok_or_else(|| Rejection::UnknownExport(id.clone()))?;
         if export.state != ExportState::Requested {
             return Ok(Vec::new());
         }
-        Ok(vec![Event::ColdExportBuilt { export: id.clone(), manifest_sha256: manifest_sha256.to_owned() }])
+        Ok(vec![Event::ColdExportBuilt {
+            export: id.clone(),
+            manifest_sha256: manifest_sha256.to_owned(),
+        }])
     }
 
     pub(super) fn decide_import(
@@ -97,32 +126,53 @@ impl Vault {
         by: &str,
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
-        let export = self.exports.get(id).ok_or_else(|| Rejection::UnknownExport(id.clone()))?;
+        let export = self
+            .exports
+            .get(id)
+            .ok_or_else(|| Rejection::UnknownExport(id.clone()))?;
         match export.state {
             ExportState::Built => {}
             ExportState::Imported => return Err(Rejection::ImportedAlready(id.clone())),
-            ExportState::Requested => return Err(Rejection::ImportDiffers("it has not left yet".to_owned())),
+            ExportState::Requested => {
+                return Err(Rejection::ImportDiffers("it has not left yet".to_owned()));
+            }
         }
         let brought: BTreeMap<_, _> = signed.iter().map(|(id, raw)| (id, raw)).collect();
         if brought.len() != signed.len() {
-            return Err(Rejection::ImportDiffers("a transaction came twice".to_owned()));
+            return Err(Rejection::ImportDiffers(
+                "a transaction came twice".to_owned(),
+            ));
         }
         if let Some(extra) = brought.keys().find(|id| !export.transactions.contains(id)) {
-            return Err(Rejection::ImportDiffers(format!("{extra} was not exported")));
+            return Err(Rejection::ImportDiffers(format!(
+                "{extra} was not exported"
+            )));
         }
         let mut events = Vec::new();
         for transaction in &export.transactions {
-            let raw = brought
-                .get(transaction)
-                .ok_or_else(|| Rejection::ImportDiffers(format!("{transaction} did not come back")))?;
+            let raw = brought.get(transaction).ok_or_else(|| {
+                Rejection::ImportDiffers(format!("{transaction} did not come back"))
+            })?;
             let entry = self.known_transaction(transaction)?;
             if entry.state != TransactionState::Planned {
-                return Err(Rejection::TransactionState(transaction.clone(), entry.state_name(), "a signature"));
+                return Err(Rejection::TransactionState(
+                    transaction.clone(),
+                    entry.state_name(),
+                    "a signature",
+                ));
             }
             let (transaction, raw) = (transaction.clone(), (*raw).clone());
-            events.push(Event::TransactionSigned { transaction, raw, signatures: 0 });
+            events.push(Event::TransactionSigned {
+                transaction,
+                raw,
+                signatures: 0,
+            });
         }
-        events.push(Event::ColdImported { export: id.clone(), by: by.to_owned(), evidence: evidence.clone() });
+        events.push(Event::ColdImported {
+            export: id.clone(),
+            by: by.to_owned(),
+            evidence: evidence.clone(),
+        });
         Ok(events)
     }
 }

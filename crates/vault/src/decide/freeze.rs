@@ -1,8 +1,11 @@
 //! Stopping is one person's right; going on takes the quorum that the policy names.
 
-use custodyd_policy::OperatorId;
+use custodyd_policy::{OperatorId, Timestamp};
 
 use crate::{Event, Evidence, FreezeScope, Rejection, Vault, decide::is_plain_text};
+
+/// How far a signer's clock may be behind.
+const SIGNERS_CLOCK_MS: u64 = 5_000;
 
 impl Vault {
     pub(super) fn decide_freeze(
@@ -25,13 +28,19 @@ impl Vault {
             return Ok(Vec::new());
         }
         let (scope, reason, operator) = (scope.clone(), reason.to_owned(), operator.clone());
-        Ok(vec![Event::Frozen { scope, reason, operator, evidence: evidence.clone() }])
+        Ok(vec![Event::Frozen {
+            scope,
+            reason,
+            operator,
+            evidence: evidence.clone(),
+        }])
     }
 
     pub(super) fn decide_unfreeze(
         &self,
         scope: &FreezeScope,
         operator: &OperatorId,
+        signed_at: Timestamp,
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
         self.check_operator(operator)?;
@@ -40,19 +49,35 @@ impl Vault {
             FreezeScope::Wallet(wallet) => format!("wallet {wallet}"),
         };
         let freeze = self.frozen.get(scope).ok_or(Rejection::NotFrozen(name))?;
-        let required = self.policy.unfreeze_requirements();
+        // The signature's clock has whole seconds, and is the operator's.
+        if signed_at.as_ms().saturating_add(SIGNERS_CLOCK_MS) < freeze.at.as_ms() {
+            return Err(Rejection::VoteTooOld(operator.clone()));
+        }
+        let required = self.policy.governance().unfreeze.as_slice();
         let groups = self.policy.groups();
-        if !required.iter().filter_map(|r| groups.get(&r.group)).any(|members| members.contains(operator)) {
+        if !required
+            .iter()
+            .filter_map(|r| groups.get(&r.group))
+            .any(|members| members.contains(operator))
+        {
             return Err(Rejection::NotEligible(operator.clone()));
         }
         let mut votes = freeze.votes.clone();
         if !votes.insert(operator.clone()) {
             return Ok(Vec::new());
         }
-        let vote =
-            Event::UnfreezeVoted { scope: scope.clone(), operator: operator.clone(), evidence: evidence.clone() };
+        let vote = Event::UnfreezeVoted {
+            scope: scope.clone(),
+            operator: operator.clone(),
+            evidence: evidence.clone(),
+        };
         match self.policy.satisfied(required, &votes) {
-            Ok(()) => Ok(vec![vote, Event::Unfrozen { scope: scope.clone() }]),
+            Ok(()) => Ok(vec![
+                vote,
+                Event::Unfrozen {
+                    scope: scope.clone(),
+                },
+            ]),
             Err(_) => Ok(vec![vote]),
         }
     }

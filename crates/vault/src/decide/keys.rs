@@ -13,28 +13,59 @@ impl Vault {
         by: &str,
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
-        let entry = self.wallets.get(wallet).ok_or_else(|| Rejection::UnknownWallet(wallet.clone()))?;
+        let entry = self
+            .wallets
+            .get(wallet)
+            .ok_or_else(|| Rejection::UnknownWallet(wallet.clone()))?;
         if entry.network.family() == Family::Evm {
-            return Err(Rejection::SingleAddress(wallet.clone(), "it is one account"));
+            return Err(Rejection::SingleAddress(
+                wallet.clone(),
+                "it is one account",
+            ));
         }
         if entry.tier == Tier::Cold {
-            return Err(Rejection::SingleAddress(wallet.clone(), "its key is offline"));
+            return Err(Rejection::SingleAddress(
+                wallet.clone(),
+                "its key is offline",
+            ));
         }
         if self.keys.contains_key(key) {
             return Err(Rejection::Taken(key.to_string()));
         }
         let (wallet, key, by) = (wallet.clone(), key.clone(), by.to_owned());
-        Ok(vec![Event::KeyRequested { wallet, key, by, evidence: evidence.clone() }])
+        Ok(vec![Event::KeyRequested {
+            wallet,
+            key,
+            by,
+            evidence: evidence.clone(),
+        }])
     }
 
-    pub(super) fn decide_key_made(&self, key: &KeyId, public: &PublicKey) -> Result<Vec<Event>, Rejection> {
-        let wallet = self.keys.get(key).ok_or_else(|| Rejection::UnknownKey(key.clone()))?;
-        let slots = self.wallets.get(wallet).map(|w| w.keys.as_slice()).unwrap_or_default();
-        if slots.iter().any(|slot| slot.id.as_ref() != Some(key) && slot.public_key.as_ref() == Some(public)) {
+    pub(super) fn decide_key_made(
+        &self,
+        key: &KeyId,
+        public: &PublicKey,
+    ) -> Result<Vec<Event>, Rejection> {
+        let wallet = self
+            .keys
+            .get(key)
+            .ok_or_else(|| Rejection::UnknownKey(key.clone()))?;
+        let slots = self
+            .wallets
+            .get(wallet)
+            .map(|w| w.keys.as_slice())
+            .unwrap_or_default();
+        if slots
+            .iter()
+            .any(|slot| slot.id.as_ref() != Some(key) && slot.public_key.as_ref() == Some(public))
+        {
             return Err(Rejection::Taken(format!("the public key of {key}")));
         }
         if self.keys_to_make.contains(key) {
-            Ok(vec![Event::KeyMade { key: key.clone(), public_key: *public }])
+            Ok(vec![Event::KeyMade {
+                key: key.clone(),
+                public_key: *public,
+            }])
         } else {
             Ok(Vec::new())
         }

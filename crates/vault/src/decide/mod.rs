@@ -22,43 +22,91 @@ impl Vault {
         match command {
             Command::RequestWithdrawal(request) => self.decide_request(request, now),
             Command::Decide(decide) => self.decide_vote(decide, now),
-            Command::CancelByClient { id, client, evidence } => self.decide_client_cancel(id, client, evidence),
-            Command::Freeze { scope, reason, operator, evidence } => {
-                self.decide_freeze(scope, reason, operator, evidence)
+            Command::CancelByClient {
+                id,
+                client,
+                evidence,
+            } => self.decide_client_cancel(id, client, evidence),
+            Command::Freeze {
+                scope,
+                reason,
+                operator,
+                evidence,
+            } => self.decide_freeze(scope, reason, operator, evidence),
+            Command::Unfreeze { scope, operator, signed_at, evidence } => {
+                self.decide_unfreeze(scope, operator, *signed_at, evidence)
             }
-            Command::Unfreeze { scope, operator, evidence } => self.decide_unfreeze(scope, operator, evidence),
-            Command::RequestAddress { wallet, key, by, evidence } => {
-                self.decide_request_address(wallet, key, by, evidence)
-            }
+            Command::RequestAddress {
+                wallet,
+                key,
+                by,
+                evidence,
+            } => self.decide_request_address(wallet, key, by, evidence),
             Command::KeyMade { key, public_key } => self.decide_key_made(key, public_key),
             Command::ObserveCoins { wallet, coins } => self.decide_coins(wallet, coins),
-            Command::ObserveAccount { wallet, balance, nonce, height } => {
-                self.decide_account(wallet, *balance, *nonce, *height)
-            }
+            Command::ObserveAccount {
+                wallet,
+                balance,
+                nonce,
+                height,
+            } => self.decide_account(wallet, *balance, *nonce, *height),
             Command::ObserveFee { network, quote } => Ok(self.decide_fee(*network, quote, now)),
-            Command::ObserveTransaction { transaction, position } => self.decide_position(transaction, position),
+            Command::ObserveTransaction {
+                transaction,
+                position,
+            } => self.decide_position(transaction, position),
             Command::Advance => Ok(self.decide_advance(now)),
-            Command::Signed { transaction, raw, signatures } => {
+            Command::Signed {
+                transaction,
+                raw,
+                signatures,
+            } => {
                 let entry = self.known_transaction(transaction)?;
                 if entry.state != TransactionState::Planned || entry.export.is_some() {
                     let state = entry.state_name();
-                    return Err(Rejection::TransactionState(transaction.clone(), state, "a signature"));
+                    return Err(Rejection::TransactionState(
+                        transaction.clone(),
+                        state,
+                        "a signature",
+                    ));
                 }
                 let (transaction, raw) = (transaction.clone(), raw.clone());
-                Ok(vec![Event::TransactionSigned { transaction, raw, signatures: *signatures }])
+                Ok(vec![Event::TransactionSigned {
+                    transaction,
+                    raw,
+                    signatures: *signatures,
+                }])
             }
-            Command::Broadcast { transaction } => match self.known_transaction(transaction)?.state {
-                TransactionState::Signed => Ok(vec![Event::TransactionBroadcast { transaction: transaction.clone() }]),
-                TransactionState::Planned => {
-                    Err(Rejection::TransactionState(transaction.clone(), "planned", "a broadcast"))
+            Command::Broadcast { transaction } => {
+                match self.known_transaction(transaction)?.state {
+                    TransactionState::Signed => Ok(vec![Event::TransactionBroadcast {
+                        transaction: transaction.clone(),
+                    }]),
+                    TransactionState::Planned => Err(Rejection::TransactionState(
+                        transaction.clone(),
+                        "planned",
+                        "a broadcast",
+                    )),
+                    _ => Ok(Vec::new()),
                 }
-                _ => Ok(Vec::new()),
-            },
-            Command::ExportCold { id, wallet, withdrawals, by, evidence } => {
-                self.decide_export(id, wallet.as_ref(), withdrawals, by, evidence, now)
             }
-            Command::ExportBuilt { export, manifest_sha256 } => self.decide_built(export, manifest_sha256),
-            Command::ImportCold { export, signed, by, evidence } => self.decide_import(export, signed, by, evidence),
+            Command::ExportCold {
+                id,
+                wallet,
+                withdrawals,
+                by,
+                evidence,
+            } => self.decide_export(id, wallet.as_ref(), withdrawals, by, evidence, now),
+            Command::ExportBuilt {
+                export,
+                manifest_sha256,
+            } => self.decide_built(export, manifest_sha256),
+            Command::ImportCold {
+                export,
+                signed,
+                by,
+                evidence,
+            } => self.decide_import(export, signed, by, evidence),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use custodyd_chain::{BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault};
+use custodyd_chain::{
+    BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault,
+};
 
 use crate::{Event, ExportId, Funds, Transaction, TransactionId, Vault, Wallet, Withdrawal};
 
@@ -32,7 +34,10 @@ impl Vault {
                 quote: quote.clone(),
                 export: export.cloned(),
             },
-            Err(reason) => Event::PlanningBlocked { id: withdrawal.id.clone(), reason },
+            Err(reason) => Event::PlanningBlocked {
+                id: withdrawal.id.clone(),
+                reason,
+            },
         }
     }
 
@@ -43,29 +48,52 @@ impl Vault {
         quote: &FeeQuote,
         draft: &mut Draft,
     ) -> Result<Plan, String> {
-        let key = wallet.primary_key().ok_or_else(|| format!("wallet {} has no key yet", wallet.id))?;
-        let payment =
-            Payment { to: withdrawal.request.destination.clone(), amount: withdrawal.request.amount };
+        let key = wallet
+            .primary_key()
+            .ok_or_else(|| format!("wallet {} has no key yet", wallet.id))?;
+        let payment = Payment {
+            to: withdrawal.request.destination.clone(),
+            amount: withdrawal.request.amount,
+        };
         let plan = match (&wallet.funds, quote, wallet.network) {
-            (Funds::Coins(coins), FeeQuote::Bitcoin { sat_per_kvb }, Network::Bitcoin(_)) => {
+            (Funds::Coins(coins), FeeQuote::Bitcoin { sat_per_kvb }, Network::Bitcoin(network)) => {
                 let free: Vec<Coin> = coins
                     .values()
-                    .filter(|c| !self.taken.contains_key(&c.outpoint) && !draft.outpoints.contains(&c.outpoint))
+                    .filter(|c| {
+                        !self.taken.contains_key(&c.outpoint)
+                            && !draft.outpoints.contains(&c.outpoint)
+                    })
                     .cloned()
                     .collect();
                 let change = custodyd_chain::Address::from_public_key(wallet.network, &key);
-                let plan =
-                    BitcoinPlan::select(wallet.network, &free, &[payment.clone()], &change, *sat_per_kvb, &wallet.fee_caps)
-                        .map_err(|e| e.to_string())?;
-                draft.outpoints.extend(plan.inputs.iter().map(|coin| coin.outpoint));
+                let plan = BitcoinPlan::select(
+                    network,
+                    &free,
+                    &[payment.clone()],
+                    &change,
+                    *sat_per_kvb,
+                    &wallet.fee_caps,
+                )
+                .map_err(|e| e.to_string())?;
+                draft
+                    .outpoints
+                    .extend(plan.inputs.iter().map(|coin| coin.outpoint));
                 Plan::Bitcoin(plan)
             }
             (
                 Funds::Account(account),
-                FeeQuote::Evm { base_fee_per_gas, priority_fee_per_gas },
+                FeeQuote::Evm {
+                    base_fee_per_gas,
+                    priority_fee_per_gas,
+                },
                 Network::Evm(chain),
             ) => {
-                let ours = draft.evm_plans.iter().filter(|p| p.from == key).map(|p| p.nonce).max();
+                let ours = draft
+                    .evm_plans
+                    .iter()
+                    .filter(|p| p.from == key)
+                    .map(|p| p.nonce)
+                    .max();
                 let nonce = match ours {
                     Some(last) => last.checked_add(1),
                     None => account.next_nonce(),
@@ -87,21 +115,39 @@ impl Vault {
             }
             _ => return Err(format!("the fee quote is not for {}", wallet.network)),
         };
-        plan.check(&[payment], &wallet.addresses(), &wallet.fee_caps).map_err(|fault| fault.to_string())?;
+        plan.check(&[payment], &wallet.addresses(), &wallet.fee_caps)
+            .map_err(|fault| fault.to_string())?;
         Ok(plan)
     }
 
-    fn check_funds(&self, account: &crate::Account, plan: &EvmPlan, draft: &Draft) -> Result<(), String> {
+    fn check_funds(
+        &self,
+        account: &crate::Account,
+        plan: &EvmPlan,
+        draft: &Draft,
+    ) -> Result<(), String> {
         let text = |e: custodyd_chain::AmountError| e.to_string();
         let mut available = account.available().map_err(text)?;
-        let cost = |p: &EvmPlan| p.payment.amount.checked_add(&Plan::Evm(p.clone()).fee()).map_err(text);
-        let short = |needed, available| format!("insufficient funds: {needed} needed, {available} available");
+        let cost = |p: &EvmPlan| {
+            p.payment
+                .amount
+                .checked_add(&Plan::Evm(p.clone()).fee())
+                .map_err(text)
+        };
+        let short = |needed, available| {
+            format!("insufficient funds: {needed} needed, {available} available")
+        };
         for earlier in draft.evm_plans.iter().filter(|p| p.from == plan.from) {
             let spent = cost(earlier)?;
-            available = available.checked_sub(&spent).map_err(|_| short(spent, available))?;
+            available = available
+                .checked_sub(&spent)
+                .map_err(|_| short(spent, available))?;
         }
         let needed = cost(plan)?;
-        available.checked_sub(&needed).map(drop).map_err(|_| short(needed, available))
+        available
+            .checked_sub(&needed)
+            .map(drop)
+            .map_err(|_| short(needed, available))
     }
 
     /// Whether a planned transaction still pays exactly what was approved, and nothing else.
@@ -113,10 +159,17 @@ impl Vault {
             .withdrawals
             .iter()
             .filter_map(|id| self.withdrawals.get(id))
-            .map(|w| Payment { to: w.request.destination.clone(), amount: w.request.amount })
+            .map(|w| Payment {
+                to: w.request.destination.clone(),
+                amount: w.request.amount,
+            })
             .collect();
         match self.wallets.get(&transaction.wallet) {
-            Some(wallet) => transaction.plan.check(&payments, &wallet.addresses(), &wallet.fee_caps),
+            Some(wallet) => {
+                transaction
+                    .plan
+                    .check(&payments, &wallet.addresses(), &wallet.fee_caps)
+            }
             None => Ok(()),
         }
     }

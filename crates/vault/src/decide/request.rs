@@ -1,9 +1,13 @@
 //! A client asks for a payout: read it, route it to the lowest tier that may pay, and have policy judge it.
 
-use custodyd_chain::{Address, Amount, Asset};
-use custodyd_policy::{DestinationClass, Facts, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId};
+use custodyd_chain::{Address, Amount, Asset, Network, U256};
+use custodyd_policy::{
+    DestinationClass, Facts, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId,
+};
 
-use crate::{Event, FreezeScope, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide::is_plain_text};
+use crate::{
+    Event, FreezeScope, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide::is_plain_text,
+};
 
 /// A judgement before it is recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,9 +21,16 @@ pub struct Judgement {
 }
 
 impl Vault {
-    pub(super) fn decide_request(&self, asked: &RequestWithdrawal, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+    pub(super) fn decide_request(
+        &self,
+        asked: &RequestWithdrawal,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
         if !self.clients.contains_key(&asked.client) {
-            return Err(Rejection::UnknownPrincipal(format!("client {}", asked.client)));
+            return Err(Rejection::UnknownPrincipal(format!(
+                "client {}",
+                asked.client
+            )));
         }
         let key = &asked.idempotency_key;
         if key.is_empty() || key.len() > 128 || !key.bytes().all(|b| b.is_ascii_graphic()) {
@@ -27,16 +38,33 @@ impl Vault {
         }
         if let Some(before) = self.withdrawal_for_key(&asked.client, key) {
             let same = before.request.body_digest == asked.body_digest;
-            return if same { Ok(Vec::new()) } else { Err(Rejection::IdempotencyKeyReused(key.clone())) };
+            return if same {
+                Ok(Vec::new())
+            } else {
+                Err(Rejection::IdempotencyKeyReused(key.clone()))
+            };
         }
         if self.withdrawals.contains_key(&asked.id) {
             return Err(Rejection::Taken(asked.id.to_string()));
         }
         let (request, judgement) = self.judge_request(asked, now)?;
-        let Judgement { wallet, class, verdict } = judgement;
+        let Judgement {
+            wallet,
+            class,
+            verdict,
+        } = judgement;
         Ok(vec![
-            Event::WithdrawalRequested { id: asked.id.clone(), request, evidence: asked.evidence.clone() },
-            Event::WithdrawalJudged { id: asked.id.clone(), wallet, class, verdict },
+            Event::WithdrawalRequested {
+                id: asked.id.clone(),
+                request,
+                evidence: asked.evidence.clone(),
+            },
+            Event::WithdrawalJudged {
+                id: asked.id.clone(),
+                wallet,
+                class,
+                verdict,
+            },
         ])
     }
 
@@ -56,13 +84,16 @@ impl Vault {
             return Err(Rejection::ReferenceForm);
         }
         let candidates = self.candidates(asked.asset, asked.wallet.as_ref())?;
-        let network = candidates.first().ok_or_else(|| Rejection::NoWalletFor(asked.asset.to_string()))?.network;
+        let network = candidates
+            .first()
+            .ok_or_else(|| Rejection::NoWalletFor(asked.asset.to_string()))?
+            .network;
         let amount = Amount::parse(asked.asset, &asked.amount)?;
         if amount.is_zero() {
             return Err(Rejection::ZeroAmount);
         }
         let destination = Address::parse(network, &asked.destination)?;
-        if destination.dust_limit().is_some_and(|dust| amount.units() < dust.units()) {
+        if is_dust(&destination, amount) {
             return Err(Rejection::Dust(amount.to_string()));
         }
         let judgement = self.route(&asked.id, asked, &candidates, amount, &destination, now)?;
@@ -79,18 +110,32 @@ impl Vault {
     }
 
     /// The wallets that could pay, lowest tier first.
-    fn candidates(&self, asset: Asset, named: Option<&WalletId>) -> Result<Vec<&Wallet>, Rejection> {
+    fn candidates(
+        &self,
+        asset: Asset,
+        named: Option<&WalletId>,
+    ) -> Result<Vec<&Wallet>, Rejection> {
         if let Some(id) = named {
-            let wallet = self.wallets.get(id).ok_or_else(|| Rejection::UnknownWallet(id.clone()))?;
+            let wallet = self
+                .wallets
+                .get(id)
+                .ok_or_else(|| Rejection::UnknownWallet(id.clone()))?;
             if wallet.network.asset() != asset {
                 return Err(Rejection::WalletAsset(id.clone(), asset.to_string()));
             }
             return Ok(vec![wallet]);
         }
-        let mut wallets: Vec<_> =
-            self.wallets.values().filter(|w| w.network.asset() == asset && w.is_active()).collect();
+        let mut wallets: Vec<_> = self
+            .wallets
+            .values()
+            .filter(|w| w.network.asset() == asset && w.is_active())
+            .collect();
         wallets.sort_by_key(|w| (w.tier, w.id.clone()));
-        if wallets.is_empty() { Err(Rejection::NoWalletFor(asset.to_string())) } else { Ok(wallets) }
+        if wallets.is_empty() {
+            Err(Rejection::NoWalletFor(asset.to_string()))
+        } else {
+            Ok(wallets)
+        }
     }
 
     /// Judges each candidate; the first that policy doesn't deny pays. With none, the first one's denial stands.
@@ -127,17 +172,26 @@ impl Vault {
                 at: now,
             };
             let verdict = self.policy.evaluate(&facts, &self.limits);
-            let judgement = Judgement { wallet: wallet.id.clone(), class, verdict };
+            let judgement = Judgement {
+                wallet: wallet.id.clone(),
+                class,
+                verdict,
+            };
             if judgement.verdict.outcome != Outcome::Deny {
                 return Ok(judgement);
             }
             denied.get_or_insert(judgement);
         }
-        denied.ok_or_else(|| refused.unwrap_or_else(|| Rejection::NoWalletFor(asked.asset.to_string())))
+        denied.ok_or_else(|| {
+            refused.unwrap_or_else(|| Rejection::NoWalletFor(asked.asset.to_string()))
+        })
     }
 
     fn owner_tier(&self, destination: &Address) -> Option<Tier> {
-        self.own.get(destination).and_then(|id| self.wallets.get(id)).map(|w| w.tier)
+        self.own
+            .get(destination)
+            .and_then(|id| self.wallets.get(id))
+            .map(|w| w.tier)
     }
 
     /// What is frozen around a wallet, in words.
@@ -149,5 +203,15 @@ impl Vault {
         } else {
             None
         }
+    }
+}
+
+/// Whether nodes would not relay such an output: spending it would cost more than it is worth.
+fn is_dust(destination: &Address, amount: Amount) -> bool {
+    match (destination.network(), destination.script_pubkey()) {
+        (Network::Bitcoin(network), Some(script)) => {
+            amount.units() < U256::from(network.dust_limit(&script))
+        }
+        _ => false,
     }
 }

@@ -17,7 +17,9 @@ impl Vault {
     pub(super) fn decide_advance(&self, now: Timestamp) -> Vec<Event> {
         let mut due = Vec::new();
         for (_, id) in self.timers.iter().take_while(|(at, _)| *at <= now) {
-            let Some(withdrawal) = self.withdrawals.get(id) else { continue };
+            let Some(withdrawal) = self.withdrawals.get(id) else {
+                continue;
+            };
             due.extend(self.decide_due(withdrawal, now));
             if matches!(withdrawal.state, WithdrawalState::HoldingForLimit { .. }) {
                 // What this one takes of the limit must count before the next is judged.
@@ -27,7 +29,11 @@ impl Vault {
         if !due.is_empty() {
             return due;
         }
-        self.wallets.values().filter(|w| w.tier != Tier::Cold).flat_map(|w| self.plan_ready(w, now)).collect()
+        self.wallets
+            .values()
+            .filter(|w| w.tier != Tier::Cold)
+            .flat_map(|w| self.plan_ready(w, now))
+            .collect()
     }
 
     fn decide_due(&self, withdrawal: &Withdrawal, now: Timestamp) -> Option<Event> {
@@ -44,13 +50,32 @@ impl Vault {
     fn rejudge(&self, id: &WithdrawalId, now: Timestamp) -> Option<Event> {
         let facts = self.facts(id, now)?;
         let verdict = self.policy.evaluate(&facts, &self.limits);
-        let Judgement { wallet, class, verdict } = Judgement { wallet: facts.wallet, class: facts.class, verdict };
-        Some(Event::WithdrawalJudged { id: id.clone(), wallet, class, verdict })
+        let Judgement {
+            wallet,
+            class,
+            verdict,
+        } = Judgement {
+            wallet: facts.wallet,
+            class: facts.class,
+            verdict,
+        };
+        Some(Event::WithdrawalJudged {
+            id: id.clone(),
+            wallet,
+            class,
+            verdict,
+        })
     }
 
     fn plan_ready(&self, wallet: &Wallet, now: Timestamp) -> Vec<Event> {
-        let fresh = self.quote_age(wallet.network, now).is_some_and(|age| age <= FEE_QUOTE_MAX_AGE_MS);
-        let Some((quote, _)) = self.fees.get(&wallet.network).filter(|_| fresh && !self.is_frozen(&wallet.id)) else {
+        let fresh = self
+            .quote_age(wallet.network, now)
+            .is_some_and(|age| age <= FEE_QUOTE_MAX_AGE_MS);
+        let Some((quote, _)) = self
+            .fees
+            .get(&wallet.network)
+            .filter(|_| fresh && !self.is_frozen(&wallet.id))
+        else {
             return Vec::new();
         };
         let mut draft = Draft::default();

@@ -1,0 +1,269 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use custodyd_client::State;
+use custodyd_httpsig::Principal;
+use custodyd_policy::{WalletId, WithdrawalId, parse_duration};
+use custodyd_vault::TransactionId;
+
+/// custodyd's client
+#[derive(Debug, Parser)]
+#[command(name = "custodyctl", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which daemon, as whom, and how answers are shown.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// The daemon, such as https://custody.example or http://127.0.0.1:8480
+    #[arg(long, global = true, env = "CUSTODYD_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// File with the Ed25519 key that signs requests (PKCS#8 PEM, mode 0600; see keygen)
+    #[arg(long, global = true, env = "CUSTODYD_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Whose key it is: client/<id> or operator/<id>
+    #[arg(long = "as", global = true, env = "CUSTODYD_AS", value_name = "WHO")]
+    pub(crate) principal: Option<Principal>,
+    /// Print the daemon's JSON as it is
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Allow plain http to another machine
+    #[arg(long, global = true)]
+    pub(crate) insecure_http: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an Ed25519 key file and print its public key, which the daemon is told
+    Keygen {
+        /// The file to make; it must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Ask for a payout
+    Withdraw(Order),
+    /// Show a withdrawal, with policy's verdict and who decided
+    Show { id: WithdrawalId },
+    /// List withdrawals
+    List {
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<State>,
+    },
+    /// Follow a withdrawal to its end
+    Watch {
+        id: WithdrawalId,
+        /// Give up after this time
+        #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
+        timeout: u64,
+    },
+    /// Approve a withdrawal: shows its exact effects, asks, and signs them
+    Approve {
+        id: WithdrawalId,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+        /// How long the approval is good for
+        #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
+        valid_for: u64,
+    },
+    /// Reject a withdrawal for good
+    Reject {
+        id: WithdrawalId,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+        /// How long the signed statement is good for
+        #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
+        valid_for: u64,
+    },
+    /// Take a withdrawal back before it is signed
+    Cancel {
+        id: WithdrawalId,
+        /// How long an operator's signed statement is good for
+        #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
+        valid_for: u64,
+    },
+    /// Wallets, their balances and addresses
+    Wallets,
+    /// One more receiving address of a wallet
+    Address { wallet: WalletId },
+    /// A transaction: effects, raw bytes, confirmations
+    Tx { id: TransactionId },
+    /// Stop signing at once, for the whole vault or one wallet
+    Freeze {
+        /// Only this wallet
+        #[arg(long)]
+        wallet: Option<WalletId>,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Vote to let a frozen vault or wallet go on
+    Unfreeze {
+        /// Only this wallet
+        #[arg(long)]
+        wallet: Option<WalletId>,
+    },
+    /// Fetch a bundle of cold transactions for the air-gapped signer
+    Export(Export),
+    /// Bring back a bundle that the air-gapped signer signed
+    Import {
+        /// The folder, or a tar of it
+        bundle: PathBuf,
+    },
+    /// The policy in force
+    Policy,
+    /// How much of each limit is used
+    Limits,
+    /// The journal
+    Journal {
+        /// Only what came after this sequence number
+        #[arg(long, value_name = "SEQ")]
+        after: Option<u64>,
+    },
+    /// Whether the daemon lives, and is ready
+    Health,
+}
+
+/// A payout to ask for. The daemon judges the texts.
+#[derive(Debug, Args)]
+pub(crate) struct Order {
+    /// BTC, LTC or ETH
+    #[arg(long)]
+    pub(crate) asset: String,
+    /// How much, as a decimal number in the asset's unit
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) amount: String,
+    /// The destination address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: String,
+    /// Your own reference
+    #[arg(long)]
+    pub(crate) reference: String,
+    /// The wallet to pay from; routed if left out
+    #[arg(long)]
+    pub(crate) wallet: Option<String>,
+    /// The vault; the daemon's only one if left out
+    #[arg(long, env = "CUSTODYD_VAULT")]
+    pub(crate) vault: Option<String>,
+    /// Repeating with the same key never pays twice; a fresh one if left out
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Only ask what policy would say; changes nothing
+    #[arg(long, conflicts_with_all = ["wait", "idempotency_key"])]
+    pub(crate) simulate: bool,
+    /// Wait until it is in this state, or past it
+    #[arg(long, value_name = "STATE")]
+    pub(crate) wait: Option<State>,
+    /// Give up waiting after this time
+    #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME", requires = "wait")]
+    pub(crate) timeout: u64,
+}
+
+/// What to export.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// All that wait in this wallet
+    #[arg(
+        long,
+        conflicts_with = "withdrawal",
+        required_unless_present = "withdrawal"
+    )]
+    pub(crate) wallet: Option<WalletId>,
+    /// Exactly these withdrawals
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) withdrawal: Vec<WithdrawalId>,
+    /// The folder to make; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const ID: &str = "wd_00112233445566778899aabbccddeeff";
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once("custodyctl").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_withdrawal_is_read_as_it_is_written() {
+        let arguments = parse(
+            "withdraw --asset LTC --amount 1.5 --to rltc1q --reference order-7 --wait final \
+             --timeout 5m --url http://127.0.0.1:1 --as client/exchange --json",
+        )
+        .unwrap();
+        assert!(arguments.connection.json);
+        assert_eq!(
+            arguments.connection.principal,
+            Some(Principal::Client("exchange".to_owned()))
+        );
+        let Command::Withdraw(order) = arguments.command else {
+            panic!("another command");
+        };
+        assert_eq!(order.amount, "1.5");
+        assert_eq!(order.wait, Some(State::Final));
+        assert_eq!(order.timeout, 300_000);
+        assert!(!order.simulate);
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["--as operator/alice wallets", "wallets --as operator/alice"] {
+            assert_eq!(
+                parse(line).unwrap().connection.principal,
+                Some(Principal::Operator("alice".to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn several_withdrawals_can_be_exported() {
+        let arguments = parse(&format!("export --withdrawal {ID} {ID} --out bundle")).unwrap();
+        let Command::Export(export) = arguments.command else {
+            panic!("another command");
+        };
+        assert_eq!(export.withdrawal.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_an_id_or_a_state_is_refused_here() {
+        for line in [
+            "",
+            "show",
+            "show wd_1",
+            "show ../wallets",
+            "show wd_00112233445566778899AABBCCDDEEFF",
+            "approve wd_00112233445566778899aabbccddeeff --valid-for 1",
+            "tx 00",
+            "address Hot/LTC",
+            "list --state done",
+            "journal --after -1",
+            "wallets --as alice",
+            "freeze",
+            "export --out bundle",
+            "export --wallet cold --withdrawal wd_00112233445566778899aabbccddeeff --out b",
+            "withdraw --asset LTC --amount 1 --to a",
+            "withdraw --asset LTC --amount 1 --to a --reference r --simulate --wait final",
+            "wallets --unknown",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `custodyctl`: withdrawals, approvals and the rest of custodyd's interface from the command line.
+//!
+//! Exit codes: 0 done; 1 refused, by the daemon or by the person asked; 2 wrong usage; 3 no answer.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+mod arguments;
+mod cold;
+mod decisions;
+mod failure;
+mod session;
+mod text;
+mod vault;
+mod withdrawals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use custodyd_client::KeyFile;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("custodyctl: {}", text::one_line(&failure.to_string()));
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Command::Keygen { out } = &arguments.command {
+        let public = KeyFile::generate(out).map_err(custodyd_client::ClientError::from)?;
+        println!("{}", hex::encode(public.as_bytes()));
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    let session = Session::open(arguments.connection, &arguments.command)?;
+    runtime.block_on(dispatch(&session, arguments.command))
+}
+
+async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
+    match command {
+        // Needs no daemon, so it was done before.
+        Command::Keygen { .. } => Ok(()),
+        Command::Withdraw(order) => withdrawals::withdraw(session, order).await,
+        Command::Show { id } => withdrawals::show(session, &id).await,
+        Command::List { state } => withdrawals::list(session, state).await,
+        Command::Watch { id, timeout } => withdrawals::watch(session, &id, timeout).await,
+        Command::Approve { id, yes, valid_for } => {
+            decisions::approve(session, &id, yes, valid_for).await
+        }
+        Command::Reject {
+            id,
+            reason,
+            valid_for,
+        } => decisions::reject(session, &id, reason, valid_for).await,
+        Command::Cancel { id, valid_for } => decisions::cancel(session, &id, valid_for).await,
+        Command::Wallets => vault::wallets(session).await,
+        Command::Address { wallet } => vault::address(session, &wallet).await,
+        Command::Tx { id } => vault::transaction(session, &id).await,
+        Command::Freeze { wallet, reason } => vault::freeze(session, wallet, reason).await,
+        Command::Unfreeze { wallet } => vault::unfreeze(session, wallet).await,
+        Command::Policy => vault::policy(session).await,
+        Command::Limits => vault::limits(session).await,
+        Command::Journal { after } => vault::journal(session, after).await,
+        Command::Health => vault::health(session).await,
+        Command::Export(what) => cold::export(session, what).await,
+        Command::Import { bundle } => cold::import(session, &bundle).await,
+    }
+}
+
+/// Help and version go out as they are; an error is its first paragraph on one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing can be done about a closed standard output.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let full = error.to_string();
+    let first = full.split("\n\n").next().unwrap_or_default();
+    let message = first.trim_start_matches("error: ").replace("\n  ", " ");
+    eprintln!("custodyctl: {} (try --help)", text::one_line(&message));
+    ExitCode::from(2)
+}

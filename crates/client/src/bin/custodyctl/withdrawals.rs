@@ -1,0 +1,179 @@
+//! Asking for payouts, looking at them, and following them.
+
+use std::time::{Duration, Instant};
+
+use custodyd_client::{ClientError, NewWithdrawal, State, Withdrawal, with_query};
+use custodyd_policy::WithdrawalId;
+use serde_json::Value;
+
+use crate::arguments::Order;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::text;
+
+const POLL: Duration = Duration::from_millis(500);
+
+/// A document as it came, and as it was understood.
+pub(crate) struct Read {
+    pub(crate) document: Value,
+    pub(crate) withdrawal: Withdrawal,
+}
+
+impl Read {
+    fn new(document: Value) -> Result<Self, Failure> {
+        let withdrawal =
+            serde_json::from_value(document.clone()).map_err(|fault| ClientError::Answer {
+                url: "/v1/withdrawals".to_owned(),
+                reason: fault.to_string(),
+            })?;
+        Ok(Self {
+            document,
+            withdrawal,
+        })
+    }
+
+    /// Refuses if it ended without being paid.
+    fn paid_or_on_its_way(&self) -> Result<(), Failure> {
+        if !self.withdrawal.state.is_unpaid_end() {
+            return Ok(());
+        }
+        Err(Failure::Unpaid {
+            id: self.withdrawal.id.to_string(),
+            state: self.withdrawal.state,
+            detail: text::why(&self.withdrawal),
+        })
+    }
+}
+
+/// `withdraw`
+pub(crate) async fn withdraw(session: &Session, order: Order) -> Result<(), Failure> {
+    let body = NewWithdrawal {
+        vault: order.vault,
+        asset: order.asset,
+        amount: order.amount,
+        destination: order.to,
+        reference: order.reference,
+        wallet: order.wallet,
+    };
+    if order.simulate {
+        let verdict: Value = session
+            .client
+            .post("/v1/withdrawals/simulate", &body)
+            .await?;
+        session.print(&verdict, text::outline);
+        return Ok(());
+    }
+    let key = order
+        .idempotency_key
+        .unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let answer = session
+        .client
+        .post_idempotent("/v1/withdrawals", &key, &body)
+        .await;
+    let asked = Read::new(answer.map_err(|fault| match fault {
+        ClientError::NoAnswer { .. } => Failure::Unknown { fault, key },
+        fault => fault.into(),
+    })?)?;
+    let Some(wanted) = order.wait else {
+        session.print(&asked.document, |_| text::withdrawal(&asked.withdrawal));
+        return asked.paid_or_on_its_way();
+    };
+    let read = follow(session, &asked.withdrawal.id, wanted, order.timeout, |_| {}).await?;
+    session.print(&read.document, |_| text::withdrawal(&read.withdrawal));
+    if read.withdrawal.state.has_reached(wanted) {
+        return Ok(());
+    }
+    read.paid_or_on_its_way()?;
+    Err(Failure::TimedOut {
+        id: read.withdrawal.id.to_string(),
+        state: read.withdrawal.state,
+        wanted,
+    })
+}
+
+/// `show`
+pub(crate) async fn show(session: &Session, id: &WithdrawalId) -> Result<(), Failure> {
+    let read = fetch(session, id).await?;
+    session.print(&read.document, |_| text::withdrawal(&read.withdrawal));
+    Ok(())
+}
+
+/// `list`
+pub(crate) async fn list(session: &Session, state: Option<State>) -> Result<(), Failure> {
+    let parameters = [("state", state.map(|state| state.to_string()))];
+    let items = session.pages("/v1/withdrawals", &parameters).await?;
+    if session.json {
+        println!("{:#}", Value::Array(items));
+        return Ok(());
+    }
+    for item in items {
+        println!("{}", text::line(&Read::new(item)?.withdrawal));
+    }
+    Ok(())
+}
+
+/// `watch`
+pub(crate) async fn watch(
+    session: &Session,
+    id: &WithdrawalId,
+    timeout_ms: u64,
+) -> Result<(), Failure> {
+    let json = session.json;
+    let read = follow(session, id, State::Final, timeout_ms, |read| {
+        if json {
+            println!("{}", read.document);
+        } else {
+            println!("{}", text::step(&read.withdrawal));
+        }
+    })
+    .await?;
+    read.paid_or_on_its_way()?;
+    if read.withdrawal.state.is_end() {
+        return Ok(());
+    }
+    Err(Failure::TimedOut {
+        id: read.withdrawal.id.to_string(),
+        state: read.withdrawal.state,
+        wanted: State::Final,
+    })
+}
+
+/// Reads a withdrawal.
+pub(crate) async fn fetch(session: &Session, id: &WithdrawalId) -> Result<Read, Failure> {
+    let target = with_query(&format!("/v1/withdrawals/{id}"), &[]);
+    let read = Read::new(session.client.get(&target).await?)?;
+    if read.withdrawal.id != *id {
+        return Err(Failure::Client(ClientError::Answer {
+            url: target,
+            reason: format!("it is about {}", read.withdrawal.id),
+        }));
+    }
+    Ok(read)
+}
+
+/// Reads a withdrawal again and again until it is at `wanted` or can't get there, or the time is over; `changed` sees each
+/// new state.
+async fn follow(
+    session: &Session,
+    id: &WithdrawalId,
+    wanted: State,
+    timeout_ms: u64,
+    mut changed: impl FnMut(&Read),
+) -> Result<Read, Failure> {
+    let started = Instant::now();
+    let mut seen = None;
+    loop {
+        let read = fetch(session, id).await?;
+        let now = Some((read.withdrawal.state, read.withdrawal.state_detail.clone()));
+        if seen != now {
+            changed(&read);
+            seen = now;
+        }
+        let state = read.withdrawal.state;
+        let late = started.elapsed() >= Duration::from_millis(timeout_ms);
+        if state.has_reached(wanted) || state.is_end() || late {
+            return Ok(read);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}

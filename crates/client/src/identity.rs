@@ -1,0 +1,265 @@
+//! Who speaks: a principal and its Ed25519 key, read from a file that nobody else may read.
+//!
+//! The key is PKCS#8 in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes it too.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use custodyd_httpsig::Principal;
+use custodyd_vault::Ed25519Signature;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
+
+/// A PEM file with one Ed25519 key is about 120 bytes.
+const MAX_FILE: u64 = 4096;
+
+/// A principal with its key.
+pub struct Identity {
+    principal: Principal,
+    key: SigningKey,
+}
+
+/// A key that can't be used. Never holds key material.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file can't be read or written.
+    #[error("key file {path}: {fault}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        fault: std::io::Error,
+    },
+    /// Others may read the file.
+    #[error(
+        "key file {path} has mode {mode:04o}: others may read it; chmod 600 it, and consider the key known"
+    )]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is a folder, a pipe or a device.
+    #[error("key file {0} is not a regular file")]
+    NotFile(PathBuf),
+    /// It holds something else.
+    #[error("key file {0} does not hold one Ed25519 private key as PKCS#8 PEM")]
+    NotKey(PathBuf),
+    /// Generating needs randomness.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+}
+
+impl Identity {
+    /// The principal with that key.
+    #[must_use]
+    pub fn new(principal: Principal, key: SigningKey) -> Self {
+        Self { principal, key }
+    }
+
+    /// Reads the principal's key from a file.
+    ///
+    /// # Errors
+    /// Refuses a file that its group or others may read, and anything but one Ed25519 key.
+    pub fn load(principal: Principal, path: &Path) -> Result<Self, IdentityError> {
+        Ok(Self::new(principal, KeyFile::load(path)?))
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn verifying_key(&self) -> VerifyingKey {
+        self.key.verifying_key()
+    }
+
+    /// The key itself, to sign requests.
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Signs a statement's challenge.
+    pub(crate) fn sign_challenge(&self, challenge: &[u8; 32]) -> Ed25519Signature {
+        Ed25519Signature(self.key.sign(challenge).to_bytes())
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.principal)
+    }
+}
+
+/// Key files: made with mode 0600, and read only if they still have it.
+#[derive(Debug)]
+pub struct KeyFile;
+
+impl KeyFile {
+    /// Makes a key and writes it to a new file of mode 0600. The public key is what the daemon is told.
+    ///
+    /// # Errors
+    /// `File` if the file exists already or can't be written.
+    pub fn generate(path: &Path) -> Result<VerifyingKey, IdentityError> {
+        let mut secret = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(secret.as_mut())
+            .map_err(|fault| IdentityError::Randomness(fault.to_string()))?;
+        let key = SigningKey::from_bytes(&secret);
+        // Without the public half, which makes it PKCS#8 v1: OpenSSL doesn't read v2 (RFC 5958).
+        let pem = KeypairBytes {
+            secret_key: *secret,
+            public_key: None,
+        }
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|_| IdentityError::NotKey(path.to_owned()))?;
+        write_new(path, pem.as_bytes()).map_err(|fault| IdentityError::File {
+            path: path.to_owned(),
+            fault,
+        })?;
+        Ok(key.verifying_key())
+    }
+
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// As [`Identity::load`].
+    pub fn load(path: &Path) -> Result<SigningKey, IdentityError> {
+        let file = |fault| IdentityError::File {
+            path: path.to_owned(),
+            fault,
+        };
+        let opened = File::open(path).map_err(file)?;
+        // Of the opened file, not of the path: nobody can swap it in between.
+        let about = opened.metadata().map_err(file)?;
+        if !about.is_file() {
+            return Err(IdentityError::NotFile(path.to_owned()));
+        }
+        let mode = about.mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(IdentityError::Mode {
+                path: path.to_owned(),
+                mode,
+            });
+        }
+        let mut pem = Zeroizing::new(String::with_capacity(512));
+        opened
+            .take(MAX_FILE)
+            .read_to_string(&mut pem)
+            .map_err(file)?;
+        SigningKey::from_pkcs8_pem(&pem).map_err(|_| IdentityError::NotKey(path.to_owned()))
+    }
+}
+
+fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn alice() -> Principal {
+        Principal::Operator("alice".to_owned())
+    }
+
+    #[test]
+    fn a_generated_key_is_0600_and_loads_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alice.pem");
+        let public = KeyFile::generate(&path).unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
+            0o600
+        );
+        assert_eq!(
+            Identity::load(alice(), &path).unwrap().verifying_key(),
+            public
+        );
+    }
+
+    #[test]
+    fn a_key_file_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alice.pem");
+        let public = KeyFile::generate(&path).unwrap();
+        assert!(matches!(
+            KeyFile::generate(&path),
+            Err(IdentityError::File { .. })
+        ));
+        assert_eq!(KeyFile::load(&path).unwrap().verifying_key(), public);
+    }
+
+    #[test]
+    fn a_key_file_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alice.pem");
+        KeyFile::generate(&path).unwrap();
+        for mode in [0o640, 0o604, 0o660, 0o601, 0o644, 0o777] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(
+                matches!(Identity::load(alice(), &path), Err(IdentityError::Mode { mode: seen, .. }) if seen == mode)
+            );
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+        assert!(Identity::load(alice(), &path).is_ok());
+    }
+
+    #[test]
+    fn a_key_as_openssl_writes_it_loads() {
+        // RFC 8410 §10.3, its first example; the public key is that of §10.1.
+        let pem = "-----BEGIN PRIVATE KEY-----\n\
+                   MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                   -----END PRIVATE KEY-----\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        write_new(&path, pem.as_bytes()).unwrap();
+        assert_eq!(
+            hex::encode(KeyFile::load(&path).unwrap().verifying_key().as_bytes()),
+            "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1"
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused_without_being_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("empty", ""),
+            ("garbage", "secret-garbage"),
+            (
+                "public",
+                "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
+            ),
+            ("huge", &"secret-garbage".repeat(10_000)),
+        ] {
+            let path = folder.path().join(name);
+            write_new(&path, text.as_bytes()).unwrap();
+            let error = KeyFile::load(&path).unwrap_err();
+            assert!(matches!(error, IdentityError::NotKey(_)));
+            assert!(!format!("{error} {error:?}").contains("secret-garbage"));
+        }
+        assert!(matches!(
+            KeyFile::load(folder.path()),
+            Err(IdentityError::NotFile(_))
+        ));
+        assert!(matches!(
+            KeyFile::load(&folder.path().join("absent")),
+            Err(IdentityError::File { .. })
+        ));
+    }
+}

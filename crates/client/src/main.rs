@@ -1,2 +1,0 @@
-//! custodyctl.
-fn main() {}

@@ -1,0 +1,76 @@
+//! Why an operation on a session failed, before it is decided whether to try again.
+
+use cryptoki::error::Error;
+
+use crate::error::{Class, HsmError};
+use crate::key::KeyId;
+use crate::return_code::{Remedy, ReturnCode};
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A PKCS#11 function returned a code. The session that saw it is thrown away: an operation may stick to it.
+    Code { function: String, code: ReturnCode },
+    /// A signature came back that isn't one. The session is thrown away.
+    BadSignature(KeyId),
+    /// An answer of ours that no retry changes. The session is sound.
+    Refused(HsmError),
+}
+
+/// What to do after a failed attempt.
+pub(crate) enum Verdict {
+    /// On another session, if attempts and time are left; else the caller gets this.
+    Retry(HsmError),
+    /// The caller gets this now.
+    GiveUp(HsmError),
+}
+
+impl Fault {
+    pub(crate) fn judge(self, also_retried: &[ReturnCode]) -> Verdict {
+        match self {
+            Self::Refused(error) => Verdict::GiveUp(error),
+            Self::BadSignature(key) => Verdict::Retry(HsmError::BadSignature { key }),
+            Self::Code { function, code } => {
+                let call = |class| HsmError::Call {
+                    function: format!("C_{function}"),
+                    code: code.name(),
+                    class,
+                };
+                match code.remedy(also_retried) {
+                    Remedy::Reopen => Verdict::Retry(call(Class::Retryable)),
+                    Remedy::Stop(class) => Verdict::GiveUp(call(class)),
+                }
+            }
+        }
+    }
+
+    /// For callers that don't retry.
+    pub(crate) fn into_error(self, also_retried: &[ReturnCode]) -> HsmError {
+        match self.judge(also_retried) {
+            Verdict::Retry(error) | Verdict::GiveUp(error) => error,
+        }
+    }
+}
+
+impl From<HsmError> for Fault {
+    fn from(error: HsmError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Pkcs11(code, function) => Self::Code {
+                function: format!("{function:?}"),
+                code: ReturnCode::new(code),
+            },
+            // The wrapper could not make sense of the module: a missing function, text that is no UTF-8.
+            other => Self::Refused(HsmError::Call {
+                function: "the module".to_owned(),
+                code: other.to_string(),
+                class: Class::Misconfigured,
+            }),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The login on a token: one C_Login serves all sessions, and an idle session keeps it alive.
+//!
+//! A PIN that was refused is never offered again, since tokens lock after a few refusals. A lost login (the HSM was
+//! replaced, its connection dropped, somebody closed all sessions) is repeated with the PIN that worked.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::MechanismType;
+use cryptoki::session::{Session, SessionState, UserType};
+use cryptoki::slot::Slot;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::counters::Tally;
+use crate::error::HsmError;
+use crate::fault::Fault;
+use crate::key::{KeyId, PublicPoint};
+use crate::module::Module;
+use crate::profile::{PinForm, Profile, SessionMode};
+use crate::return_code::ReturnCode;
+use crate::slot::{self, Found, PinState, TokenInfo};
+
+/// A token that was found and logged in to.
+pub(crate) struct Login {
+    pub(crate) profile: Profile,
+    pub(crate) info: TokenInfo,
+    pub(crate) tally: Arc<Tally>,
+    module: Arc<Module>,
+    pin: SecretString,
+    state: Mutex<State>,
+    /// The public points seen so far: a key's may never change.
+    pub(crate) known: Mutex<HashMap<KeyId, PublicPoint>>,
+    /// The keys being generated now.
+    pub(crate) generating: Mutex<BTreeSet<KeyId>>,
+}
+
+struct State {
+    slot: Slot,
+    /// Never used. It holds the login while workers replace their sessions.
+    idle: Option<Session>,
+    /// Why no further C_Login is attempted.
+    refused: Option<HsmError>,
+    logged_in_before: bool,
+}
+
+impl Login {
+    /// Loads the module, finds the token, checks its mechanisms, and logs in. May hang inside the module.
+    pub(crate) fn open(
+        profile: Profile,
+        pin: SecretString,
+        workers: usize,
+    ) -> Result<Self, HsmError> {
+        check_form(&pin, profile.pin)?;
+        let also_retried = profile.quirks.retry_codes.clone();
+        let opened = || -> Result<Self, Fault> {
+            let module = Module::load(&profile)?;
+            let Found {
+                slot,
+                info,
+                max_sessions,
+            } = slot::find(&module, &profile)?;
+            check_sessions(workers, profile.max_sessions, max_sessions)?;
+            check_mechanisms(&module, slot, &info)?;
+            let login = Self {
+                profile,
+                info,
+                tally: Arc::default(),
+                module,
+                pin,
+                state: Mutex::new(State {
+                    slot,
+                    idle: None,
+                    refused: None,
+                    logged_in_before: false,
+                }),
+                known: Mutex::default(),
+                generating: Mutex::default(),
+            };
+            let mut state = login.state();
+            login.ensure_idle(&mut state)?;
+            drop(state);
+            Ok(login)
+        };
+        opened().map_err(|fault| fault.into_error(&also_retried))
+    }
+
+    /// A new session, logged in. The login is repeated if it was lost.
+    pub(crate) fn session(&self) -> Result<Session, Fault> {
+        let mut state = self.state();
+        self.ensure_idle(&mut state)?;
+        let session = self.open_session(state.slot)?;
+        self.log_in(&mut state, &session)?;
+        Ok(session)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ensure_idle(&self, state: &mut State) -> Result<(), Fault> {
+        if state.idle.as_ref().is_some_and(alive) {
+            return Ok(());
+        }
+        // The slot may have another number after the token came back.
+        if state.idle.take().is_some() {
+            state.slot = slot::find(&self.module, &self.profile)?.slot;
+        }
+        let session = self.open_session(state.slot)?;
+        self.log_in(state, &session)?;
+        state.idle = Some(session);
+        Ok(())
+    }
+
+    fn open_session(&self, slot: Slot) -> Result<Session, Fault> {
+        let session = match self.profile.mode {
+            SessionMode::ReadWrite => self.module.context.open_rw_session(slot)?,
+            SessionMode::ReadOnly => self.module.context.open_ro_session(slot)?,
+        };
+        Tally::count(&self.tally.sessions_opened);
+        Ok(session)
+    }
+
+    fn log_in(&self, state: &mut State, session: &Session) -> Result<(), Fault> {
+        if let Some(refused) = &state.refused {
+            return Err(refused.clone().into());
+        }
+        if alive(session) {
+            return Ok(());
+        }
+        let locked = |described| HsmError::PinLocked {
+            token: self.info.label.clone(),
+            state: described,
+        };
+        match slot::pin_state(&self.module.context, state.slot)? {
+            PinState::Open => {}
+            PinState::LastAttempt => return Err(locked("has one PIN attempt left").into()),
+            PinState::Locked => return Err(locked("has locked its PIN").into()),
+        }
+        match session.login(UserType::User, Some(&self.pin)) {
+            Ok(()) => {
+                if state.logged_in_before {
+                    Tally::count(&self.tally.relogins);
+                    tracing::warn!(token = self.info.label, "logged in to the token again");
+                }
+                state.logged_in_before = true;
+                Ok(())
+            }
+            Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            Err(Error::Pkcs11(code, _)) if about_the_pin(code) => {
+                let refused = match code {
+                    RvError::PinLocked => locked("has locked its PIN"),
+                    _ => HsmError::PinRefused {
+                        token: self.info.label.clone(),
+                        code: ReturnCode::new(code)
+                            .known_name()
+                            .unwrap_or("a vendor's code"),
+                    },
+                };
+                state.refused = Some(refused.clone());
+                Err(refused.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether the session exists and is logged in as the user.
+fn alive(session: &Session) -> bool {
+    session.get_session_info().is_ok_and(|info| {
+        matches!(
+            info.session_state(),
+            SessionState::RoUser | SessionState::RwUser
+        )
+    })
+}
+
+fn about_the_pin(code: RvError) -> bool {
+    matches!(
+        code,
+        RvError::PinIncorrect
+            | RvError::PinInvalid
+            | RvError::PinLenRange
+            | RvError::PinExpired
+            | RvError::PinLocked
+            | RvError::UserPinNotInitialized
+    )
+}
+
+fn check_form(pin: &SecretString, form: PinForm) -> Result<(), HsmError> {
+    let text = pin.expose_secret();
+    let (good, form) = match form {
+        PinForm::Pin => (!text.is_empty(), "pin, not empty"),
+        PinForm::UserPassword => (
+            text.split_once(':')
+                .is_some_and(|(user, password)| !user.is_empty() && !password.is_empty()),
+            "user:password",
+        ),
+    };
+    if good {
+        Ok(())
+    } else {
+        Err(HsmError::PinForm { form })
+    }
+}
+
+fn check_sessions(workers: usize, profile: usize, token: Option<u64>) -> Result<(), HsmError> {
+    let token = token
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(usize::MAX);
+    let allowed = profile.min(token);
+    if workers == 0 || workers >= allowed {
+        return Err(HsmError::TooManyWorkers { workers, allowed });
+    }
+    Ok(())
+}
+
+fn check_mechanisms(module: &Module, slot: Slot, info: &TokenInfo) -> Result<(), Fault> {
+    let present = module.context.get_mechanism_list(slot)?;
+    for (mechanism, name) in [
+        (MechanismType::ECDSA, "CKM_ECDSA"),
+        (MechanismType::ECC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN"),
+    ] {
+        if !present.contains(&mechanism) {
+            return Err(HsmError::MechanismMissing {
+                token: info.label.clone(),
+                mechanism: name,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! One logged-in session of one worker: knows where its keys lie, and signs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::Session;
+
+use crate::counters::Tally;
+use crate::error::HsmError;
+use crate::fault::Fault;
+use crate::inspect::{self, Located};
+use crate::key::{Curve, KeyId, KeyReport};
+use crate::login::Login;
+use crate::verify::Verifier;
+
+/// A session and the handles that are valid in it.
+pub(crate) struct KeySession {
+    pub(crate) session: Session,
+    pub(crate) login: Arc<Login>,
+    keys: HashMap<KeyId, SigningKey>,
+}
+
+struct SigningKey {
+    handle: ObjectHandle,
+    curve: Curve,
+    verifier: Verifier,
+}
+
+impl KeySession {
+    pub(crate) fn open(login: &Arc<Login>) -> Result<Self, Fault> {
+        Ok(Self {
+            session: login.session()?,
+            login: Arc::clone(login),
+            keys: HashMap::new(),
+        })
+    }
+
+    /// The key pair with this id. A point that differs from one seen earlier is refused.
+    pub(crate) fn locate(&self, id: &KeyId) -> Result<Option<Located>, Fault> {
+        let located = inspect::locate(&self.session, &self.login.profile.quirks, id)?;
+        if let Some(Located { report, .. }) = &located {
+            self.remember(report)?;
+        }
+        Ok(located)
+    }
+
+    fn remember(&self, report: &KeyReport) -> Result<(), HsmError> {
+        let mut known = self
+            .login
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let was = *known.entry(report.id).or_insert(report.public);
+        if was == report.public {
+            return Ok(());
+        }
+        Err(HsmError::KeyChanged {
+            key: report.id,
+            was,
+            now: report.public,
+        })
+    }
+
+    /// All key pairs with an id of ours.
+    pub(crate) fn list(&self) -> Result<Vec<KeyReport>, Fault> {
+        let mut reports = Vec::new();
+        for id in inspect::ids(&self.session, &self.login.profile.quirks)? {
+            // A key destroyed in between is simply not there.
+            reports.extend(self.locate(&id)?.map(|located| located.report));
+        }
+        Ok(reports)
+    }
+
+    /// Refuses a key that is missing, could leave the token, or does more than sign.
+    pub(crate) fn check(&self, id: &KeyId) -> Result<Located, Fault> {
+        let located = self.locate(id)?.ok_or_else(|| self.missing(id))?;
+        inspect::require(&located.report, &self.login.profile.quirks)?;
+        Ok(located)
+    }
+
+    fn missing(&self, id: &KeyId) -> HsmError {
+        HsmError::KeyMissing {
+            key: *id,
+            token: self.login.info.label.clone(),
+        }
+    }
+
+    /// Signs, normalises and verifies. The key's attributes are checked at its first use in this session.
+    pub(crate) fn sign(
+        &mut self,
+        id: &KeyId,
+        curve: Curve,
+        digest: &[u8; 32],
+    ) -> Result<[u8; 64], Fault> {
+        if !self.keys.contains_key(id) {
+            let Located { private, report } = self.check(id)?;
+            let verifier = Verifier::new(report.curve, &report.public)
+                .ok_or(HsmError::SelfCheck("public point"))?;
+            self.keys.insert(
+                *id,
+                SigningKey {
+                    handle: private,
+                    curve: report.curve,
+                    verifier,
+                },
+            );
+        }
+        let key = self.keys.get(id).ok_or_else(|| self.missing(id))?;
+        if key.curve != curve {
+            return Err(HsmError::CurveMismatch {
+                key: *id,
+                wanted: curve,
+                found: key.curve,
+            }
+            .into());
+        }
+        let raw = self.session.sign(&Mechanism::Ecdsa, key.handle, digest)?;
+        match key.verifier.accept(digest, &raw) {
+            Some(signature) => {
+                Tally::count(&self.login.tally.signatures);
+                Ok(signature)
+            }
+            None => Err(Fault::BadSignature(*id)),
+        }
+    }
+}

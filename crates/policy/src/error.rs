@@ -1,0 +1,226 @@
+//! Why a policy was refused: one line, with where and with what to write instead.
+
+use std::fmt;
+
+use custodyd_chain::{AmountError, Asset};
+
+use crate::facts::Tier;
+use crate::ids::{GroupId, LimitId, OperatorId, Quoted, RuleId};
+use crate::time::DurationError;
+
+/// The longest policy, in bytes.
+pub const MAX_POLICY_BYTES: usize = 256 * 1024;
+
+/// A policy that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyError {
+    /// The line it was refused for, counted from 1, if it is about one.
+    pub line: Option<usize>,
+    /// Why.
+    pub fault: PolicyFault,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}", self.fault)
+    }
+}
+
+impl std::error::Error for PolicyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.fault)
+    }
+}
+
+/// The part of a policy that a fault is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A rule.
+    Rule(RuleId),
+    /// A limit.
+    Limit(LimitId),
+    /// The floor of a tier.
+    Tier(Tier),
+    /// `[approvals]`
+    Approvals,
+    /// `[destinations]`
+    Destinations,
+    /// `[governance]`
+    Governance,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(id) => write!(f, "rule \"{id}\""),
+            Self::Limit(id) => write!(f, "limit \"{id}\""),
+            Self::Tier(tier) => write!(f, "tiers.{tier}"),
+            Self::Approvals => f.write_str("approvals"),
+            Self::Destinations => f.write_str("destinations"),
+            Self::Governance => f.write_str("governance.unfreeze"),
+        }
+    }
+}
+
+/// What is wrong with a policy.
+// Each field is named for what it holds; the messages say the rest.
+#[allow(missing_docs)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyFault {
+    #[error(
+        "the policy is empty, and nothing would be allowed; begin with `version = 1`, [groups], [governance] and an allow rule"
+    )]
+    Empty,
+    #[error("the policy has {bytes} bytes; at most {MAX_POLICY_BYTES} are read")]
+    TooLarge { bytes: usize },
+    /// Not TOML, nested too deeply, a key that is unknown or missing, or a value of the wrong type.
+    #[error("{message}")]
+    Syntax { message: String },
+    #[error("version {found} is unknown; write `version = 1`")]
+    Version { found: i64 },
+
+    #[error("group \"{group}\" has nobody in it; name its operators or remove it")]
+    EmptyGroup { group: GroupId },
+    #[error("group \"{group}\" names {operator} twice; one person counts once")]
+    DuplicateMember {
+        group: GroupId,
+        operator: OperatorId,
+    },
+    #[error("{place}: there is no group \"{group}\"; add it to [groups], or write one of: {known}")]
+    UnknownGroup {
+        place: Place,
+        group: GroupId,
+        known: String,
+    },
+    #[error(
+        "{place}: a quorum of zero of \"{group}\" asks for nobody; write at least 1, or remove it"
+    )]
+    ZeroQuorum { place: Place, group: GroupId },
+    #[error(
+        "{place}: a quorum of {quorum} of \"{group}\", which has {members}; write at most {members}, or add people to the group"
+    )]
+    QuorumAboveGroup {
+        place: Place,
+        group: GroupId,
+        quorum: u32,
+        members: usize,
+    },
+    #[error("{place}: group \"{group}\" is required twice; write it once, with the higher quorum")]
+    GroupTwice { place: Place, group: GroupId },
+    #[error(
+        "{place}: {require} cannot be met, because one person counts once and the groups overlap; lower a quorum, or add people"
+    )]
+    QuorumsOverlap { place: Place, require: String },
+    #[error(
+        "{place}: an empty list of requirements; write for example [{{ group = \"security\", quorum = 2 }}]"
+    )]
+    NoRequirements { place: Place },
+    #[error(
+        "rule \"{rule}\" can allow a {tier} withdrawal without any approval; add `[tiers]` with `{tier} = {{ group = \"…\", quorum = 2 }}`, or limit the rule by `tier`"
+    )]
+    TierWithoutFloor { rule: RuleId, tier: Tier },
+
+    #[error(
+        "no rule with effect = \"allow\"; everything would be denied, for which there is the freeze"
+    )]
+    NothingAllowed,
+    #[error("rule id \"{id}\" is used before, on line {first}; give each rule an id of its own")]
+    DuplicateRule { id: RuleId, first: usize },
+    #[error("limit id \"{id}\" is used before, on line {first}; give each limit an id of its own")]
+    DuplicateLimit { id: LimitId, first: usize },
+    #[error(
+        "{place}: a deny rule has no `{key}`, nothing can overcome it; remove `{key}`, or write effect = \"require\""
+    )]
+    DenyAsks { place: Place, key: &'static str },
+    #[error("{place}: effect = \"require\" asks for nothing; add `require` or `hold`")]
+    RequiresNothing { place: Place },
+
+    #[error(
+        "{place}: `{field}` is an empty list, so it can never match; name something, or remove `{field}`"
+    )]
+    EmptyList { place: Place, field: &'static str },
+    #[error("{place}: `{field}` names {value} twice; name it once")]
+    DuplicateInList {
+        place: Place,
+        field: &'static str,
+        value: String,
+    },
+    #[error("{place}: `{key}` = {found} has no unit; write for example \"{example}\"")]
+    AmountWithoutUnit {
+        place: Place,
+        key: &'static str,
+        found: Quoted,
+        example: String,
+    },
+    #[error("{place}: `{key}`: {error}")]
+    Amount {
+        place: Place,
+        key: &'static str,
+        error: AmountError,
+    },
+    #[error("{place}: `amount` has no bound; write `above`, `at_most` or both")]
+    NoBound { place: Place },
+    #[error("{place}: `above` is in {above} and `at_most` in {at_most}; write both in one asset")]
+    MixedBounds {
+        place: Place,
+        above: Asset,
+        at_most: Asset,
+    },
+    #[error(
+        "{place}: no amount is above {above} and at most {at_most}, so it can never match; write `above` below `at_most`"
+    )]
+    EmptyRange {
+        place: Place,
+        above: String,
+        at_most: String,
+    },
+    #[error(
+        "{place}: an amount in {asset} never matches another asset; write asset = [\"{asset}\"], or remove `asset`"
+    )]
+    AssetNeverMatches { place: Place, asset: Asset },
+    #[error(
+        "{place}: blocked destinations are always denied, so it can never match; name another class as well, or remove it"
+    )]
+    OnlyBlocked { place: Place },
+
+    #[error("{place}: `{key}`: {error}")]
+    Duration {
+        place: Place,
+        key: &'static str,
+        error: DurationError,
+    },
+    #[error(
+        "{place}: `{key}` = {found} is no time of day; write \"HH:MM\", from \"00:00\" to \"24:00\""
+    )]
+    Clock {
+        place: Place,
+        key: &'static str,
+        found: Quoted,
+    },
+    #[error(
+        "{place}: `from` and `to` are the same, so it can never match; for whole days write from = \"00:00\", to = \"24:00\""
+    )]
+    EmptyHours { place: Place },
+    #[error("{place}: utc_offset_minutes = {found} is no offset; write minutes from -720 to 840")]
+    UtcOffset { place: Place, found: i64 },
+
+    #[error("{place}: write either `max_amount` or `max_count`, and two limits for both")]
+    OneMaximum { place: Place },
+    #[error("{place}: a maximum of zero lets nothing through; write a deny rule for that")]
+    ZeroMaximum { place: Place },
+    #[error("{place}: `asset` is {asset} and `max_amount` in {max}; write both in one asset")]
+    LimitAsset {
+        place: Place,
+        asset: Asset,
+        max: Asset,
+    },
+    #[error(
+        "{place}: on_breach = \"quorum\" without `require`; add for example require = [{{ group = \"treasury\", quorum = 2 }}]"
+    )]
+    QuorumWithoutRequire { place: Place },
+    #[error("{place}: `require` without on_breach = \"quorum\"; write that, or remove `require`")]
+    RequireWithoutQuorum { place: Place },
+}

@@ -1,0 +1,135 @@
+//! Velocity limits: at most so much, or so many withdrawals, in any window of a length.
+
+use std::fmt;
+
+use custodyd_chain::{Amount, Asset, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::condition::{Subject, When};
+use crate::ids::LimitId;
+use crate::reason::{BreachKind, Measure};
+use crate::requirement::Requirement;
+
+/// What a limit counts apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dimension {
+    /// Everything that leaves a vault.
+    Vault,
+    /// Each wallet.
+    Wallet,
+    /// Each tier.
+    Tier,
+    /// Each asset.
+    Asset,
+    /// Each client.
+    Client,
+    /// Each destination address.
+    Destination,
+}
+
+impl Dimension {
+    /// The dimension's name in policies and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+            Self::Wallet => "wallet",
+            Self::Tier => "tier",
+            Self::Asset => "asset",
+            Self::Client => "client",
+            Self::Destination => "destination",
+        }
+    }
+
+    /// What the subject counts towards, such as `wallet hot-1`.
+    pub(crate) fn describe(self, subject: &Subject<'_>) -> String {
+        let value: &dyn fmt::Display = match self {
+            Self::Vault => subject.vault,
+            Self::Wallet => subject.wallet,
+            Self::Tier => &subject.tier,
+            Self::Asset => &subject.amount.asset(),
+            Self::Client => subject.client,
+            Self::Destination => subject.destination,
+        };
+        format!("{self} {value}")
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A limit of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) id: LimitId,
+    pub(crate) per: Dimension,
+    /// Only withdrawals of this asset count; always set where an amount is limited.
+    pub(crate) asset: Option<Asset>,
+    pub(crate) when: When,
+    pub(crate) max: Measure,
+    /// Milliseconds, above zero, at most [`MAX_DURATION_MS`](crate::MAX_DURATION_MS).
+    pub(crate) window_ms: u64,
+    pub(crate) on_breach: Breach,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Breach {
+    Deny,
+    Hold,
+    Quorum(Vec<Requirement>),
+}
+
+impl Breach {
+    pub(crate) fn kind(&self) -> BreachKind {
+        match self {
+            Self::Deny => BreachKind::Deny,
+            Self::Hold => BreachKind::Hold,
+            Self::Quorum(_) => BreachKind::Quorum,
+        }
+    }
+
+    pub(crate) fn requirements(&self) -> &[Requirement] {
+        match self {
+            Self::Deny | Self::Hold => &[],
+            Self::Quorum(require) => require,
+        }
+    }
+}
+
+impl Limit {
+    /// Whether the subject counts towards this limit.
+    pub(crate) fn applies(&self, subject: &Subject<'_>) -> bool {
+        self.asset
+            .is_none_or(|asset| asset == subject.amount.asset())
+            && self.when.matches(subject)
+    }
+
+    /// How much the subject counts: base units of the asset, or one.
+    pub(crate) fn weight(&self, subject: &Subject<'_>) -> U256 {
+        match self.max {
+            Measure::Amount(_) => subject.amount.units(),
+            Measure::Count(_) => U256::ONE,
+        }
+    }
+
+    /// The maximum in the unit of [`Limit::weight`].
+    pub(crate) fn max_weight(&self) -> U256 {
+        match self.max {
+            Measure::Amount(max) => max.units(),
+            Measure::Count(max) => U256::from(max),
+        }
+    }
+
+    /// A weight in the limit's own measure; `None` if it is above what can exist.
+    pub(crate) fn measure(&self, weight: U256) -> Option<Measure> {
+        match self.max {
+            Measure::Amount(max) => Amount::from_units(max.asset(), weight)
+                .ok()
+                .map(Measure::Amount),
+            Measure::Count(_) => u64::try_from(weight).ok().map(Measure::Count),
+        }
+    }
+}

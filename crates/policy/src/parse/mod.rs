@@ -1,0 +1,177 @@
+//! From TOML text to a policy, strictly: whatever is unknown, contradictory or without effect is refused, with its
+//! line and with what to write instead.
+
+mod condition;
+mod limit;
+mod requirement;
+mod rule;
+mod syntax;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
+use crate::facts::Tier;
+use crate::policy::{Governance, Parsed, Policy, TierFloor};
+use crate::requirement::Groups;
+use crate::time::{DAY_MS, HOUR_MS, parse_duration};
+use crate::verdict::PolicyHash;
+
+/// How long an approval counts where the policy does not say.
+const DEFAULT_APPROVAL_TTL_MS: u64 = DAY_MS;
+/// How long an address is new where the policy does not say.
+const DEFAULT_COOL_OFF_MS: u64 = DAY_MS;
+/// How many approve a warm or cold withdrawal where the policy does not say.
+const DEFAULT_FLOOR_QUORUM: u32 = 2;
+/// For how long a warm withdrawal can be cancelled where the policy does not say.
+const DEFAULT_WARM_HOLD_MS: u64 = HOUR_MS;
+
+impl Policy {
+    /// Parses and checks a policy.
+    ///
+    /// # Errors
+    /// The first fault that was found, with its line.
+    pub fn parse(source: &str) -> Result<Self, PolicyError> {
+        let mut file = read(source)?;
+        let parser = Parser {
+            source,
+            groups: requirement::groups(source, std::mem::take(&mut file.groups))?,
+        };
+        parser.policy(file)
+    }
+}
+
+/// The file's shape, before anything in it is checked against anything else.
+fn read(source: &str) -> Result<syntax::File, PolicyError> {
+    let whole = |fault| PolicyError { line: None, fault };
+    if source.len() > MAX_POLICY_BYTES {
+        return Err(whole(PolicyFault::TooLarge {
+            bytes: source.len(),
+        }));
+    }
+    let says_something = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
+    if !source.lines().any(says_something) {
+        return Err(whole(PolicyFault::Empty));
+    }
+    // The parser bounds nesting, of brackets and of dotted keys, by itself.
+    toml::from_str(source).map_err(|refusal| PolicyError {
+        line: refusal.span().map(|span| line_of(source, &span)),
+        fault: PolicyFault::Syntax {
+            message: advice(refusal.message()),
+        },
+    })
+}
+
+/// The parser's message on one line, and what to write where a bare number stands for a quantity.
+fn advice(message: &str) -> String {
+    let line = message.replace('\n', "; ");
+    if line.contains("expected a string") {
+        return format!(
+            "{line}; write amounts, durations and times in quotes and with their unit, such as \"10 LTC\" or \"24h\""
+        );
+    }
+    line
+}
+
+fn line_of(source: &str, span: &Range<usize>) -> usize {
+    let before = source.as_bytes().iter().take(span.start);
+    before
+        .filter(|byte| **byte == b'\n')
+        .count()
+        .saturating_add(1)
+}
+
+fn refused<T>(source: &str, at: &Spanned<T>, fault: PolicyFault) -> PolicyError {
+    PolicyError {
+        line: Some(line_of(source, &at.span())),
+        fault,
+    }
+}
+
+/// What each part of the file is read against.
+struct Parser<'a> {
+    source: &'a str,
+    groups: Groups,
+}
+
+impl Parser<'_> {
+    fn policy(self, file: syntax::File) -> Result<Policy, PolicyError> {
+        if *file.version.get_ref() != 1 {
+            let found = *file.version.get_ref();
+            return Err(self.refused(&file.version, PolicyFault::Version { found }));
+        }
+        let approval_ttl_ms = self.duration(
+            &Place::Approvals,
+            "expire_after",
+            file.approvals.expire_after.as_ref(),
+            DEFAULT_APPROVAL_TTL_MS,
+        )?;
+        let destination_cool_off_ms = self.duration(
+            &Place::Destinations,
+            "cool_off",
+            file.destinations.cool_off.as_ref(),
+            DEFAULT_COOL_OFF_MS,
+        )?;
+        let unfreeze = self.requirements(&Place::Governance, &file.governance.unfreeze)?;
+        let warm = self.floor(Tier::Warm, file.tiers.warm.as_ref(), DEFAULT_WARM_HOLD_MS)?;
+        let cold = self.floor(Tier::Cold, file.tiers.cold.as_ref(), 0)?;
+        let rules = self.rules(&file.rules, warm.is_some(), cold.is_some())?;
+        let limits = self.limits(&file.limits)?;
+        Ok(Policy(Arc::new(Parsed {
+            source: self.source.to_owned(),
+            hash: PolicyHash::of(self.source),
+            everyone: self.groups.values().flatten().cloned().collect(),
+            groups: self.groups,
+            approval_ttl_ms,
+            destination_cool_off_ms,
+            governance: Governance { unfreeze },
+            warm,
+            cold,
+            rules,
+            limits: limits.into(),
+        })))
+    }
+
+    fn refused<T>(&self, at: &Spanned<T>, fault: PolicyFault) -> PolicyError {
+        refused(self.source, at, fault)
+    }
+
+    /// A duration in milliseconds, or what counts where it is left out.
+    fn duration(
+        &self,
+        place: &Place,
+        key: &'static str,
+        text: Option<&Spanned<String>>,
+        left_out: u64,
+    ) -> Result<u64, PolicyError> {
+        let Some(text) = text else {
+            return Ok(left_out);
+        };
+        parse_duration(text.get_ref()).map_err(|error| {
+            let place = place.clone();
+            self.refused(text, PolicyFault::Duration { place, key, error })
+        })
+    }
+
+    fn floor(
+        &self,
+        tier: Tier,
+        floor: Option<&Spanned<syntax::Floor>>,
+        hold_left_out: u64,
+    ) -> Result<Option<TierFloor>, PolicyError> {
+        let Some(floor) = floor else { return Ok(None) };
+        let place = Place::Tier(tier);
+        let syntax::Floor {
+            group,
+            quorum,
+            hold,
+        } = floor.get_ref();
+        let quorum = quorum.unwrap_or(DEFAULT_FLOOR_QUORUM);
+        Ok(Some(TierFloor {
+            requirement: self.requirement(&place, floor, group, quorum)?,
+            hold_ms: self.duration(&place, "hold", hold.as_ref(), hold_left_out)?,
+        }))
+    }
+}

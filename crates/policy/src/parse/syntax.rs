@@ -1,0 +1,134 @@
+//! The shape of a policy file, as TOML has it. Every table refuses keys it does not know; whatever can be wrong later
+//! remembers where it stands.
+
+use std::collections::BTreeMap;
+
+use custodyd_chain::Asset;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::facts::{DestinationClass, Tier};
+use crate::hours::Day;
+use crate::ids::{ClientId, GroupId, LimitId, OperatorId, RuleId, WalletId};
+use crate::limit::Dimension;
+use crate::reason::BreachKind;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) version: Spanned<i64>,
+    pub(super) groups: BTreeMap<GroupId, Spanned<Vec<Spanned<OperatorId>>>>,
+    #[serde(default)]
+    pub(super) approvals: Approvals,
+    #[serde(default)]
+    pub(super) destinations: Destinations,
+    pub(super) governance: Governance,
+    #[serde(default)]
+    pub(super) tiers: Tiers,
+    #[serde(default)]
+    pub(super) rules: Vec<Spanned<Rule>>,
+    #[serde(default)]
+    pub(super) limits: Vec<Spanned<Limit>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Approvals {
+    pub(super) expire_after: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Destinations {
+    pub(super) cool_off: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Governance {
+    pub(super) unfreeze: Spanned<Vec<Spanned<Requirement>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tiers {
+    pub(super) warm: Option<Spanned<Floor>>,
+    pub(super) cold: Option<Spanned<Floor>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Floor {
+    pub(super) group: GroupId,
+    pub(super) quorum: Option<u32>,
+    pub(super) hold: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Requirement {
+    pub(super) group: GroupId,
+    pub(super) quorum: u32,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Effect {
+    Allow,
+    Deny,
+    Require,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) id: RuleId,
+    pub(super) effect: Effect,
+    #[serde(default)]
+    pub(super) when: When,
+    pub(super) require: Option<Spanned<Vec<Spanned<Requirement>>>>,
+    pub(super) hold: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limit {
+    pub(super) id: LimitId,
+    pub(super) per: Dimension,
+    pub(super) asset: Option<Asset>,
+    pub(super) max_amount: Option<Spanned<String>>,
+    pub(super) max_count: Option<Spanned<u64>>,
+    pub(super) window: Spanned<String>,
+    pub(super) on_breach: BreachKind,
+    pub(super) require: Option<Spanned<Vec<Spanned<Requirement>>>>,
+    #[serde(default)]
+    pub(super) when: When,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct When {
+    pub(super) tier: Option<Spanned<Vec<Tier>>>,
+    pub(super) wallet: Option<Spanned<Vec<WalletId>>>,
+    pub(super) asset: Option<Spanned<Vec<Asset>>>,
+    pub(super) client: Option<Spanned<Vec<ClientId>>>,
+    pub(super) destination: Option<Spanned<Vec<DestinationClass>>>,
+    pub(super) amount: Option<Spanned<AmountRange>>,
+    pub(super) hours: Option<Spanned<Hours>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AmountRange {
+    pub(super) above: Option<Spanned<String>>,
+    pub(super) at_most: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hours {
+    pub(super) from: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) days: Option<Spanned<Vec<Day>>>,
+    pub(super) utc_offset_minutes: Option<Spanned<i64>>,
+}

@@ -1,0 +1,135 @@
+//! A parsed policy. Whatever holds one knows that its groups have people, its quorums can be met, its ids are
+//! unique, each of its rules can match, and warm and cold wallets have approvers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::condition::When;
+use crate::facts::Tier;
+use crate::ids::{OperatorId, RuleId};
+use crate::limit::Limit;
+use crate::requirement::{self, Groups, Requirement, Shortfall};
+use crate::verdict::PolicyHash;
+
+/// A policy, ready to judge. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Policy(pub(crate) Arc<Parsed>);
+
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) source: String,
+    pub(crate) hash: PolicyHash,
+    pub(crate) groups: Groups,
+    pub(crate) everyone: BTreeSet<OperatorId>,
+    pub(crate) approval_ttl_ms: u64,
+    pub(crate) destination_cool_off_ms: u64,
+    pub(crate) governance: Governance,
+    pub(crate) warm: Option<TierFloor>,
+    pub(crate) cold: Option<TierFloor>,
+    /// In order of id, so that verdicts list them alike however the file is ordered.
+    pub(crate) rules: Vec<Rule>,
+    /// In order of id.
+    pub(crate) limits: Arc<[Limit]>,
+}
+
+/// Who may change what the policy itself protects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Governance {
+    /// Approvals that end a freeze; never empty.
+    pub unfreeze: Vec<Requirement>,
+}
+
+/// What a warm or cold wallet asks for whatever the rules say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TierFloor {
+    /// Approvals; the quorum is never zero.
+    pub requirement: Requirement,
+    /// Hold time in milliseconds; never zero for warm wallets.
+    pub hold_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) id: RuleId,
+    pub(crate) effect: Effect,
+    pub(crate) when: When,
+    pub(crate) require: Vec<Requirement>,
+    pub(crate) hold_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+    Require,
+}
+
+impl Policy {
+    /// SHA-256 of the source.
+    pub fn hash(&self) -> PolicyHash {
+        self.0.hash
+    }
+
+    /// The text this was parsed from.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// Groups and their members; none is empty.
+    pub fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
+    /// Every operator that is in a group.
+    pub fn operators(&self) -> &BTreeSet<OperatorId> {
+        &self.0.everyone
+    }
+
+    /// Who may end a freeze.
+    pub fn governance(&self) -> &Governance {
+        &self.0.governance
+    }
+
+    /// For how long an approval counts, in milliseconds.
+    pub fn approval_ttl_ms(&self) -> u64 {
+        self.0.approval_ttl_ms
+    }
+
+    /// For how long an address in the address book is still [`New`](crate::DestinationClass::New), in milliseconds.
+    pub fn destination_cool_off_ms(&self) -> u64 {
+        self.0.destination_cool_off_ms
+    }
+
+    /// What wallets of this tier ask for whatever the rules say: nothing for hot ones; for the others `None` means
+    /// that no rule lets them pay, and verdicts deny.
+    pub fn tier_floor(&self, tier: Tier) -> Option<&TierFloor> {
+        match tier {
+            Tier::Hot => None,
+            Tier::Warm => self.0.warm.as_ref(),
+            Tier::Cold => self.0.cold.as_ref(),
+        }
+    }
+
+    /// How many rules there are.
+    pub fn rule_count(&self) -> usize {
+        self.0.rules.len()
+    }
+
+    /// How many limits there are.
+    pub fn limit_count(&self) -> usize {
+        self.0.limits.len()
+    }
+
+    /// Whether these people's approvals meet the requirements. One person fills one seat: two of one group and one
+    /// of another are three people, even where the groups overlap.
+    ///
+    /// # Errors
+    /// The requirements that are not met, and whose approval would bring each closer. An unknown group is never met.
+    pub fn satisfied(
+        &self,
+        requirements: &[Requirement],
+        approvers: &BTreeSet<OperatorId>,
+    ) -> Result<(), Vec<Shortfall>> {
+        requirement::satisfied(&self.0.groups, requirements, approvers)
+    }
+}

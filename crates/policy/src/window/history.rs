@@ -1,0 +1,222 @@
+//! What was admitted, kept independent of any policy for as long as the longest window a policy may name, so that a
+//! change of policy forgets nothing. Names are stored once and referred to by number.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use custodyd_chain::{Address, Amount};
+
+use crate::condition::Subject;
+use crate::facts::{DestinationClass, Facts, Tier};
+use crate::ids::{ClientId, VaultId, WalletId, WithdrawalId};
+use crate::limit::Dimension;
+use crate::time::{MAX_DURATION_MS, Timestamp};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    /// `None` where an admission was released. The first has the sequence `first`.
+    records: VecDeque<Option<Admission>>,
+    first: u64,
+    by_withdrawal: BTreeMap<WithdrawalId, u64>,
+    names: Names,
+    now: Timestamp,
+    forgotten: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Names {
+    vaults: Interned<VaultId>,
+    wallets: Interned<WalletId>,
+    clients: Interned<ClientId>,
+    destinations: Interned<Address>,
+}
+
+/// One admission, small and of fixed size.
+#[derive(Debug, Clone, Copy)]
+struct Admission {
+    withdrawal: WithdrawalId,
+    vault: u32,
+    wallet: u32,
+    client: u32,
+    destination: u32,
+    tier: Tier,
+    class: DestinationClass,
+    amount: Amount,
+    at: Timestamp,
+}
+
+impl History {
+    /// The latest instant at which anything was admitted. Time does not go back behind it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Records an admission, at its own time or at the latest known, whichever is later. Its sequence; `None` if
+    /// this withdrawal is recorded already.
+    pub(crate) fn record(&mut self, facts: &Facts) -> Option<u64> {
+        if self.by_withdrawal.contains_key(&facts.withdrawal) {
+            return None;
+        }
+        self.now = self.now.max(facts.at);
+        self.forget_old();
+        let sequence = self
+            .first
+            .saturating_add(u64::try_from(self.records.len()).unwrap_or(u64::MAX));
+        let admission = Admission {
+            withdrawal: facts.withdrawal,
+            vault: self.names.vaults.number(&facts.vault),
+            wallet: self.names.wallets.number(&facts.wallet),
+            client: self.names.clients.number(&facts.client),
+            destination: self.names.destinations.number(&facts.destination),
+            tier: facts.tier,
+            class: facts.class,
+            amount: facts.amount,
+            at: self.now,
+        };
+        self.records.push_back(Some(admission));
+        self.by_withdrawal.insert(facts.withdrawal, sequence);
+        Some(sequence)
+    }
+
+    /// The sequence of a withdrawal's admission.
+    pub(crate) fn sequence(&self, withdrawal: &WithdrawalId) -> Option<u64> {
+        self.by_withdrawal.get(withdrawal).copied()
+    }
+
+    /// Takes an admission out, if it is there.
+    pub(crate) fn release(&mut self, withdrawal: &WithdrawalId) {
+        let removed = self.by_withdrawal.remove(withdrawal);
+        let position = removed.and_then(|sequence| self.position(sequence));
+        if let Some(record) = position.and_then(|at| self.records.get_mut(at)) {
+            *record = None;
+        }
+    }
+
+    fn position(&self, sequence: u64) -> Option<usize> {
+        usize::try_from(sequence.checked_sub(self.first)?).ok()
+    }
+
+    /// The admission with this sequence, as conditions see it.
+    pub(crate) fn subject(&self, sequence: u64) -> Option<Subject<'_>> {
+        let record = self.records.get(self.position(sequence)?)?;
+        self.names.subject(record.as_ref()?)
+    }
+
+    /// Everything still admitted, oldest first.
+    pub(crate) fn admissions(&self) -> impl Iterator<Item = (u64, WithdrawalId, Subject<'_>)> {
+        (self.first..)
+            .zip(&self.records)
+            .filter_map(|(sequence, record)| {
+                let admission = record.as_ref()?;
+                Some((
+                    sequence,
+                    admission.withdrawal,
+                    self.names.subject(admission)?,
+                ))
+            })
+    }
+
+    /// The number that stands for what the subject counts towards; `None` if nothing was ever admitted there.
+    pub(crate) fn key(&self, per: Dimension, subject: &Subject<'_>) -> Option<u32> {
+        match per {
+            Dimension::Vault => self.names.vaults.find(subject.vault),
+            Dimension::Wallet => self.names.wallets.find(subject.wallet),
+            Dimension::Client => self.names.clients.find(subject.client),
+            Dimension::Destination => self.names.destinations.find(subject.destination),
+            Dimension::Tier => Some(subject.tier as u32),
+            Dimension::Asset => Some(subject.amount.asset() as u32),
+        }
+    }
+
+    /// Whether so much was forgotten that the names are worth collecting anew.
+    pub(crate) fn is_sparse(&self) -> bool {
+        const WORTH_IT: usize = 1_024;
+        self.forgotten > WORTH_IT.max(self.records.len())
+    }
+
+    /// Drops names that nothing refers to any more. Numbers change: whoever kept some must ask again.
+    pub(crate) fn collect_names(&mut self) {
+        let old = std::mem::take(&mut self.names);
+        let names = &mut self.names;
+        for admission in self.records.iter_mut().flatten() {
+            let subject = old.subject(admission);
+            let subject = subject.expect("the names that an admission was given are never dropped");
+            admission.vault = names.vaults.number(subject.vault);
+            admission.wallet = names.wallets.number(subject.wallet);
+            admission.client = names.clients.number(subject.client);
+            admission.destination = names.destinations.number(subject.destination);
+        }
+        self.forgotten = 0;
+    }
+
+    /// Drops what no window can reach: admissions as old as the longest window a policy may name.
+    fn forget_old(&mut self) {
+        while let Some(front) = self.records.front() {
+            let reachable = front.as_ref().is_some_and(|admission| {
+                admission
+                    .at
+                    .checked_add_ms(MAX_DURATION_MS)
+                    .is_none_or(|end| end > self.now)
+            });
+            if reachable {
+                return;
+            }
+            if let Some(admission) = self.records.pop_front().flatten() {
+                self.by_withdrawal.remove(&admission.withdrawal);
+            }
+            self.first = self.first.saturating_add(1);
+            self.forgotten = self.forgotten.saturating_add(1);
+        }
+    }
+}
+
+impl Names {
+    fn subject(&self, admission: &Admission) -> Option<Subject<'_>> {
+        Some(Subject {
+            vault: self.vaults.name(admission.vault)?,
+            wallet: self.wallets.name(admission.wallet)?,
+            client: self.clients.name(admission.client)?,
+            destination: self.destinations.name(admission.destination)?,
+            tier: admission.tier,
+            class: admission.class,
+            amount: admission.amount,
+            at: admission.at,
+        })
+    }
+}
+
+/// Names and their numbers, both ways.
+#[derive(Debug, Clone)]
+struct Interned<T> {
+    numbers: BTreeMap<T, u32>,
+    names: Vec<T>,
+}
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self {
+            numbers: BTreeMap::new(),
+            names: Vec::new(),
+        }
+    }
+}
+
+impl<T: Ord + Clone> Interned<T> {
+    /// The name's number, a new one if it has none.
+    fn number(&mut self, name: &T) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).expect("2^32 names do not fit in memory");
+        self.numbers.insert(name.clone(), number);
+        self.names.push(name.clone());
+        number
+    }
+
+    fn find(&self, name: &T) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    fn name(&self, number: u32) -> Option<&T> {
+        self.names.get(usize::try_from(number).ok()?)
+    }
+}

@@ -1,0 +1,244 @@
+//! Answering a request from the inbox. The row is not trusted: the signature is verified again, and method, target and
+//! body that were signed say what is asked.
+
+use custodyd_httpsig::SignedRequest;
+use custodyd_policy::{Timestamp, WithdrawalId};
+use custodyd_vault::{
+    Command, Decide, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal, TransactionId, Vault,
+};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Engine,
+    batch::{BatchError, Draft},
+};
+use crate::{
+    cold,
+    directory::{Directory, Speaker},
+    journal::canonical_json,
+    problem::Problem,
+    request::{FreezeBody, Intent, WithdrawalBody},
+    store::{InboxRow, Outcome},
+    view::{self, LimitView, VerdictView},
+};
+
+/// An answer. Documents are made when the batch is complete, so that they show what came of the request.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Withdrawal(u16, WithdrawalId),
+    Export(u16, ExportId),
+    Key(u16, KeyId),
+    Wallets(u16),
+    Json(u16, String),
+    Problem(Problem),
+}
+
+impl Reply {
+    fn json(status: u16, document: &impl Serialize) -> Self {
+        match canonical_json(document) {
+            Ok(text) => Self::Json(status, text),
+            Err(_) => Self::Problem(Problem::internal()),
+        }
+    }
+
+    pub(super) fn into_outcome(self, inbox_id: String, vault: &Vault) -> Outcome {
+        let made = match self {
+            Self::Withdrawal(status, id) => view::withdrawal(vault, &id).map(|view| Self::json(status, &view)),
+            Self::Export(status, id) => view::export(vault, &id).map(|view| Self::json(status, &view)),
+            Self::Key(status, id) => view::key(vault, &id).map(|view| Self::json(status, &view)),
+            Self::Wallets(status) => {
+                let wallets: Vec<_> = vault.wallets().keys().filter_map(|id| view::wallet(vault, id)).collect();
+                Some(Self::json(status, &serde_json::json!({ "wallets": wallets })))
+            }
+            other => Some(other),
+        };
+        let (status, body) = match made {
+            Some(Self::Json(status, body)) => (status, body),
+            Some(Self::Problem(problem)) => (problem.status, problem_text(&problem)),
+            _ => (500, problem_text(&Problem::internal())),
+        };
+        Outcome { inbox_id, status, body }
+    }
+}
+
+fn problem_text(problem: &Problem) -> String {
+    canonical_json(problem).unwrap_or_default()
+}
+
+/// A request of the inbox, verified.
+struct Heard {
+    speaker: Speaker,
+    request: SignedRequest,
+    intent: Intent,
+}
+
+impl Engine {
+    pub(super) async fn answer(
+        &mut self,
+        row: InboxRow,
+        now: Timestamp,
+        draft: &mut Draft,
+    ) -> Result<Reply, BatchError> {
+        let heard = match hear(&self.vault, &row) {
+            Ok(heard) => heard,
+            Err(problem) => return Ok(Reply::Problem(problem)),
+        };
+        match self.command(&row, heard, now).await {
+            Err(problem) => Ok(Reply::Problem(problem)),
+            Ok(Asked::Answered(reply)) => Ok(reply),
+            Ok(Asked::Command(command, reply)) => Ok(match self.take(&command, now, draft)? {
+                Ok(_) => self.repeated(&command).unwrap_or(reply),
+                Err(rejection) => Reply::Problem(rejection.into()),
+            }),
+        }
+    }
+
+    /// A repetition under the same idempotency key is answered with the withdrawal that it made the first time.
+    fn repeated(&self, command: &Command) -> Option<Reply> {
+        let Command::RequestWithdrawal(asked) = command else { return None };
+        let withdrawal = self.vault.withdrawal_for_key(&asked.client, &asked.idempotency_key)?;
+        let status = if withdrawal.id == asked.id { 201 } else { 200 };
+        Some(Reply::Withdrawal(status, withdrawal.id.clone()))
+    }
+
+    async fn command(&self, row: &InboxRow, heard: Heard, now: Timestamp) -> Result<Asked, Problem> {
+        let Heard { speaker, request, intent } = heard;
+        let evidence = serde_json::to_value(&request).map_err(|_| Problem::internal())?;
+        let by = speaker.to_string();
+        Ok(match (speaker, intent) {
+            (Speaker::Client(client), Intent::Withdraw(body)) => {
+                let key = request.idempotency_key.clone().ok_or_else(|| {
+                    Problem::new(400, "idempotency-key", "Idempotency key", "send an Idempotency-Key header")
+                })?;
+                let asked = withdrawal(row, client, body, key, &request, evidence)?;
+                let id = asked.id.clone();
+                Asked::Command(Command::RequestWithdrawal(Box::new(asked)), Reply::Withdrawal(201, id))
+            }
+            (Speaker::Client(client), Intent::Simulate(body)) => {
+                let asked = withdrawal(row, client, body, "simulation".to_owned(), &request, evidence)?;
+                Asked::Answered(self.simulate(&asked, now)?)
+            }
+            (Speaker::Client(client), Intent::Cancel(id)) => {
+                let reply = Reply::Withdrawal(200, id.clone());
+                Asked::Command(Command::CancelByClient { id, client, evidence }, reply)
+            }
+            (Speaker::Operator(operator), Intent::Decide(id, body)) => {
+                let (statement, signature) = (body.statement, body.signature);
+                let decide = Decide { operator, statement, signature, evidence };
+                Asked::Command(Command::Decide(Box::new(decide)), Reply::Withdrawal(200, id))
+            }
+            (Speaker::Operator(operator), Intent::Freeze(body)) => {
+                let reason = body.reason.clone();
+                Asked::Command(Command::Freeze { scope: scope(body), reason, operator, evidence }, Reply::Wallets(200))
+            }
+            (Speaker::Operator(operator), Intent::Unfreeze(body)) => {
+                let seconds = request.parameters().map(|p| p.created).unwrap_or_default();
+                let signed_at = Timestamp::from_ms(seconds.saturating_mul(1_000));
+                let scope = scope(body);
+                Asked::Command(Command::Unfreeze { scope, operator, signed_at, evidence }, Reply::Wallets(200))
+            }
+            (_, Intent::Address(wallet)) => {
+                let mut id = [0; 16];
+                getrandom::fill(&mut id).map_err(|_| Problem::unavailable("the system gives no randomness"))?;
+                let key = KeyId::from_bytes(id);
+                let reply = Reply::Key(202, key.clone());
+                Asked::Command(Command::RequestAddress { wallet, key, by, evidence }, reply)
+            }
+            (_, Intent::Export(body)) => {
+                let id = ExportId::from_bytes(id_bytes(row)?);
+                let (wallet, withdrawals, reply) = (body.wallet, body.withdrawals, Reply::Export(202, id.clone()));
+                Asked::Command(Command::ExportCold { id, wallet, withdrawals, by, evidence }, reply)
+            }
+            (_, Intent::Import) => self.import(&request.body, by, evidence).await?,
+            (_, Intent::Limits) => Asked::Answered(self.limits(now)),
+            (Speaker::Client(_), _) => return Err(Problem::forbidden("this takes an operator")),
+            (Speaker::Operator(_), _) => return Err(Problem::forbidden("this takes a client")),
+        })
+    }
+
+    fn simulate(&self, asked: &RequestWithdrawal, now: Timestamp) -> Result<Reply, Problem> {
+        let (_, judgement) = self.vault.judge_request(asked, now)?;
+        Ok(Reply::json(
+            200,
+            &serde_json::json!({
+                "wallet": judgement.wallet,
+                "destination_class": judgement.class.to_string(),
+                "verdict": VerdictView::from(&judgement.verdict),
+            }),
+        ))
+    }
+
+    fn limits(&self, now: Timestamp) -> Reply {
+        let limits: Vec<LimitView> = self.vault.limit_usage(now).iter().map(LimitView::from).collect();
+        Reply::json(200, &serde_json::json!({ "limits": limits, "policy": self.vault.policy().hash() }))
+    }
+
+    async fn import(&self, tar: &[u8], by: String, evidence: serde_json::Value) -> Result<Asked, Problem> {
+        let export = cold::export_of(tar)?;
+        let entry = self.vault.exports().get(&export).ok_or_else(|| Rejection::UnknownExport(export.clone()))?;
+        let stored = self
+            .parts
+            .store
+            .bundle(self.vault.id().as_str(), export.as_str())
+            .await
+            .map_err(|e| Problem::unavailable(e.to_string()))?
+            .ok_or_else(|| Rejection::UnknownExport(export.clone()))?;
+        let plans: Vec<(TransactionId, &custodyd_chain::Plan)> = entry
+            .transactions
+            .iter()
+            .filter_map(|id| Some((id.clone(), &self.vault.transactions().get(id)?.plan)))
+            .collect();
+        let signed = cold::assemble_import(entry, &stored, tar, &plans)?;
+        let reply = Reply::Export(200, export.clone());
+        Ok(Asked::Command(Command::ImportCold { export, signed, by, evidence }, reply))
+    }
+}
+
+enum Asked {
+    Command(Command, Reply),
+    Answered(Reply),
+}
+
+fn hear(vault: &Vault, row: &InboxRow) -> Result<Heard, Problem> {
+    let request: SignedRequest =
+        serde_json::from_str(&row.request).map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
+    let directory = Directory::from(vault);
+    let (speaker, _) = directory.authenticate(&request, |key| request.verify_stored(key))?;
+    let intent = Intent::read(&request)?;
+    Ok(Heard { speaker, request, intent })
+}
+
+fn withdrawal(
+    row: &InboxRow,
+    client: custodyd_policy::ClientId,
+    body: WithdrawalBody,
+    idempotency_key: String,
+    request: &SignedRequest,
+    evidence: serde_json::Value,
+) -> Result<RequestWithdrawal, Problem> {
+    Ok(RequestWithdrawal {
+        id: WithdrawalId::from_bytes(id_bytes(row)?),
+        client,
+        vault: body.vault,
+        idempotency_key,
+        body_digest: hex::encode(Sha256::digest(&request.body)),
+        asset: body.asset,
+        amount: body.amount,
+        destination: body.destination,
+        reference: body.reference,
+        wallet: body.wallet,
+        evidence,
+    })
+}
+
+/// Ids come from the inbox row's own, so that answering it again after a crash makes the same.
+fn id_bytes(row: &InboxRow) -> Result<[u8; 16], Problem> {
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(&row.id, &mut bytes).map_err(|_| Problem::malformed("the inbox row's id"))?;
+    Ok(bytes)
+}
+
+fn scope(body: FreezeBody) -> FreezeScope {
+    body.wallet.map_or(FreezeScope::Vault, FreezeScope::Wallet)
+}

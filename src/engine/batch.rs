@@ -1,0 +1,143 @@
+//! One group commit: commands in, journal rows and projections out, all or nothing.
+
+use std::collections::BTreeSet;
+
+use custodyd_policy::Timestamp;
+use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
+
+use super::{Engine, answer::Reply, projections};
+use crate::{
+    failpoint,
+    journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
+    signer::SignError,
+    store::{Batch, CommitError, InboxRow, Outcome},
+};
+
+/// Advance steps in one batch at most; what is left comes with the next.
+const MOST_STEPS: usize = 64;
+
+/// Why a batch was not committed. Nothing of it has effect.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BatchError {
+    #[error("the event doesn't follow on the state: {0}")]
+    Fault(#[from] ReplayFault),
+    #[error("the event has no canonical form: {0}")]
+    Canonical(#[from] CanonicalError),
+    #[error("journal head: {0}")]
+    Head(#[from] HeadError),
+    #[error("journal signature: {0}")]
+    Sign(#[from] SignError),
+    #[error("{0}")]
+    Commit(#[from] CommitError),
+}
+
+/// A batch under way.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    rows: Vec<JournalRow>,
+    touched: BTreeSet<Touch>,
+    replies: Vec<(String, Reply)>,
+}
+
+impl Draft {
+    pub(super) fn reply(&mut self, inbox_id: String, reply: Reply) {
+        self.replies.push((inbox_id, reply));
+    }
+}
+
+impl Engine {
+    /// Decides and commits one batch.
+    pub(super) async fn step(&mut self, inbox: Vec<InboxRow>, results: Vec<Command>) -> Result<usize, BatchError> {
+        let now = self.now();
+        let mut draft = Draft::default();
+        for command in results {
+            match self.take(&command, now, &mut draft)? {
+                Ok(_) => {}
+                Err(rejection) => tracing::warn!(%rejection, "the result of an effect was refused"),
+            }
+        }
+        for row in inbox {
+            let id = row.id.clone();
+            let reply = self.answer(row, now, &mut draft).await?;
+            draft.reply(id, reply);
+        }
+        for _ in 0..MOST_STEPS {
+            match self.take(&Command::Advance, now, &mut draft)? {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        self.commit(draft).await
+    }
+
+    /// Never before the last event: a clock that was set back must not reorder time.
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now().max(Timestamp::from_ms(self.head.at_ms))
+    }
+
+    /// Decides on one command and folds its events in. The outer error is a fault; the inner one a refusal.
+    pub(super) fn take(
+        &mut self,
+        command: &Command,
+        now: Timestamp,
+        draft: &mut Draft,
+    ) -> Result<Result<usize, Rejection>, BatchError> {
+        let events = match self.vault.decide(command, now) {
+            Ok(events) => events,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let count = events.len();
+        for event in events {
+            self.record(event, now, draft)?;
+        }
+        Ok(Ok(count))
+    }
+
+    fn record(&mut self, event: Event, at: Timestamp, draft: &mut Draft) -> Result<(), BatchError> {
+        let prev_hash = draft.rows.last().map_or(self.head.hash, |row| row.hash);
+        let seq = self.vault.seq().saturating_add(1);
+        let entry =
+            Entry { vault: self.vault.id().as_str(), seq, at_ms: at.as_ms(), kind: event.kind(), prev_hash };
+        draft.rows.push(entry.seal(&event)?);
+        draft.touched.extend(self.vault.apply(&Recorded { seq, at, event })?);
+        Ok(())
+    }
+
+    async fn commit(&mut self, draft: Draft) -> Result<usize, BatchError> {
+        if draft.rows.is_empty() && draft.replies.is_empty() {
+            return Ok(0);
+        }
+        let outcomes: Vec<Outcome> =
+            draft.replies.into_iter().map(|(id, reply)| reply.into_outcome(id, &self.vault)).collect();
+        let head = match draft.rows.last() {
+            Some(last) => self.sign_head(last).await?,
+            None => self.head.clone(),
+        };
+        let kinds: BTreeSet<String> = draft.rows.iter().map(|row| row.kind.clone()).collect();
+        let batch = Batch {
+            vault: self.vault.id().to_string(),
+            previous: Some((self.head.seq, self.head.hash)),
+            projections: projections(&self.vault, &draft.touched)?,
+            rows: draft.rows,
+            head,
+            outcomes,
+        };
+        kinds.iter().for_each(|kind| failpoint::pass_for("committing", kind));
+        self.parts.store.commit(&batch).await?;
+        kinds.iter().for_each(|kind| failpoint::pass_for("committed", kind));
+        let events = batch.rows.len();
+        metrics::counter!("custodyd_journal_events_total").increment(u64::try_from(events).unwrap_or(u64::MAX));
+        metrics::counter!("custodyd_commits_total").increment(1);
+        self.head = batch.head;
+        self.anchored.send_replace(self.head.clone());
+        self.parts.answers.deliver(batch.outcomes);
+        self.schedule(&draft.touched);
+        Ok(events)
+    }
+
+    async fn sign_head(&self, last: &JournalRow) -> Result<HeadRow, BatchError> {
+        let digest = head_digest(&last.vault, last.seq, last.at_ms, &last.hash)?;
+        let signature = self.parts.signer.sign_journal(&self.vault.journal_key().key, digest).await?;
+        Ok(HeadRow::from_hsm(&last.vault, last.seq, last.at_ms, last.hash, &signature)?)
+    }
+}

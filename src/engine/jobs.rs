@@ -1,0 +1,92 @@
+//! Which effects are under way and when the rest may be tried again. Only a schedule: what is outstanding is always
+//! derived from the vault, so losing this loses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use custodyd_policy::{Timestamp, WalletId};
+use custodyd_vault::Effect;
+
+/// Something to do outside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Job {
+    /// What the vault asks for.
+    Effect(Effect),
+    /// Look at a wallet on the chain.
+    Observe(WalletId),
+}
+
+/// First wait after a failure; it doubles up to [`LONGEST_WAIT_MS`].
+const FIRST_WAIT_MS: u64 = 250;
+const LONGEST_WAIT_MS: u64 = 15_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    running: BTreeSet<Job>,
+    waiting: BTreeMap<Job, Wait>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    until: Timestamp,
+    failures: u32,
+}
+
+impl Jobs {
+    /// Marks a job as running, if it may start now.
+    pub(super) fn start(&mut self, job: &Job, now: Timestamp) -> bool {
+        let early = self.waiting.get(job).is_some_and(|wait| wait.until > now);
+        !early && self.running.insert(job.clone())
+    }
+
+    /// A job ended well; it may come again after `pause_ms`.
+    pub(super) fn succeeded(&mut self, job: &Job, now: Timestamp, pause_ms: u64) {
+        self.running.remove(job);
+        if pause_ms == 0 {
+            self.waiting.remove(job);
+        } else {
+            let until = now.checked_add_ms(pause_ms).unwrap_or(now);
+            self.waiting.insert(job.clone(), Wait { until, failures: 0 });
+        }
+    }
+
+    /// A job failed; it may come again later each time.
+    pub(super) fn failed(&mut self, job: &Job, now: Timestamp) {
+        self.running.remove(job);
+        let failures = self.waiting.get(job).map_or(0, |wait| wait.failures).saturating_add(1);
+        let wait = FIRST_WAIT_MS.saturating_mul(1_u64 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT_MS);
+        let until = now.checked_add_ms(wait).unwrap_or(now);
+        self.waiting.insert(job.clone(), Wait { until, failures });
+    }
+
+    /// Lets a job start at once: something changed.
+    pub(super) fn hurry(&mut self, job: &Job) {
+        self.waiting.remove(job);
+    }
+
+    /// Forgets waits of jobs that are no longer asked for.
+    pub(super) fn retain(&mut self, wanted: &BTreeSet<Job>) {
+        self.waiting.retain(|job, _| wanted.contains(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_runs_once_at_a_time_and_waits_longer_after_each_failure() {
+        let job = Job::Observe("hot".parse().unwrap());
+        let at = Timestamp::from_ms;
+        let mut jobs = Jobs::default();
+        assert!(jobs.start(&job, at(0)));
+        assert!(!jobs.start(&job, at(0)));
+        jobs.failed(&job, at(0));
+        assert!(!jobs.start(&job, at(249)));
+        assert!(jobs.start(&job, at(250)));
+        jobs.failed(&job, at(250));
+        assert!(!jobs.start(&job, at(749)));
+        assert!(jobs.start(&job, at(750)));
+        jobs.succeeded(&job, at(750), 0);
+        assert!(jobs.start(&job, at(750)));
+    }
+}

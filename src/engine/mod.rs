@@ -1,0 +1,167 @@
+//! The engine: the single writer of a vault.
+//!
+//! It takes requests from the inbox and results of effects, decides, applies, and commits a whole batch in one database
+//! transaction. After the commit, and only then, answers go out and effects begin. If a commit fails or its outcome is
+//! unknown, the vault in memory is thrown away and replayed from the journal.
+
+mod answer;
+mod batch;
+mod jobs;
+mod perform;
+mod projection;
+mod replay;
+mod run;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use custodyd_chain::Network;
+use custodyd_vault::Vault;
+use tokio::sync::{Notify, mpsc};
+
+pub use perform::{Done, EffectError};
+pub use projection::{projections, rebuild};
+pub use replay::{ReplayError, Replayed, replay};
+
+use crate::{
+    clock::Clock,
+    intake::Answers,
+    journal::{Anchor, HeadRow, JournalKey},
+    nodes::Node,
+    signer::Signer,
+    store::Store,
+};
+
+/// What the engine works with.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The HSM.
+    pub signer: Signer,
+    /// A node for each network.
+    pub nodes: BTreeMap<Network, Node>,
+    /// The time.
+    pub clock: Clock,
+    /// Where answers go.
+    pub answers: Answers,
+    /// Rung when the inbox has something.
+    pub bell: Arc<Notify>,
+    /// What others may see of the engine.
+    pub pulse: Arc<Pulse>,
+    /// How often nodes are asked.
+    pub poll: Duration,
+    /// Where the last head is kept outside of the database.
+    pub anchor: std::path::PathBuf,
+    /// The journal's public key, as pinned outside of the database.
+    pub journal_key: JournalKey,
+}
+
+/// What others may see of a running engine.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    depths: std::sync::Mutex<BTreeMap<String, u32>>,
+    trouble: std::sync::Mutex<BTreeMap<String, String>>,
+    running: std::sync::atomic::AtomicBool,
+}
+
+impl Pulse {
+    /// Confirmations of a transaction (`tx_…`) that is not final yet, as last observed.
+    pub fn confirmations(&self, transaction: &str) -> Option<u32> {
+        self.depths.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(transaction).copied()
+    }
+
+    /// What doesn't work at the moment, by part: `hsm`, `database`, a network.
+    pub fn trouble(&self) -> BTreeMap<String, String> {
+        self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Whether the engine has replayed its journal and takes requests.
+    pub fn is_running(&self) -> bool {
+        self.running.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    pub(crate) fn set_running(&self, running: bool) {
+        self.running.store(running, std::sync::atomic::Ordering::Release);
+    }
+
+    pub(crate) fn note_depth(&self, transaction: String, depth: Option<u32>) {
+        let mut depths = self.depths.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match depth {
+            Some(depth) => drop(depths.insert(transaction, depth)),
+            None => drop(depths.remove(&transaction)),
+        }
+    }
+
+    pub(crate) fn note_trouble(&self, part: &str, what: Option<String>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match what {
+            Some(what) => {
+                let before = trouble.insert(part.to_owned(), what.clone());
+                if before.as_deref() != Some(what.as_str()) {
+                    tracing::warn!(part, what, "trouble");
+                }
+            }
+            None => {
+                if trouble.remove(part).is_some() {
+                    tracing::info!(part, "working again");
+                }
+            }
+        }
+    }
+}
+
+/// The single writer of a vault.
+#[derive(Debug)]
+pub struct Engine {
+    parts: Parts,
+    vault: Vault,
+    head: HeadRow,
+    jobs: jobs::Jobs,
+    done: mpsc::Receiver<Done>,
+    report: mpsc::Sender<Done>,
+    anchored: tokio::sync::watch::Sender<HeadRow>,
+}
+
+impl Engine {
+    /// Replays the vault's journal, verifying every row, and gets ready to go on.
+    ///
+    /// # Errors
+    /// The journal doesn't stand, is behind the anchor, or is not there.
+    pub async fn open(parts: Parts, vault: &str) -> Result<Self, ReplayError> {
+        let anchor = Anchor::at(parts.anchor.clone());
+        let Replayed { vault, head } = replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
+        let (report, done) = mpsc::channel(4_096);
+        let (anchored, heads) = tokio::sync::watch::channel(head.clone());
+        tokio::spawn(keep_anchor(anchor, heads));
+        Ok(Self { parts, vault, head, jobs: jobs::Jobs::default(), done, report, anchored })
+    }
+
+    /// The vault as it is.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+}
+
+/// Writes the newest committed head beside the database. It may lag behind, never run ahead.
+async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver<HeadRow>) {
+    loop {
+        let head = heads.borrow_and_update().clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let result = anchor.write(&head);
+            (anchor, result)
+        })
+        .await;
+        match written {
+            Ok((back, result)) => {
+                anchor = back;
+                if let Err(e) = result {
+                    tracing::error!(error = %e, "the anchor could not be written; a restored database would go unnoticed");
+                }
+            }
+            Err(_) => return,
+        }
+        if heads.changed().await.is_err() {
+            return;
+        }
+    }
+}

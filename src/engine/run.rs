@@ -1,0 +1,182 @@
+//! The engine's loop: wait, gather, decide and commit, act.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use custodyd_policy::Timestamp;
+use custodyd_vault::{Command, Effect, Touch};
+use tokio::sync::watch;
+
+use super::{
+    Engine, ReplayError, Replayed,
+    batch::BatchError,
+    jobs::Job,
+    perform::{Done, broadcasts, observations},
+    replay,
+};
+use crate::store::CommitError;
+
+/// Inbox rows and results taken into one batch.
+const BATCH: u32 = 256;
+/// How often the whole of what is outstanding is derived anew.
+const SWEEP: Duration = Duration::from_millis(250);
+/// Wait before the next try when nothing can be committed.
+const SETBACK: Duration = Duration::from_millis(500);
+
+impl Engine {
+    /// Runs until `stop` says so.
+    ///
+    /// # Errors
+    /// The journal no longer stands when it had to be replayed. Nothing is signed after that.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), ReplayError> {
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.parts.pulse.set_running(true);
+        let bell = std::sync::Arc::clone(&self.parts.bell);
+        let mut finished = Vec::new();
+        while !*stop.borrow() {
+            tokio::select! {
+                biased;
+                _ = stop.changed() => break,
+                () = bell.notified() => {}
+                _ = self.done.recv_many(&mut finished, BATCH as usize) => {}
+                _ = sweep.tick() => self.sweep(),
+            }
+            while finished.len() < BATCH as usize {
+                match self.done.try_recv() {
+                    Ok(done) => finished.push(done),
+                    Err(_) => break,
+                }
+            }
+            let results = self.settle(finished.drain(..));
+            self.turn(results).await?;
+        }
+        self.parts.pulse.set_running(false);
+        Ok(())
+    }
+
+    /// One turn: a batch from inbox and results. A failure costs the memory, never the journal.
+    async fn turn(&mut self, results: Vec<Command>) -> Result<(), ReplayError> {
+        let inbox = match self.parts.store.inbox_pending(self.vault.id().as_str(), BATCH).await {
+            Ok(rows) => {
+                self.parts.pulse.note_trouble("database", None);
+                rows
+            }
+            Err(e) => {
+                self.parts.pulse.note_trouble("database", Some(e.to_string()));
+                Vec::new()
+            }
+        };
+        let full = inbox.len() == BATCH as usize;
+        match self.step(inbox, results).await {
+            Ok(_) => {
+                self.parts.pulse.note_trouble("hsm-journal", None);
+                if full {
+                    self.parts.bell.notify_one();
+                }
+                Ok(())
+            }
+            Err(error) => self.recover(&error).await,
+        }
+    }
+
+    /// Back to what the journal says.
+    async fn recover(&mut self, error: &BatchError) -> Result<(), ReplayError> {
+        let part = match error {
+            BatchError::Sign(_) => "hsm-journal",
+            _ => "database",
+        };
+        self.parts.pulse.note_trouble(part, Some(error.to_string()));
+        tracing::error!(%error, "a batch was not committed; going back to the journal");
+        metrics::counter!("custodyd_batches_failed_total").increment(1);
+        if !matches!(error, BatchError::Commit(CommitError::Conflict { .. } | CommitError::Unknown(_))) {
+            tokio::time::sleep(SETBACK).await;
+        }
+        loop {
+            let anchor = crate::journal::Anchor::at(self.parts.anchor.clone());
+            let vault = self.vault.id().to_string();
+            match replay(&self.parts.store, &vault, &self.parts.journal_key, Some(&anchor)).await {
+                Ok(Replayed { vault, head }) => {
+                    (self.vault, self.head) = (vault, head);
+                    self.parts.bell.notify_one();
+                    return Ok(());
+                }
+                Err(ReplayError::Store(e) | ReplayError::Audit(crate::store::AuditError::Store(e))) => {
+                    self.parts.pulse.note_trouble("database", Some(e.to_string()));
+                    tokio::time::sleep(SETBACK).await;
+                }
+                Err(fatal) => return Err(fatal),
+            }
+        }
+    }
+
+    /// Takes results in: what they say, and when the same may be tried again.
+    fn settle(&mut self, finished: impl Iterator<Item = Done>) -> Vec<Command> {
+        let now = self.parts.clock.now();
+        let poll = u64::try_from(self.parts.poll.as_millis()).unwrap_or(u64::MAX);
+        let mut commands = Vec::new();
+        for Done { job, part, result } in finished {
+            match result {
+                Ok(found) => {
+                    self.parts.pulse.note_trouble(&part, None);
+                    let pause = match job {
+                        Job::Observe(_) | Job::Effect(Effect::Watch(_)) => poll,
+                        // Until the result is committed the effect is still outstanding; don't start it again meanwhile.
+                        _ => 1_000,
+                    };
+                    self.jobs.succeeded(&job, now, pause);
+                    commands.extend(found);
+                }
+                Err(error) => {
+                    self.parts.pulse.note_trouble(&part, Some(error.to_string()));
+                    metrics::counter!("custodyd_effects_failed_total", "part" => part).increment(1);
+                    self.jobs.failed(&job, now);
+                }
+            }
+        }
+        commands
+    }
+
+    /// Derives everything outstanding from the state, and begins what may begin.
+    fn sweep(&mut self) {
+        let now = self.parts.clock.now();
+        let mut wanted: BTreeSet<Job> = self.vault.pending_effects(now).into_iter().map(Job::Effect).collect();
+        wanted.extend(self.vault.wallets().keys().cloned().map(Job::Observe));
+        self.jobs.retain(&wanted);
+        self.begin(wanted.into_iter().collect(), now);
+    }
+
+    /// After a commit: begins what the touched parts ask for, without waiting for the next sweep.
+    pub(super) fn schedule(&mut self, touched: &BTreeSet<Touch>) {
+        let now = self.parts.clock.now();
+        let mut wanted: Vec<Job> = Vec::new();
+        for touch in touched {
+            let effect = match touch {
+                Touch::Transaction(id) => self.vault.effect_of(id),
+                Touch::Export(id) => self.vault.export_effect(id),
+                Touch::Key(id) => Some(Effect::MakeKey(id.clone())).filter(|_| self.vault.wants_key(id)),
+                _ => None,
+            };
+            wanted.extend(effect.map(Job::Effect));
+        }
+        wanted.extend(self.vault.quotes_wanted(now).into_iter().map(Job::Effect));
+        for job in &wanted {
+            if matches!(job, Job::Effect(Effect::Broadcast(_))) {
+                self.jobs.hurry(job);
+            }
+        }
+        self.begin(wanted, now);
+    }
+
+    fn begin(&mut self, wanted: Vec<Job>, now: Timestamp) {
+        let due: Vec<Job> = wanted.into_iter().filter(|job| self.jobs.start(job, now)).collect();
+        let (grouped, single) = due.into_iter().partition::<Vec<_>, _>(|job| {
+            matches!(job, Job::Effect(Effect::Broadcast(_) | Effect::Watch(_)) | Job::Observe(_))
+        });
+        for job in single {
+            self.perform(job);
+        }
+        for group in broadcasts(&self.vault, &grouped).into_iter().chain(observations(&self.vault, &grouped)) {
+            self.perform_group(group);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The way in: handlers hand signed requests here and wait, bounded, for the engine's answer.
+//!
+//! Nothing is written in a request's future. One task stores what has gathered, many requests in one transaction, and
+//! then rings the engine. Whoever goes away changes nothing: the request is durable and will be answered.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use custodyd_httpsig::SignedRequest;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::{
+    clock::Clock,
+    failpoint,
+    problem::Problem,
+    store::{InboxPut, InboxRow, Outcome, Store},
+};
+
+/// Requests that may wait to be stored; past it the API answers 503 at once.
+const QUEUE: usize = 8_192;
+/// Requests stored in one transaction.
+const BATCH: usize = 512;
+/// How often an answer is looked for in the database when the engine is another process.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Answers on their way from the engine to whoever waits in this process.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    waiting: Arc<Mutex<HashMap<String, oneshot::Sender<Outcome>>>>,
+}
+
+impl Answers {
+    fn expect(&self, id: &str) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), sender);
+        receiver
+    }
+
+    fn forget(&self, id: &str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Gives durable answers to those who wait for them.
+    pub fn deliver(&self, outcomes: Vec<Outcome>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for outcome in outcomes {
+            if let Some(sender) = waiting.remove(&outcome.inbox_id) {
+                let _ = sender.send(outcome);
+            }
+        }
+    }
+}
+
+/// What became of a submitted request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// The engine answered.
+    Answered(Outcome),
+    /// It is stored and will be answered; the id finds the answer.
+    Pending(String),
+}
+
+struct Put {
+    row: InboxRow,
+    stored: oneshot::Sender<Result<InboxPut, Problem>>,
+}
+
+/// The way in. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    queue: mpsc::Sender<Put>,
+    answers: Option<Answers>,
+    store: Store,
+    patience: Duration,
+    clock: Clock,
+}
+
+impl Intake {
+    /// Starts the task that stores requests. `answers` is the engine's when it runs in this process; without it answers
+    /// are looked up in the database.
+    pub fn start(store: Store, answers: Option<Answers>, bell: Arc<Notify>, patience: Duration, clock: Clock) -> Self {
+        let (queue, requests) = mpsc::channel(QUEUE);
+        tokio::spawn(store_requests(store.clone(), requests, bell));
+        Self { queue, answers, store, patience, clock }
+    }
+
+    /// Stores an authenticated request and waits for its answer.
+    ///
+    /// # Errors
+    /// 409 for a repeated nonce, 503 when it could not be stored. Either way it has no effect.
+    pub async fn submit(
+        &self,
+        vault: &str,
+        kind: &str,
+        principal: &str,
+        nonce: &str,
+        request: &SignedRequest,
+    ) -> Result<Submitted, Problem> {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let request = serde_json::to_string(request).map_err(|_| Problem::internal())?;
+        let row = InboxRow {
+            id: id.clone(),
+            vault: vault.to_owned(),
+            kind: kind.to_owned(),
+            principal: principal.to_owned(),
+            nonce: nonce.to_owned(),
+            at_ms: self.clock.now().as_ms(),
+            request,
+        };
+        let answer = self.answers.as_ref().map(|answers| answers.expect(&id));
+        let (stored, acknowledged) = oneshot::channel();
+        let put = match self.queue.try_send(Put { row, stored }) {
+            Ok(()) => acknowledged.await.unwrap_or_else(|_| Err(Problem::internal())),
+            Err(_) => Err(Problem::unavailable("too many requests wait to be stored; try again shortly")),
+        };
+        let refused = match put {
+            Ok(InboxPut::Stored) => None,
+            Ok(InboxPut::Replayed) => Some(Problem::new(
+                409,
+                "replayed",
+                "This very request came before",
+                "sign again with a fresh nonce; an idempotency key keeps a repetition from paying twice",
+            )),
+            Err(problem) => Some(problem),
+        };
+        if let Some(problem) = refused {
+            self.forget(&id);
+            return Err(problem);
+        }
+        let answered = match answer {
+            Some(receiver) => tokio::time::timeout(self.patience, receiver).await.ok().and_then(Result::ok),
+            None => self.poll(&id).await,
+        };
+        self.forget(&id);
+        Ok(answered.map_or(Submitted::Pending(id), Submitted::Answered))
+    }
+
+    async fn poll(&self, id: &str) -> Option<Outcome> {
+        let looking = async {
+            loop {
+                if let Ok(Some(outcome)) = self.store.outcome(id).await {
+                    return outcome;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(self.patience, looking).await.ok()
+    }
+
+    fn forget(&self, id: &str) {
+        if let Some(answers) = &self.answers {
+            answers.forget(id);
+        }
+    }
+}
+
+async fn store_requests(store: Store, mut requests: mpsc::Receiver<Put>, bell: Arc<Notify>) {
+    let mut puts = Vec::with_capacity(BATCH);
+    while requests.recv_many(&mut puts, BATCH).await > 0 {
+        let (rows, waiting): (Vec<_>, Vec<_>) = puts.drain(..).map(|put| (put.row, put.stored)).unzip();
+        let result = store.inbox_put(&rows).await;
+        failpoint::pass("inbox-stored");
+        bell.notify_one();
+        match result {
+            Ok(stored) => waiting.into_iter().zip(stored).for_each(|(w, put)| drop(w.send(Ok(put)))),
+            Err(e) => {
+                tracing::error!(error = %e, requests = rows.len(), "the inbox could not be written");
+                let problem = Problem::unavailable("the request could not be stored, so it has no effect; try again");
+                waiting.into_iter().for_each(|w| drop(w.send(Err(problem.clone()))));
+            }
+        }
+    }
+}

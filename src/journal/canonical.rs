@@ -1,0 +1,95 @@
+//! Canonical JSON (RFC 8785) for whatever gets hashed. Invariant: two different values never have
+//! the same text, and a text that we wrote reads back as the value that it came from.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The largest integer that canonical JSON keeps exact: RFC 8785 section 3.2.2.3 writes numbers as
+/// IEEE 754 doubles, so 2^53 and 2^53 + 1 would share one text, and one hash.
+pub(super) const MAX_EXACT: u64 = 9_007_199_254_740_991;
+
+/// Why a value has no canonical text.
+#[derive(Debug, thiserror::Error)]
+pub enum CanonicalError {
+    /// The value does not serialise to JSON.
+    #[error("not expressible as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A number that canonical JSON would round; it belongs in a string.
+    #[error("number {0} is no integer within ±(2^53 − 1): write it as a string")]
+    InexactNumber(String),
+}
+
+/// The canonical text of `value`.
+///
+/// # Errors
+/// Refuses what is not JSON, fractions, and integers beyond ±(2^53 − 1), at any depth.
+pub fn canonical_json(value: &impl Serialize) -> Result<String, CanonicalError> {
+    let value = serde_json::to_value(value)?;
+    check_numbers(&value)?;
+    Ok(serde_json_canonicalizer::to_string(&value)?)
+}
+
+/// Whether `text` is byte for byte what [`canonical_json`] would have written.
+pub(super) fn is_canonical(text: &str) -> bool {
+    serde_json::from_str::<Value>(text)
+        .ok()
+        .and_then(|value| canonical_json(&value).ok())
+        .is_some_and(|canonical| canonical == text)
+}
+
+fn check_numbers(value: &Value) -> Result<(), CanonicalError> {
+    match value {
+        Value::Number(number) => {
+            let exact = number
+                .as_u64()
+                .or_else(|| number.as_i64().map(i64::unsigned_abs))
+                .is_some_and(|magnitude| magnitude <= MAX_EXACT);
+            if exact {
+                Ok(())
+            } else {
+                Err(CanonicalError::InexactNumber(number.to_string()))
+            }
+        }
+        Value::Array(items) => items.iter().try_for_each(check_numbers),
+        Value::Object(fields) => fields.values().try_for_each(check_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_sorted_and_white_space_is_gone() {
+        let text = canonical_json(&json!({"b": [1, 2], "a": "\u{1}é\n"})).unwrap();
+        assert_eq!(text, "{\"a\":\"\\u0001é\\n\",\"b\":[1,2]}");
+        assert!(is_canonical(&text));
+        assert!(!is_canonical("{\"b\":1,\"a\":2}"));
+        assert!(!is_canonical("{ \"a\":2}"));
+        assert!(!is_canonical("{\"a\":2"));
+    }
+
+    #[test]
+    fn a_number_that_would_be_rounded_is_refused() {
+        assert_eq!(
+            canonical_json(&MAX_EXACT).unwrap(),
+            "9007199254740991".to_owned()
+        );
+        for value in [
+            json!({"deep": [{"n": MAX_EXACT + 1}]}),
+            json!(1.5),
+            json!(i64::MIN),
+            json!(u64::MAX),
+        ] {
+            assert!(
+                matches!(
+                    canonical_json(&value),
+                    Err(CanonicalError::InexactNumber(_))
+                ),
+                "{value}"
+            );
+        }
+    }
+}

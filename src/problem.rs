@@ -1,0 +1,98 @@
+//! Refusals as RFC 9457 problem documents: a stable `type`, and a sentence that says what to do.
+
+use custodyd_vault::Rejection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A refusal, as it leaves over HTTP and as it lies in the outcome of an inbox row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `urn:custodyd:problem:` and a stable code.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:custodyd:problem:amount")]
+    pub kind: String,
+    /// The same for every problem of this type.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong this time.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem with this code.
+    pub fn new(status: u16, code: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:custodyd:problem:{code}"),
+            title: title.to_owned(),
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    /// The body or a field can't be read.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(400, "malformed", "The request can't be read", detail)
+    }
+
+    /// Whoever signed is not known, or the signature doesn't hold. Says nothing more to an attacker.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(401, "unauthenticated", "The request is not signed by anyone known here", detail)
+    }
+
+    /// Known, but this is not theirs to do.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "forbidden", "Not yours to do", detail)
+    }
+
+    /// No such thing.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(404, "not-found", "There is no such thing", detail)
+    }
+
+    /// A part that is needed doesn't answer; nothing was lost, try again.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(503, "unavailable", "A part of custodyd is not available", detail)
+    }
+
+    /// A fault of the daemon; the log says more.
+    pub fn internal() -> Self {
+        Self::new(500, "internal", "A fault in custodyd", "the fault was logged; nothing was signed because of it")
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let (status, title) = match &rejection {
+            Rejection::OtherVault(_) => (404, "Another vault's"),
+            Rejection::UnknownPrincipal(_) => (401, "Not known here"),
+            Rejection::IdempotencyKeyReused(_) => (422, "Idempotency key reused"),
+            Rejection::IdempotencyKeyForm => (400, "Idempotency key"),
+            Rejection::ReferenceForm | Rejection::ReasonForm => (422, "Text not acceptable"),
+            Rejection::NoWalletFor(_) | Rejection::WalletAsset(..) => (422, "No such wallet"),
+            Rejection::Amount(_) | Rejection::ZeroAmount | Rejection::Dust(_) => (422, "Amount not acceptable"),
+            Rejection::Destination(_) => (422, "Destination not acceptable"),
+            Rejection::ColdToHot => (422, "Path between tiers not allowed"),
+            Rejection::Frozen(_) => (423, "Frozen"),
+            Rejection::UnknownWallet(_)
+            | Rejection::UnknownWithdrawal(_)
+            | Rejection::UnknownTransaction(_)
+            | Rejection::UnknownKey(_)
+            | Rejection::UnknownExport(_) => (404, "There is no such thing"),
+            Rejection::StatementDiffers(_) | Rejection::StatementExpired(_) | Rejection::VoteTooOld(_) => (409, "The statement is void"),
+            Rejection::StatementSignature(_) | Rejection::StatementSender { .. } => {
+                (403, "The statement is not signed by its operator")
+            }
+            Rejection::NotEligible(_) | Rejection::OtherClient(_) => (403, "Not yours to decide"),
+            Rejection::AlreadyDecided(_) | Rejection::NotNow(..) | Rejection::TransactionState(..) => {
+                (409, "Not in this state")
+            }
+            Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => (409, "Done already"),
+            Rejection::SingleAddress(..) => (422, "No further address"),
+            Rejection::ImportDiffers(_) => (422, "Not what was exported"),
+            Rejection::NothingToExport(_) => (409, "Nothing to export"),
+            Rejection::Observation(..) => (422, "Observation not acceptable"),
+        };
+        Self::new(status, rejection.code(), title, rejection.to_string())
+    }
+}

@@ -1,0 +1,177 @@
+//! What a signed request asks for. Read from the bytes that were signed, by the edge to refuse early and by the engine
+//! again to act: method and target decide, never a column of the inbox.
+
+use std::collections::BTreeSet;
+
+use custodyd_chain::Asset;
+use custodyd_httpsig::SignedRequest;
+use custodyd_policy::{VaultId, WalletId, WithdrawalId};
+use custodyd_vault::{Ed25519Signature, Statement};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// Body of `POST /v1/withdrawals` and `/v1/withdrawals/simulate`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawalBody {
+    /// The vault that pays.
+    #[schema(value_type = String)]
+    pub vault: VaultId,
+    /// `BTC`, `LTC` or `ETH`.
+    #[schema(value_type = String)]
+    pub asset: Asset,
+    /// A decimal string in the asset's unit.
+    #[schema(example = "0.25")]
+    pub amount: String,
+    /// An address on the vault's network of that asset.
+    pub destination: String,
+    /// The client's own reference, at most 140 characters.
+    #[serde(default)]
+    pub reference: String,
+    /// The wallet to pay from; the lowest tier that may pay when absent.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub wallet: Option<WalletId>,
+}
+
+/// Body of `POST /v1/withdrawals/{id}/approvals`, `/rejections` and, by an operator, `/cancellation`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionBody {
+    /// What was signed.
+    #[schema(value_type = Object)]
+    pub statement: Statement,
+    /// Ed25519 over the statement's challenge, 128 hex digits.
+    #[schema(value_type = String)]
+    pub signature: Ed25519Signature,
+}
+
+/// Body of `POST /v1/freeze` and `/v1/unfreeze`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreezeBody {
+    /// One wallet; the whole vault when absent.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub wallet: Option<WalletId>,
+    /// Why; needed to freeze.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Body of `POST /v1/cold/exports`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExportBody {
+    /// Only this cold wallet's withdrawals.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub wallet: Option<WalletId>,
+    /// Only these; all that wait when empty.
+    #[schema(value_type = Vec<String>)]
+    #[serde(default)]
+    pub withdrawals: BTreeSet<WithdrawalId>,
+}
+
+/// What a signed request asks the engine to do.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    /// Pay.
+    Withdraw(WithdrawalBody),
+    /// Say what policy would answer.
+    Simulate(WithdrawalBody),
+    /// An operator's decision on a withdrawal.
+    Decide(WithdrawalId, Box<DecisionBody>),
+    /// A client takes its request back.
+    Cancel(WithdrawalId),
+    /// Stop.
+    Freeze(FreezeBody),
+    /// Vote to go on.
+    Unfreeze(FreezeBody),
+    /// One more address.
+    Address(WalletId),
+    /// Prepare a bundle.
+    Export(ExportBody),
+    /// A bundle came back, as a .tar; it names its export itself.
+    Import,
+    /// How much of each limit is used.
+    Limits,
+}
+
+impl Intent {
+    /// A name for the inbox's `kind` column, for people who look at it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Withdraw(_) => "withdraw",
+            Self::Simulate(_) => "simulate",
+            Self::Decide(..) => "decide",
+            Self::Cancel(_) => "cancel",
+            Self::Freeze(_) => "freeze",
+            Self::Unfreeze(_) => "unfreeze",
+            Self::Address(_) => "address",
+            Self::Export(_) => "export",
+            Self::Import => "import",
+            Self::Limits => "limits",
+        }
+    }
+
+    /// Reads a signed request strictly.
+    ///
+    /// # Errors
+    /// A problem that names what can't be read. Whether the signature holds is checked elsewhere.
+    pub fn read(request: &SignedRequest) -> Result<Self, Problem> {
+        let path = request.target.as_str();
+        let parts: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
+        match (request.method.as_str(), parts.as_slice()) {
+            ("POST", ["withdrawals"]) => Ok(Self::Withdraw(json(request)?)),
+            ("POST", ["withdrawals", "simulate"]) => Ok(Self::Simulate(json(request)?)),
+            ("POST", ["withdrawals", id, verb @ ("approvals" | "rejections")]) => {
+                let (id, body) = (parse(id)?, json::<DecisionBody>(request)?);
+                let wanted = if *verb == "approvals" { "approve" } else { "reject" };
+                decision(id, body, wanted)
+            }
+            ("POST", ["withdrawals", id, "cancellation"]) if request.body.is_empty() => Ok(Self::Cancel(parse(id)?)),
+            ("POST", ["withdrawals", id, "cancellation"]) => decision(parse(id)?, json(request)?, "cancel"),
+            ("POST", ["freeze"]) => Ok(Self::Freeze(json(request)?)),
+            ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(json(request)?)),
+            ("POST", ["wallets", id, "addresses"]) => {
+                if !request.body.is_empty() {
+                    return Err(Problem::malformed("this request has no body"));
+                }
+                Ok(Self::Address(parse(id)?))
+            }
+            ("POST", ["cold", "exports"]) => Ok(Self::Export(json(request)?)),
+            ("POST", ["cold", "imports"]) => Ok(Self::Import),
+            ("GET", ["limits"]) => Ok(Self::Limits),
+            _ => Err(Problem::not_found(format!("{} {path}", request.method))),
+        }
+    }
+}
+
+fn decision(id: WithdrawalId, body: DecisionBody, wanted: &str) -> Result<Intent, Problem> {
+    if body.statement.withdrawal != id {
+        return Err(Problem::malformed(format!("the statement is about {}, not {id}", body.statement.withdrawal)));
+    }
+    if body.statement.decision.to_string() != wanted {
+        return Err(Problem::malformed(format!("the statement says {}, not {wanted}", body.statement.decision)));
+    }
+    Ok(Intent::Decide(id, Box::new(body)))
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|e: T::Err| Problem::not_found(e.to_string()))
+}
+
+/// Reads a JSON body: one object, known fields, each once; serde_json bounds the depth at 128.
+fn json<T: for<'de> Deserialize<'de>>(request: &SignedRequest) -> Result<T, Problem> {
+    let is_json = request
+        .content_type
+        .as_deref()
+        .is_some_and(|t| t.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")));
+    if !is_json {
+        return Err(Problem::new(415, "media-type", "Unsupported media type", "send application/json"));
+    }
+    serde_json::from_slice(&request.body).map_err(|e| Problem::malformed(e.to_string()))
+}

@@ -1,0 +1,103 @@
+//! The one place from which the HSM is asked for a signature: of a transaction's plan, or of the journal.
+
+use std::time::Duration;
+
+use custodyd_chain::{AssembleError, Plan, PlanFault, PublicKey, RawTransaction, Signature, SignatureError};
+use custodyd_hsm::{Curve, HsmError, Token};
+use custodyd_vault::KeyId;
+use futures_util::future::try_join_all;
+
+use crate::failpoint;
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The HSM's.
+    #[error("HSM: {0}")]
+    Hsm(#[from] HsmError),
+    /// A key that the plan needs is not this daemon's.
+    #[error("no key of this HSM belongs to {0}")]
+    ForeignKey(String),
+    /// The plan can't be signed.
+    #[error("plan: {0}")]
+    Plan(#[from] PlanFault),
+    /// The signature is not one.
+    #[error("signature: {0}")]
+    Signature(#[from] SignatureError),
+    /// What came out is not what was planned.
+    #[error("the assembled transaction was refused: {0}")]
+    Assemble(#[from] AssembleError),
+    /// The HSM's thread went away.
+    #[error("the HSM's worker stopped before it answered")]
+    Gone,
+}
+
+impl SignError {
+    /// Whether trying again later can help without anyone's doing.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Hsm(e) => e.class() == custodyd_hsm::Class::Retryable,
+            Self::Gone => true,
+            _ => false,
+        }
+    }
+}
+
+/// Signs with the keys of one token.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    token: Token,
+    deadline: Duration,
+}
+
+impl Signer {
+    /// A signer on this token; no call waits longer than `deadline`.
+    pub fn new(token: Token, deadline: Duration) -> Self {
+        Self { token, deadline }
+    }
+
+    /// The token.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Signs a plan with the keys that `key_of` finds, and assembles it. What comes back was verified, decoded
+    /// independently, and does exactly what the plan says.
+    ///
+    /// # Errors
+    /// Nothing was made that could be broadcast.
+    pub async fn sign_plan(
+        &self,
+        plan: &Plan,
+        key_of: impl Fn(&PublicKey) -> Option<KeyId>,
+    ) -> Result<(RawTransaction, u32), SignError> {
+        let requests = plan.signing_requests()?;
+        let signing = requests.iter().map(|request| {
+            let key = key_of(&request.public_key);
+            async move {
+                let key = key.ok_or_else(|| SignError::ForeignKey(request.public_key.to_string()))?;
+                let bytes = self.sign(&key, Curve::Secp256k1, *request.digest.as_bytes()).await?;
+                Ok::<_, SignError>(Signature::from_hsm(&bytes)?)
+            }
+        });
+        let signatures = try_join_all(signing).await?;
+        failpoint::pass("hsm-signed");
+        let raw = plan.assemble(&signatures)?;
+        Ok((raw, u32::try_from(signatures.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Signs 32 bytes with the journal key.
+    ///
+    /// # Errors
+    /// The HSM's.
+    pub async fn sign_journal(&self, key: &KeyId, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
+        self.sign(key, Curve::P256, digest).await
+    }
+
+    async fn sign(&self, key: &KeyId, curve: Curve, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let reply = Box::new(move |result| drop(sender.send(result)));
+        self.token.submit_sign(&custodyd_hsm::KeyId::from(key.cka_id()), curve, digest, self.deadline, reply)?;
+        Ok(receiver.await.map_err(|_| SignError::Gone)??)
+    }
+}

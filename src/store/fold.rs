@@ -1,0 +1,382 @@
+//! A batch turned into rows to write. Invariant: what comes out is consistent in itself: the rows
+//! follow each other and the head covers them, an id is written once (PostgreSQL refuses to upsert a
+//! row twice in one statement), and a reservation freed and taken in one batch ends as the last word.
+
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, HashSet};
+
+use super::connection::Value;
+use super::error::{CommitError, Rule};
+use super::rows::{Batch, Projection};
+
+/// Why a batch cannot be written anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchFault {
+    /// A row or the head belongs to another vault.
+    #[error("vault {found} in a batch of vault {expected}")]
+    WrongVault {
+        /// The batch's vault.
+        expected: String,
+        /// The row's vault.
+        found: String,
+    },
+    /// The rows don't follow `previous`, or each other.
+    #[error("journal row seq {found} where seq {expected} belongs")]
+    Gap {
+        /// The sequence number that belongs there.
+        expected: u64,
+        /// The one that was found.
+        found: u64,
+    },
+    /// A row names another hash than that of the row before.
+    #[error("journal row seq {seq} does not follow the hash of the row before")]
+    BrokenLink {
+        /// The row's sequence number.
+        seq: u64,
+    },
+    /// The head is not that of the last row.
+    #[error("head seq {found} does not cover the batch's last row seq {expected}")]
+    WrongHead {
+        /// The last row, or the previous head when there are no rows.
+        expected: u64,
+        /// The head's sequence number.
+        found: u64,
+    },
+    /// Neither rows nor a previous head: a journal starts with a row.
+    #[error("vault {0} has no journal yet, and the batch has no row")]
+    Empty(String),
+    /// A value that the database cannot hold.
+    #[error("{column} {value:?} cannot be stored: {reason}")]
+    Unstorable {
+        /// The column that it was meant for.
+        column: &'static str,
+        /// The rejected value.
+        value: String,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+/// Values of whole rows, one after the other, by table.
+#[derive(Debug, Default)]
+pub(super) struct Folded<'a> {
+    pub(super) journal: Vec<Value<'a>>,
+    pub(super) heads: Vec<Value<'a>>,
+    pub(super) outcomes: Vec<Value<'a>>,
+    pub(super) answered: Vec<Value<'a>>,
+    pub(super) withdrawals: Vec<Value<'a>>,
+    pub(super) transactions: Vec<Value<'a>>,
+    pub(super) wallets: Vec<Value<'a>>,
+    pub(super) keys: Vec<Value<'a>>,
+    pub(super) exports: Vec<Value<'a>>,
+    pub(super) outpoints_freed: Vec<Value<'a>>,
+    pub(super) outpoints_taken: Vec<Value<'a>>,
+    pub(super) nonces_freed: Vec<Value<'a>>,
+    pub(super) nonces_taken: Vec<Value<'a>>,
+}
+
+/// A number as the databases hold it.
+pub(super) fn int(column: &'static str, number: u64) -> Result<i64, BatchFault> {
+    i64::try_from(number).map_err(|_| BatchFault::Unstorable {
+        column,
+        value: number.to_string(),
+        reason: "beyond 2^63 − 1",
+    })
+}
+
+/// Text as both databases hold it.
+pub(super) fn text<'a>(column: &'static str, text: &'a str) -> Result<Value<'a>, BatchFault> {
+    if text.contains('\0') {
+        return Err(BatchFault::Unstorable {
+            column,
+            value: text.chars().take(80).collect(),
+            reason: "holds a NUL",
+        });
+    }
+    Ok(Value::Text(text))
+}
+
+pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
+    let mut folded = Folded::default();
+    fold_journal(batch, &mut folded)?;
+    fold_outcomes(batch, &mut folded)?;
+    fold_documents(batch, &mut folded)?;
+    fold_reservations(batch, &mut folded)?;
+    Ok(folded)
+}
+
+fn fold_journal<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), BatchFault> {
+    let same_vault = |found: &str| {
+        if found == batch.vault {
+            return Ok(());
+        }
+        Err(BatchFault::WrongVault {
+            expected: batch.vault.clone(),
+            found: found.to_owned(),
+        })
+    };
+    let (mut seq, mut hash) = batch.previous.unwrap_or_default();
+    for row in &batch.rows {
+        same_vault(&row.vault)?;
+        let expected = seq.saturating_add(1);
+        if row.seq != expected {
+            return Err(BatchFault::Gap {
+                expected,
+                found: row.seq,
+            });
+        }
+        if row.prev_hash != hash {
+            return Err(BatchFault::BrokenLink { seq: row.seq });
+        }
+        (seq, hash) = (row.seq, row.hash);
+        folded.journal.extend([
+            text("vault", &row.vault)?,
+            Value::Int(int("seq", row.seq)?),
+            Value::Int(int("at_ms", row.at_ms)?),
+            text("kind", &row.kind)?,
+            text("event", &row.event)?,
+            Value::Bytes(&row.prev_hash),
+            Value::Bytes(&row.hash),
+        ]);
+    }
+    let head = &batch.head;
+    same_vault(&head.vault)?;
+    if batch.rows.is_empty() && batch.previous.is_none() {
+        return Err(BatchFault::Empty(batch.vault.clone()));
+    }
+    if (head.seq, head.hash) != (seq, hash) {
+        return Err(BatchFault::WrongHead {
+            expected: seq,
+            found: head.seq,
+        });
+    }
+    if !batch.rows.is_empty() {
+        folded.heads.extend([
+            text("vault", &head.vault)?,
+            Value::Int(int("seq", head.seq)?),
+            Value::Int(int("at_ms", head.at_ms)?),
+            Value::Bytes(&head.hash),
+            Value::Bytes(&head.signature),
+        ]);
+    }
+    Ok(())
+}
+
+fn fold_outcomes<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
+    let mut answered = HashSet::new();
+    for outcome in &batch.outcomes {
+        if !answered.insert(&outcome.inbox_id) {
+            return Err(CommitError::Constraint {
+                rule: Rule::Outcome,
+                what: format!(
+                    "request {} is answered twice in one batch",
+                    outcome.inbox_id
+                ),
+            });
+        }
+        let id = text("inbox_id", &outcome.inbox_id)?;
+        folded.outcomes.extend([
+            id,
+            Value::Int(outcome.status.into()),
+            text("body", &outcome.body)?,
+        ]);
+        folded.answered.extend([id, Value::Text(&batch.vault)]);
+    }
+    Ok(())
+}
+
+/// The last change of each document wins; the order between different documents doesn't matter.
+fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
+    let mut written = HashSet::new();
+    let mut keys: HashMap<(&str, &str), &str> = HashMap::new();
+    let vault = Value::Text(&batch.vault);
+    for projection in batch.projections.iter().rev() {
+        match projection {
+            Projection::Withdrawal {
+                id,
+                client,
+                idempotency_key,
+                state,
+                created_seq,
+                document,
+            } if written.insert(("withdrawal", id)) => {
+                match keys.entry((client, idempotency_key)) {
+                    Entry::Vacant(free) => free.insert(id),
+                    Entry::Occupied(taken) => {
+                        return Err(CommitError::Constraint {
+                            rule: Rule::IdempotencyKey,
+                            what: format!(
+                                "client {client} key {idempotency_key:?} names withdrawals {id} and {} in one batch",
+                                taken.get()
+                            ),
+                        });
+                    }
+                };
+                folded.withdrawals.extend([
+                    vault,
+                    text("id", id)?,
+                    text("client", client)?,
+                    text("idempotency_key", idempotency_key)?,
+                    text("state", state)?,
+                    Value::Int(int("created_seq", *created_seq)?),
+                    text("document", document)?,
+                ]);
+            }
+            Projection::Transaction {
+                id,
+                txid,
+                wallet,
+                network,
+                state,
+                document,
+            } if written.insert(("transaction", id)) => {
+                if let Some(txid) = txid {
+                    text("txid", txid)?;
+                }
+                folded.transactions.extend([
+                    vault,
+                    text("id", id)?,
+                    Value::OptionalText(txid.as_deref()),
+                    text("wallet", wallet)?,
+                    text("network", network)?,
+                    text("state", state)?,
+                    text("document", document)?,
+                ]);
+            }
+            Projection::Wallet {
+                id,
+                tier,
+                asset,
+                state,
+                document,
+            } if written.insert(("wallet", id)) => folded.wallets.extend([
+                vault,
+                text("id", id)?,
+                text("tier", tier)?,
+                text("asset", asset)?,
+                text("state", state)?,
+                text("document", document)?,
+            ]),
+            Projection::Key {
+                id,
+                wallet,
+                state,
+                document,
+            } if written.insert(("key", id)) => folded.keys.extend([
+                vault,
+                text("id", id)?,
+                text("wallet", wallet)?,
+                text("state", state)?,
+                text("document", document)?,
+            ]),
+            Projection::Export {
+                id,
+                state,
+                document,
+            } if written.insert(("export", id)) => folded.exports.extend([
+                vault,
+                text("id", id)?,
+                text("state", state)?,
+                text("document", document)?,
+            ]),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What one batch does to one coin or nonce.
+#[derive(Debug, Default)]
+struct Holding<'a> {
+    /// It was held when the batch began, and is freed.
+    freed: bool,
+    /// Who holds it when the batch ends.
+    holder: Option<&'a str>,
+}
+
+fn fold_reservations<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
+    let mut outpoints: BTreeMap<(&str, &str), Holding<'_>> = BTreeMap::new();
+    let mut nonces: BTreeMap<(&str, &str, u64), Holding<'_>> = BTreeMap::new();
+    for projection in &batch.projections {
+        match projection {
+            Projection::ReserveOutpoint {
+                network,
+                outpoint,
+                transaction,
+            } => {
+                let holding = outpoints.entry((network, outpoint)).or_default();
+                take(holding, transaction, Rule::Outpoint, outpoint)?;
+            }
+            Projection::ReleaseOutpoint { network, outpoint } => {
+                free(outpoints.entry((network, outpoint)).or_default());
+            }
+            Projection::ReserveNonce {
+                network,
+                account,
+                nonce,
+                transaction,
+            } => {
+                let holding = nonces.entry((network, account, *nonce)).or_default();
+                take(holding, transaction, Rule::Nonce, nonce)?;
+            }
+            Projection::ReleaseNonce {
+                network,
+                account,
+                nonce,
+            } => free(nonces.entry((network, account, *nonce)).or_default()),
+            _ => {}
+        }
+    }
+    let vault = Value::Text(&batch.vault);
+    for ((network, outpoint), holding) in outpoints {
+        let key = [text("network", network)?, text("outpoint", outpoint)?];
+        if holding.freed {
+            folded.outpoints_freed.extend(key);
+            folded.outpoints_freed.push(vault);
+        }
+        if let Some(holder) = holding.holder {
+            folded.outpoints_taken.extend(key);
+            let holder = text("transaction", holder)?;
+            folded.outpoints_taken.extend([vault, holder]);
+        }
+    }
+    for ((network, account, nonce), holding) in nonces {
+        let key = [
+            text("network", network)?,
+            text("account", account)?,
+            Value::Int(int("nonce", nonce)?),
+        ];
+        if holding.freed {
+            folded.nonces_freed.extend(key);
+            folded.nonces_freed.push(vault);
+        }
+        if let Some(holder) = holding.holder {
+            folded.nonces_taken.extend(key);
+            let holder = text("transaction", holder)?;
+            folded.nonces_taken.extend([vault, holder]);
+        }
+    }
+    Ok(())
+}
+
+fn take<'a>(
+    holding: &mut Holding<'a>,
+    transaction: &'a str,
+    rule: Rule,
+    what: &dyn std::fmt::Display,
+) -> Result<(), CommitError> {
+    match holding.holder.replace(transaction) {
+        None => Ok(()),
+        Some(other) => Err(CommitError::Constraint {
+            rule,
+            what: format!("{what} is taken by {other} and by {transaction} in one batch"),
+        }),
+    }
+}
+
+/// A coin or nonce taken earlier in the batch just goes back; any other is freed in the database.
+fn free(holding: &mut Holding<'_>) {
+    if holding.holder.take().is_none() {
+        holding.freed = true;
+    }
+}

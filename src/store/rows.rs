@@ -1,0 +1,227 @@
+//! What goes into the database and comes out of it.
+
+use crate::journal::{HeadRow, JournalRow};
+
+/// All that one group commit writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The vault whose journal grows.
+    pub vault: String,
+    /// The head that the writer built on, compared with the stored one; none before the first row.
+    pub previous: Option<(u64, [u8; 32])>,
+    /// The new rows, following `previous` without a gap. May be empty when only outcomes are
+    /// written; `head` then repeats `previous` and is not stored again.
+    pub rows: Vec<JournalRow>,
+    /// The signed head of the last row.
+    pub head: HeadRow,
+    /// Changes of the projections, in order; the last one of an id stays.
+    pub projections: Vec<Projection>,
+    /// Answers to inbox requests.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// The answer to a request in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The answered request.
+    pub inbox_id: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON that is answered.
+    pub body: String,
+}
+
+/// One change of what reads are served from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the columns of the tables of the same names")]
+pub enum Projection {
+    /// Inserts, or sets `state` and `document`.
+    Withdrawal {
+        id: String,
+        client: String,
+        idempotency_key: String,
+        state: String,
+        created_seq: u64,
+        document: String,
+    },
+    /// Inserts, or sets `txid`, `state` and `document`.
+    Transaction {
+        id: String,
+        txid: Option<String>,
+        wallet: String,
+        network: String,
+        state: String,
+        document: String,
+    },
+    /// Inserts, or sets `state` and `document`.
+    Wallet {
+        id: String,
+        tier: String,
+        asset: String,
+        state: String,
+        document: String,
+    },
+    /// Inserts, or sets `state` and `document`.
+    Key {
+        id: String,
+        wallet: String,
+        state: String,
+        document: String,
+    },
+    /// Inserts, or sets `state` and `document`.
+    Export {
+        id: String,
+        state: String,
+        document: String,
+    },
+    /// Fails when any transaction of any vault holds the coin.
+    ReserveOutpoint {
+        network: String,
+        outpoint: String,
+        transaction: String,
+    },
+    /// Frees a coin that this vault holds.
+    ReleaseOutpoint { network: String, outpoint: String },
+    /// Fails when any transaction of any vault holds the nonce.
+    ReserveNonce {
+        network: String,
+        account: String,
+        nonce: u64,
+        transaction: String,
+    },
+    /// Frees a nonce that this vault holds.
+    ReleaseNonce {
+        network: String,
+        account: String,
+        nonce: u64,
+    },
+}
+
+/// A signed request on its way to the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// Unique id, by which the outcome is found.
+    pub id: String,
+    /// The vault that it is for.
+    pub vault: String,
+    /// What is asked.
+    pub kind: String,
+    /// Who signed: `client/…` or `operator/…`.
+    pub principal: String,
+    /// The signature's nonce; one principal uses one nonce once.
+    pub nonce: String,
+    /// When it arrived, in Unix milliseconds.
+    pub at_ms: u64,
+    /// JSON of the signed request.
+    pub request: String,
+}
+
+/// What became of a row offered to the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxPut {
+    /// It is durable and will be answered.
+    Stored,
+    /// The principal has used this nonce before; nothing was stored.
+    Replayed,
+}
+
+/// Which withdrawals to list; an absent field matches all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those of this client.
+    pub client: Option<String>,
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Where the next part starts; absent at the end of the list.
+    pub next: Option<super::Cursor>,
+}
+
+/// A stored withdrawal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct WithdrawalRow {
+    pub vault: String,
+    pub id: String,
+    pub client: String,
+    pub idempotency_key: String,
+    pub state: String,
+    pub created_seq: u64,
+    pub document: String,
+}
+
+/// A stored transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct TransactionRow {
+    pub id: String,
+    pub txid: Option<String>,
+    pub wallet: String,
+    pub network: String,
+    pub state: String,
+    pub document: String,
+}
+
+/// A stored wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct WalletRow {
+    pub id: String,
+    pub tier: String,
+    pub asset: String,
+    pub state: String,
+    pub document: String,
+}
+
+/// A stored key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct KeyRow {
+    pub id: String,
+    pub wallet: String,
+    pub state: String,
+    pub document: String,
+}
+
+/// A stored export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct ExportRow {
+    pub id: String,
+    pub state: String,
+    pub document: String,
+}
+
+/// A coin that a transaction holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct OutpointReservation {
+    pub network: String,
+    pub outpoint: String,
+    pub transaction: String,
+}
+
+/// A nonce that a transaction holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct NonceReservation {
+    pub network: String,
+    pub account: String,
+    pub nonce: u64,
+    pub transaction: String,
+}
+
+/// Everything that a vault's transactions hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reservations {
+    /// Coins, by network and outpoint.
+    pub outpoints: Vec<OutpointReservation>,
+    /// Nonces, by network, account and number.
+    pub nonces: Vec<NonceReservation>,
+}

@@ -1,0 +1,406 @@
+//! What readers see: documents made from the state, stored beside the journal, and rebuilt from it at will.
+
+use custodyd_chain::Effects;
+use custodyd_policy::{LimitUsage, Timestamp, Verdict};
+use custodyd_vault::{
+    APPROVAL_DOMAIN, Decision, ExportId, ExportState, FreezeScope, Funds, KeyId, StatedEffects, TransactionId,
+    TransactionState, Vault, WithdrawalState,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A withdrawal, as the API gives it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WithdrawalView {
+    /// `wd_…`
+    pub id: String,
+    /// The vault.
+    pub vault: String,
+    /// The wallet that pays.
+    pub wallet: String,
+    /// Its tier: `hot`, `warm` or `cold`.
+    pub tier: String,
+    /// `BTC`, `LTC` or `ETH`.
+    pub asset: String,
+    /// A decimal string in the asset's unit.
+    pub amount: String,
+    /// Where it is paid: `litecoin-regtest`, `eip155:1`, …
+    pub network: String,
+    /// The address.
+    pub destination: String,
+    /// What the destination was taken for: `known`, `new`, `own` or `blocked`.
+    pub destination_class: String,
+    /// Who asked.
+    pub client: String,
+    /// The client's reference.
+    pub reference: String,
+    /// `denied`, `awaiting_approval`, `holding`, `approved`, `rejected`, `expired`, `cancelled`, `planned`,
+    /// `awaiting_cold_signature`, `signed`, `broadcast`, `confirmed`, `final`, `conflicted` or `failed`.
+    pub state: String,
+    /// More about the state, for people.
+    pub state_detail: Option<String>,
+    /// Approvals that policy asks for.
+    pub requirements: Vec<RequirementView>,
+    /// Decisions so far.
+    pub approvals: Vec<ApprovalView>,
+    /// What policy said.
+    pub verdict: Option<VerdictView>,
+    /// The transaction that pays it: `tx_…`
+    pub transaction: Option<String>,
+    /// Unix milliseconds.
+    pub created_at: u64,
+    /// Unix milliseconds.
+    pub updated_at: u64,
+    /// What an operator signs, less decision, expiry, nonce and name.
+    #[schema(value_type = Object)]
+    pub statement: StatementTemplate,
+}
+
+/// The part of a statement that the vault fixes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatementTemplate {
+    /// Always `custodyd/approval/v1`.
+    pub domain: String,
+    /// The vault.
+    pub vault: String,
+    /// The withdrawal.
+    pub withdrawal: String,
+    /// What it does.
+    pub effects: StatedEffects,
+    /// The policy in force, SHA-256 in hex.
+    pub policy: String,
+}
+
+/// Approvals asked of one group.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RequirementView {
+    /// The group.
+    pub group: String,
+    /// How many of it.
+    pub quorum: u32,
+}
+
+/// One person's decision.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalView {
+    /// Who.
+    pub operator: String,
+    /// `approve`, `reject` or `cancel`.
+    #[schema(value_type = String)]
+    pub decision: Decision,
+    /// Unix milliseconds.
+    pub at: u64,
+}
+
+/// What policy said, and why.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct VerdictView {
+    /// `allow`, `deny` or `hold_for_limit`.
+    pub outcome: String,
+    /// The verdict in a sentence.
+    pub summary: String,
+    /// The rules and limits that decided.
+    pub reasons: Vec<ReasonView>,
+    /// SHA-256 of the policy, hex.
+    pub policy: String,
+}
+
+/// One reason.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReasonView {
+    /// Stable, for programs.
+    pub code: String,
+    /// For people, with the numbers that were seen.
+    pub text: String,
+}
+
+impl From<&Verdict> for VerdictView {
+    fn from(verdict: &Verdict) -> Self {
+        let outcome = match verdict.outcome {
+            custodyd_policy::Outcome::Deny => "deny",
+            custodyd_policy::Outcome::Allow { .. } => "allow",
+            custodyd_policy::Outcome::HoldForLimit { .. } => "hold_for_limit",
+        };
+        Self {
+            outcome: outcome.to_owned(),
+            summary: verdict.outcome.to_string(),
+            reasons: verdict
+                .reasons
+                .iter()
+                .map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() })
+                .collect(),
+            policy: verdict.policy.to_string(),
+        }
+    }
+}
+
+/// A transaction, as the API gives it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TransactionView {
+    /// `tx_…`
+    pub id: String,
+    /// The chain's own id, once signed.
+    pub txid: Option<String>,
+    /// The wallet that pays.
+    pub wallet: String,
+    /// Where it lives.
+    pub network: String,
+    /// `planned`, `awaiting_cold_signature`, `signed`, `broadcast`, `confirmed`, `final` or `conflicted`.
+    pub state: String,
+    /// The withdrawals it pays.
+    pub withdrawals: Vec<String>,
+    /// What it does: payments (change included), inputs, fee, account and nonce.
+    #[schema(value_type = Object)]
+    pub effects: Effects,
+    /// The signed bytes, hex.
+    pub raw: Option<String>,
+    /// The block it is in.
+    pub height: Option<u64>,
+    /// Blocks from its own to the best one, as last observed.
+    pub confirmations: u32,
+    /// Depth at which it is final.
+    pub final_at: u32,
+    /// The export it left in, for a cold wallet: `ex_…`
+    pub export: Option<String>,
+    /// HSM signatures of this daemon that it took.
+    pub signatures: u32,
+    /// Unix milliseconds.
+    pub created_at: u64,
+    /// Unix milliseconds.
+    pub updated_at: u64,
+}
+
+/// A wallet, as the API gives it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WalletView {
+    /// Its name.
+    pub id: String,
+    /// The vault.
+    pub vault: String,
+    /// `hot`, `warm` or `cold`.
+    pub tier: String,
+    /// Where it lives.
+    pub network: String,
+    /// `BTC`, `LTC` or `ETH`.
+    pub asset: String,
+    /// `provisioning`, `active` or `frozen`.
+    pub state: String,
+    /// Why it is frozen.
+    pub state_detail: Option<String>,
+    /// Confirmed on the chain, as last observed: a decimal string.
+    pub balance: String,
+    /// Not held back for transactions: a decimal string.
+    pub available: String,
+    /// Its addresses; the first takes change.
+    pub addresses: Vec<String>,
+    /// Depth at which a payout of it is final.
+    pub confirmations: u32,
+}
+
+/// A key, as stored.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct KeyView {
+    /// `key_` and the CKA_ID.
+    pub id: String,
+    /// The wallet it belongs to.
+    pub wallet: String,
+    /// `requested` or `made`.
+    pub state: String,
+    /// Its public half, compressed, hex.
+    pub public_key: Option<String>,
+    /// Its address.
+    pub address: Option<String>,
+}
+
+/// A cold export, as the API gives it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ExportView {
+    /// `ex_…`
+    pub id: String,
+    /// `requested`, `built` or `imported`.
+    pub state: String,
+    /// The transactions in it.
+    pub transactions: Vec<String>,
+    /// SHA-256 of its manifest, hex.
+    pub manifest_sha256: Option<String>,
+    /// Unix milliseconds.
+    pub created_at: u64,
+}
+
+fn ms(at: Timestamp) -> u64 {
+    at.as_ms()
+}
+
+/// The document of a withdrawal.
+pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<WithdrawalView> {
+    let withdrawal = vault.withdrawals().get(id)?;
+    let request = &withdrawal.request;
+    let tier = vault.wallets().get(&withdrawal.wallet).map(|w| w.tier.to_string()).unwrap_or_default();
+    let state_detail = match &withdrawal.state {
+        WithdrawalState::AwaitingApproval { expires_at } => Some(format!("approvals are taken until {expires_at}")),
+        WithdrawalState::Holding { until } => Some(format!("held until {until}; any operator may cancel")),
+        WithdrawalState::HoldingForLimit { until } => Some(format!("a limit is used up; judged again at {until}")),
+        WithdrawalState::Approved { blocked } => blocked.clone(),
+        WithdrawalState::Failed(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    Some(WithdrawalView {
+        id: id.to_string(),
+        vault: vault.id().to_string(),
+        wallet: withdrawal.wallet.to_string(),
+        tier,
+        asset: request.amount.asset().to_string(),
+        amount: request.amount.to_decimal(),
+        network: request.destination.network().to_string(),
+        destination: request.destination.as_str().to_owned(),
+        destination_class: withdrawal.class.to_string(),
+        client: request.client.to_string(),
+        reference: request.reference.clone(),
+        state: vault.withdrawal_state_name(withdrawal).to_owned(),
+        state_detail,
+        requirements: withdrawal
+            .requirements()
+            .iter()
+            .map(|r| RequirementView { group: r.group.to_string(), quorum: r.quorum })
+            .collect(),
+        approvals: withdrawal
+            .votes
+            .iter()
+            .map(|(operator, vote)| ApprovalView {
+                operator: operator.to_string(),
+                decision: vote.decision,
+                at: ms(vote.at),
+            })
+            .collect(),
+        verdict: withdrawal.verdict.as_ref().map(VerdictView::from),
+        transaction: withdrawal.transaction().map(ToString::to_string),
+        created_at: ms(withdrawal.created_at),
+        updated_at: ms(withdrawal.updated_at),
+        statement: StatementTemplate {
+            domain: APPROVAL_DOMAIN.to_owned(),
+            vault: vault.id().to_string(),
+            withdrawal: id.to_string(),
+            effects: vault.stated_effects(withdrawal),
+            policy: vault.policy().hash().to_string(),
+        },
+    })
+}
+
+/// The document of a transaction.
+pub fn transaction(vault: &Vault, id: &TransactionId) -> Option<TransactionView> {
+    let transaction = vault.transactions().get(id)?;
+    let final_at = vault.wallets().get(&transaction.wallet).map_or(0, |w| w.confirmations);
+    let (height, confirmations) = match transaction.state {
+        TransactionState::Included { height, .. } => (Some(height), 1),
+        TransactionState::Final { height, .. } => (Some(height), final_at),
+        _ => (None, 0),
+    };
+    Some(TransactionView {
+        id: id.to_string(),
+        txid: transaction.raw.as_ref().map(|raw| raw.txid().to_owned()),
+        wallet: transaction.wallet.to_string(),
+        network: transaction.plan.network().to_string(),
+        state: transaction.state_name().to_owned(),
+        withdrawals: transaction.withdrawals.iter().map(ToString::to_string).collect(),
+        effects: transaction.plan.effects(),
+        raw: transaction.raw.as_ref().map(|raw| hex::encode(raw.bytes())),
+        height,
+        confirmations,
+        final_at,
+        export: transaction.export.as_ref().map(ToString::to_string),
+        signatures: transaction.signatures,
+        created_at: ms(transaction.created_at),
+        updated_at: ms(transaction.updated_at),
+    })
+}
+
+/// The document of a wallet.
+pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletView> {
+    let wallet = vault.wallets().get(id)?;
+    let scopes = [FreezeScope::Vault, FreezeScope::Wallet(id.clone())];
+    let freeze = scopes.iter().find_map(|scope| vault.frozen().get(scope));
+    let state = match (freeze, wallet.is_active()) {
+        (Some(_), _) => "frozen",
+        (None, true) => "active",
+        (None, false) => "provisioning",
+    };
+    let (balance, available) = vault.balances(wallet);
+    Some(WalletView {
+        id: id.to_string(),
+        vault: vault.id().to_string(),
+        tier: wallet.tier.to_string(),
+        network: wallet.network.to_string(),
+        asset: wallet.network.asset().to_string(),
+        state: state.to_owned(),
+        state_detail: freeze.map(|f| f.reason.clone()),
+        balance: balance.to_decimal(),
+        available: available.to_decimal(),
+        addresses: wallet.addresses().iter().map(|a| a.as_str().to_owned()).collect(),
+        confirmations: wallet.confirmations,
+    })
+}
+
+/// The document of a key.
+pub fn key(vault: &Vault, id: &KeyId) -> Option<KeyView> {
+    let wallet = vault.wallets().get(vault.wallet_of_key(id)?)?;
+    let slot = wallet.keys.iter().find(|slot| slot.id.as_ref() == Some(id))?;
+    Some(KeyView {
+        id: id.to_string(),
+        wallet: wallet.id.to_string(),
+        state: if slot.public_key.is_some() { "made" } else { "requested" }.to_owned(),
+        public_key: slot.public_key.map(|k| hex::encode(k.to_bytes())),
+        address: slot
+            .public_key
+            .map(|k| custodyd_chain::Address::from_public_key(wallet.network, &k).as_str().to_owned()),
+    })
+}
+
+/// The document of an export.
+pub fn export(vault: &Vault, id: &ExportId) -> Option<ExportView> {
+    let export = vault.exports().get(id)?;
+    let state = match export.state {
+        ExportState::Requested => "requested",
+        ExportState::Built => "built",
+        ExportState::Imported => "imported",
+    };
+    Some(ExportView {
+        id: id.to_string(),
+        state: state.to_owned(),
+        transactions: export.transactions.iter().map(ToString::to_string).collect(),
+        manifest_sha256: export.manifest_sha256.clone(),
+        created_at: ms(export.created_at),
+    })
+}
+
+/// How much of a limit is used, as the API gives it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LimitView {
+    /// The limit's id in the policy.
+    pub limit: String,
+    /// What it is kept for, such as `wallet hot-ltc`.
+    pub scope: String,
+    /// The window's length in milliseconds.
+    pub window_ms: u64,
+    /// Used within the window that ends now.
+    pub used: String,
+    /// The most that may be used within any window.
+    pub max: String,
+    /// Withdrawals in the window.
+    pub count: u64,
+    /// When the oldest of them leaves the window, Unix milliseconds.
+    pub frees_at: Option<u64>,
+}
+
+impl From<&LimitUsage> for LimitView {
+    fn from(usage: &LimitUsage) -> Self {
+        Self {
+            limit: usage.limit.to_string(),
+            scope: usage.key.clone(),
+            window_ms: usage.window_ms,
+            used: usage.used.to_string(),
+            max: usage.max.to_string(),
+            count: usage.count,
+            frees_at: usage.frees_at.map(ms),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A database of the test's own, and a way around the store for those who edit rows by hand.
+
+use custodyd::store::Store;
+use custodyd_testbed::Postgres;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
+
+pub struct Bed {
+    pub url: String,
+    pub postgres: Option<Postgres>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bed {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("sqlite:{}", folder.path().join("custodyd.db").display()),
+            postgres: None,
+            _folder: folder,
+        }
+    }
+
+    pub fn postgres() -> Self {
+        let postgres = Postgres::start().unwrap();
+        Self {
+            url: postgres.create_database("custodyd").unwrap(),
+            postgres: Some(postgres),
+            _folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub async fn open(&self) -> Store {
+        Store::open(&self.url).await.unwrap()
+    }
+
+    /// Runs SQL past the store; says how many rows it changed.
+    pub async fn sql(&self, sql: &str) -> u64 {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        if self.postgres.is_some() {
+            let mut conn = PgConnection::connect(&self.url).await.unwrap();
+            sql.execute(&mut conn).await.unwrap().rows_affected()
+        } else {
+            let mut conn = SqliteConnection::connect(&self.url).await.unwrap();
+            sql.execute(&mut conn).await.unwrap().rows_affected()
+        }
+    }
+
+    /// A number out of the database, past the store.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        if self.postgres.is_some() {
+            let mut conn = PgConnection::connect(&self.url).await.unwrap();
+            sql.fetch_one(&mut conn).await.unwrap().get(0)
+        } else {
+            let mut conn = SqliteConnection::connect(&self.url).await.unwrap();
+            sql.fetch_one(&mut conn).await.unwrap().get(0)
+        }
+    }
+
+    /// A blob literal.
+    pub fn blob(&self, bytes: &[u8]) -> String {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        if self.postgres.is_some() {
+            format!("'\\x{digits}'::bytea")
+        } else {
+            format!("x'{digits}'")
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The store on both databases: every case runs on SQLite and on a PostgreSQL of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+mod bed;
+mod commits;
+mod constraints;
+mod crash;
+mod inbox;
+mod opening;
+mod tamper;
+mod views;
+mod writer;
+
+/// Each case as a test on either database.
+macro_rules! on_both {
+    ($($module:ident: $($case:ident)*;)*) => {
+        mod sqlite {
+            use crate::bed::Bed;
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(Bed::sqlite()).await;
+                }
+            )*)*
+        }
+        mod postgres {
+            use crate::bed::Bed;
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(Bed::postgres()).await;
+                }
+            )*)*
+        }
+    };
+}
+
+on_both! {
+    commits:
+        a_wide_batch_reads_back_whole_after_reopening
+        of_two_writers_at_one_head_exactly_one_wins
+        a_batch_that_contradicts_itself_is_refused
+        outcomes_alone_leave_the_journal_as_it_is
+        a_commit_that_nobody_waits_for_still_lands;
+    constraints:
+        a_constraint_broken_in_the_middle_writes_nothing_and_names_the_row
+        a_document_is_upserted_and_its_last_change_stays
+        a_reservation_moves_within_a_batch_and_its_last_word_counts
+        another_vault_cannot_take_or_free_a_reservation;
+    inbox:
+        requests_come_out_in_the_order_in_which_they_went_in
+        a_nonce_is_used_once_however_often_and_wherever_it_is_sent
+        an_answered_request_is_no_longer_pending
+        a_thousand_requests_from_many_sides_keep_one_order;
+    views:
+        withdrawals_are_paged_newest_first_and_filtered
+        the_dump_is_what_was_committed
+        the_first_bundle_of_an_export_stays;
+    tamper:
+        an_edit_of_any_column_of_any_row_is_found_and_named
+        rows_that_vanish_are_missed_and_a_whole_rollback_is_behind_the_anchor;
+    crash:
+        kill_9_between_and_within_commits_leaves_a_whole_chain;
+    opening:
+        a_database_of_a_newer_program_is_refused;
+}

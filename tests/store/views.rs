@@ -1,0 +1,145 @@
+//! What reads return.
+
+use custodyd::store::{BundlePut, Cursor, Filter, Projection, StoreError};
+
+use crate::bed::Bed;
+use crate::writer::{Writer, reserve_nonce, reserve_outpoint, withdrawal};
+
+pub async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
+    let store = bed.open().await;
+    let mut writer = Writer::new("main");
+    let mut projections: Vec<_> = (0..50)
+        .map(|n| withdrawal(n, if n % 5 == 0 { "denied" } else { "final" }))
+        .collect();
+    // Two that were created by one event.
+    if let Projection::Withdrawal { created_seq, .. } = &mut projections[31] {
+        *created_seq = 30;
+    }
+    let batch = writer.with(50, projections);
+    writer.commit(&store, &batch).await;
+    let mut other = Writer::new("other");
+    let batch = other.with(1, vec![withdrawal(99, "final")]);
+    other.commit(&store, &batch).await;
+
+    let list = async |filter: Filter, limit: u32| {
+        let mut ids = Vec::new();
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let page = store
+                .withdrawals("main", &filter, cursor.as_ref(), limit)
+                .await
+                .unwrap();
+            assert!(page.rows.len() <= limit as usize);
+            ids.extend(page.rows.into_iter().map(|row| row.id));
+            // What the caller sends back is text.
+            cursor = page.next.map(|next| next.to_string().parse().unwrap());
+            if cursor.is_none() {
+                return ids;
+            }
+        }
+    };
+    let id = |number: u64| format!("wd_{number:032x}");
+    let all: Vec<String> = (0..50).rev().map(id).collect();
+    for limit in [1, 7, 50, 1000] {
+        assert_eq!(list(Filter::default(), limit).await, all, "limit {limit}");
+    }
+    let state = Some("denied".to_owned());
+    let client = Some("client-1".to_owned());
+    let denied = |n: &u64| n % 5 == 0;
+    let expected: Vec<String> = (0..50).rev().filter(denied).map(id).collect();
+    let by_state = Filter {
+        state: state.clone(),
+        client: None,
+    };
+    assert_eq!(list(by_state, 3).await, expected);
+    let expected: Vec<String> = (0..50).rev().filter(|n| n % 3 == 1).map(id).collect();
+    let by_client = Filter {
+        state: None,
+        client: client.clone(),
+    };
+    assert_eq!(list(by_client, 4).await, expected);
+    let both = (0..50).rev().filter(|n| n % 5 == 0 && n % 3 == 1);
+    let expected: Vec<String> = both.map(id).collect();
+    assert_eq!(list(Filter { state, client }, 2).await, expected);
+}
+
+pub async fn the_dump_is_what_was_committed(bed: Bed) {
+    let store = bed.open().await;
+    let mut writer = Writer::new("main");
+    let mut projections: Vec<_> = (0..1200).map(|n| withdrawal(n, "final")).collect();
+    for n in 0..1100 {
+        projections.push(Projection::Transaction {
+            id: format!("tx_{n:032x}"),
+            txid: (n % 2 == 0).then(|| format!("{n:064x}")),
+            wallet: "hot-ltc".into(),
+            network: "litecoin-regtest".into(),
+            state: "final".into(),
+            document: "{}".into(),
+        });
+    }
+    projections.push(Projection::Wallet {
+        id: "hot-ltc".into(),
+        tier: "hot".into(),
+        asset: "LTC".into(),
+        state: "active".into(),
+        document: "{\"balance\":\"1\"}".into(),
+    });
+    projections.push(Projection::Key {
+        id: "00ff".into(),
+        wallet: "hot-ltc".into(),
+        state: "active".into(),
+        document: "{}".into(),
+    });
+    projections.push(Projection::Export {
+        id: "ex_1".into(),
+        state: "exported".into(),
+        document: "{}".into(),
+    });
+    projections.push(reserve_outpoint("aa:0", "tx_1"));
+    projections.push(reserve_nonce(i64::MAX as u64, "tx_1"));
+    let batch = writer.with(1, projections.clone());
+    writer.commit(&store, &batch).await;
+    projections.sort();
+    assert_eq!(store.projections_dump("main").await.unwrap(), projections);
+    assert!(store.projections_dump("other").await.unwrap().is_empty());
+    assert_eq!(store.keys("main", "", 9).await.unwrap().len(), 1);
+    assert_eq!(store.exports("main", "ex_1", 9).await.unwrap(), []);
+    let export = store.export("main", "ex_1").await.unwrap().unwrap();
+    assert_eq!(export.state, "exported");
+    let wallets = store.wallets("main", "", 9).await.unwrap();
+    assert_eq!(wallets[0].document, "{\"balance\":\"1\"}");
+    let page = store.transactions("main", "", 10).await.unwrap();
+    assert_eq!(
+        (page.len(), page[9].id.clone()),
+        (10, format!("tx_{:032x}", 9))
+    );
+
+    bed.sql("UPDATE withdrawals SET created_seq = -4 WHERE created_seq = 7")
+        .await;
+    let error = store.projections_dump("main").await.unwrap_err();
+    let named = format!("wd_{:032x}", 7);
+    assert!(
+        matches!(&error, StoreError::Row { key, column: "created_seq", .. } if *key == named),
+        "{error}"
+    );
+}
+
+pub async fn the_first_bundle_of_an_export_stays(bed: Bed) {
+    let store = bed.open().await;
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    assert_eq!(store.bundle("main", "ex_1").await.unwrap(), None);
+    let put = store.put_bundle("main", "ex_1", &bytes).await.unwrap();
+    assert_eq!(put, BundlePut::Stored);
+    let put = store.put_bundle("main", "ex_1", b"later").await.unwrap();
+    assert_eq!(put, BundlePut::Kept);
+    assert_eq!(
+        store.bundle("main", "ex_1").await.unwrap(),
+        Some(bytes.clone())
+    );
+    assert_eq!(store.bundle("other", "ex_1").await.unwrap(), None);
+    let huge = vec![0; 64 * 1024 * 1024 + 1];
+    assert!(matches!(
+        store.put_bundle("main", "ex_2", &huge).await,
+        Err(StoreError::Unstorable { .. })
+    ));
+}
