@@ -71,7 +71,9 @@ pub struct Audited {
 impl Audited {
     /// HSM signatures that the journal explains.
     pub fn hsm_signatures(&self) -> u64 {
-        self.heads.saturating_add(self.transaction_signatures).saturating_add(self.manifest_signatures)
+        self.heads
+            .saturating_add(self.transaction_signatures)
+            .saturating_add(self.manifest_signatures)
     }
 }
 
@@ -113,7 +115,9 @@ async fn count_heads(store: &Store, vault: &str) -> Result<u64, StoreError> {
     let (mut count, mut after) = (0_u64, 0);
     loop {
         let heads = store.heads(vault, after, 512).await?;
-        let Some(last) = heads.last() else { return Ok(count) };
+        let Some(last) = heads.last() else {
+            return Ok(count);
+        };
         after = last.seq;
         count = count.saturating_add(u64::try_from(heads.len()).unwrap_or(u64::MAX));
     }
@@ -125,23 +129,47 @@ fn check_event(
     recorded: &Recorded,
     audited: &mut Audited,
 ) -> Result<(), AuditFault> {
-    let fault = |reason: String| AuditFault::Evidence { seq: recorded.seq, kind: recorded.event.kind(), reason };
+    let fault = |reason: String| AuditFault::Evidence {
+        seq: recorded.seq,
+        kind: recorded.event.kind(),
+        reason,
+    };
     let mut speaks = |evidence: &serde_json::Value| {
         audited.evidence = audited.evidence.saturating_add(1);
         verify_evidence(directory, evidence).map_err(fault)
     };
     match &recorded.event {
-        Event::WithdrawalRequested { request, evidence, .. } => match speaks(evidence)? {
+        Event::WithdrawalRequested {
+            request, evidence, ..
+        } => match speaks(evidence)? {
             Speaker::Client(client) if client == request.client => {}
-            other => return Err(fault(format!("signed by {other}, but recorded for client {}", request.client))),
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for client {}",
+                    request.client
+                )));
+            }
         },
-        Event::Approved { statement, signature, evidence } | Event::Rejected { statement, signature, evidence } => {
+        Event::Approved {
+            statement,
+            signature,
+            evidence,
+        }
+        | Event::Rejected {
+            statement,
+            signature,
+            evidence,
+        } => {
             speaks(evidence)?;
             verify_statement(state, statement, &signature.0).map_err(fault)?;
         }
         Event::Cancelled { by, evidence, .. } => {
             speaks(evidence)?;
-            if let CancelledBy::Operator { statement, signature } = by {
+            if let CancelledBy::Operator {
+                statement,
+                signature,
+            } = by
+            {
                 verify_statement(state, statement, &signature.0).map_err(fault)?;
             }
         }
@@ -151,7 +179,9 @@ fn check_event(
         | Event::ColdExportRequested { evidence, .. }
         | Event::ColdImported { evidence, .. } => drop(speaks(evidence)?),
         Event::TransactionSigned { signatures, .. } => {
-            audited.transaction_signatures = audited.transaction_signatures.saturating_add(u64::from(*signatures));
+            audited.transaction_signatures = audited
+                .transaction_signatures
+                .saturating_add(u64::from(*signatures));
         }
         Event::ColdExportBuilt { .. } => {
             audited.manifest_signatures = audited.manifest_signatures.saturating_add(1);
@@ -162,36 +192,68 @@ fn check_event(
 }
 
 fn verify_evidence(directory: &Directory, evidence: &serde_json::Value) -> Result<Speaker, String> {
-    let request: SignedRequest = serde_json::from_value(evidence.clone()).map_err(|e| e.to_string())?;
+    let request: SignedRequest =
+        serde_json::from_value(evidence.clone()).map_err(|e| e.to_string())?;
     let verified = directory.authenticate(&request, |key| request.verify_stored(key));
-    verified.map(|(speaker, _)| speaker).map_err(|problem| problem.detail)
+    verified
+        .map(|(speaker, _)| speaker)
+        .map_err(|problem| problem.detail)
 }
 
-fn verify_statement(state: &Vault, statement: &Statement, signature: &[u8; 64]) -> Result<(), String> {
-    let keys: Vec<_> =
-        state.operator(&statement.operator).unwrap_or_default().iter().map(|key| key.verifying_key()).collect();
+fn verify_statement(
+    state: &Vault,
+    statement: &Statement,
+    signature: &[u8; 64],
+) -> Result<(), String> {
+    let keys: Vec<_> = state
+        .operator(&statement.operator)
+        .unwrap_or_default()
+        .iter()
+        .map(|key| key.verifying_key())
+        .collect();
     if statement.is_signed_by(&keys, signature) {
         Ok(())
     } else {
-        Err(format!("the statement is not signed by operator {}", statement.operator))
+        Err(format!(
+            "the statement is not signed by operator {}",
+            statement.operator
+        ))
     }
 }
 
 async fn check_projections(store: &Store, vault: &str, state: &Vault) -> Result<u64, AuditFault> {
     let stored = store.projections_dump(vault).await?;
     let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
-    let mut expected: BTreeMap<(&'static str, String), Projection> =
-        rebuild(state)?.into_iter().map(|row| (name(&row), row)).collect();
+    let mut expected: BTreeMap<(&'static str, String), Projection> = rebuild(state)?
+        .into_iter()
+        .map(|row| (name(&row), row))
+        .collect();
     for row in stored {
         let (table, id) = name(&row);
         match expected.remove(&(table, id.clone())) {
             Some(due) if due == row => {}
-            Some(_) => return Err(AuditFault::Projection { table, id, reason: "differs from what the journal says" }),
-            None => return Err(AuditFault::Projection { table, id, reason: "the journal knows nothing of it" }),
+            Some(_) => {
+                return Err(AuditFault::Projection {
+                    table,
+                    id,
+                    reason: "differs from what the journal says",
+                });
+            }
+            None => {
+                return Err(AuditFault::Projection {
+                    table,
+                    id,
+                    reason: "the journal knows nothing of it",
+                });
+            }
         }
     }
     match expected.into_keys().next() {
-        Some((table, id)) => Err(AuditFault::Projection { table, id, reason: "is missing" }),
+        Some((table, id)) => Err(AuditFault::Projection {
+            table,
+            id,
+            reason: "is missing",
+        }),
         None => Ok(count),
     }
 }
@@ -203,12 +265,22 @@ fn name(row: &Projection) -> (&'static str, String) {
         Projection::Wallet { id, .. } => ("wallets", id.clone()),
         Projection::Key { id, .. } => ("keys", id.clone()),
         Projection::Export { id, .. } => ("exports", id.clone()),
-        Projection::ReserveOutpoint { network, outpoint, .. } | Projection::ReleaseOutpoint { network, outpoint } => {
+        Projection::ReserveOutpoint {
+            network, outpoint, ..
+        }
+        | Projection::ReleaseOutpoint { network, outpoint } => {
             ("outpoint_reservations", format!("{network} {outpoint}"))
         }
-        Projection::ReserveNonce { network, account, nonce, .. }
-        | Projection::ReleaseNonce { network, account, nonce } => {
-            ("nonce_reservations", format!("{network} {account} {nonce}"))
+        Projection::ReserveNonce {
+            network,
+            account,
+            nonce,
+            ..
         }
+        | Projection::ReleaseNonce {
+            network,
+            account,
+            nonce,
+        } => ("nonce_reservations", format!("{network} {account} {nonce}")),
     }
 }

@@ -46,16 +46,29 @@ impl Contents {
     /// The export doesn't exist, or a name in it is not fit for a bundle.
     pub fn of(vault: &Vault, id: &ExportId) -> Result<Self, ColdError> {
         let fault = |what: &dyn std::fmt::Display| ColdError::Export(id.clone(), what.to_string());
-        let export = vault.exports().get(id).ok_or_else(|| fault(&"it does not exist"))?;
+        let export = vault
+            .exports()
+            .get(id)
+            .ok_or_else(|| fault(&"it does not exist"))?;
         let mut items = Vec::new();
         for transaction in &export.transactions {
-            let entry = vault.transactions().get(transaction).ok_or_else(|| fault(transaction))?;
-            let wallet = vault.wallets().get(&entry.wallet).ok_or_else(|| fault(&entry.wallet))?;
+            let entry = vault
+                .transactions()
+                .get(transaction)
+                .ok_or_else(|| fault(transaction))?;
+            let wallet = vault
+                .wallets()
+                .get(&entry.wallet)
+                .ok_or_else(|| fault(&entry.wallet))?;
             items.push(ExportItem {
                 transaction: transaction.as_str().parse().map_err(|e| fault(&e))?,
                 wallet: entry.wallet.as_str().parse().map_err(|e| fault(&e))?,
                 plan: entry.plan.clone(),
-                keys: wallet.keys.iter().filter_map(|slot| slot.public_key).collect(),
+                keys: wallet
+                    .keys
+                    .iter()
+                    .filter_map(|slot| slot.public_key)
+                    .collect(),
                 previous: BTreeMap::new(),
             });
         }
@@ -83,14 +96,18 @@ impl Contents {
         nodes: &BTreeMap<custodyd_chain::Network, Node>,
     ) -> Result<UnsignedBundle, ColdError> {
         for item in &mut self.items {
-            let Plan::Bitcoin(plan) = &item.plan else { continue };
+            let Plan::Bitcoin(plan) = &item.plan else {
+                continue;
+            };
             let network = item.plan.network();
             let Some(Node::Core(node)) = nodes.get(&network) else {
                 return Err(ColdError::NoNode(network.to_string()));
             };
-            let txids: std::collections::BTreeSet<Txid> = plan.inputs.iter().map(|coin| coin.outpoint.txid).collect();
+            let txids: std::collections::BTreeSet<Txid> =
+                plan.inputs.iter().map(|coin| coin.outpoint.txid).collect();
             for txid in txids {
-                item.previous.insert(txid, node.previous_transaction(&txid).await?);
+                item.previous
+                    .insert(txid, node.previous_transaction(&txid).await?);
             }
         }
         let id = self.export.clone();
@@ -116,11 +133,17 @@ pub fn manifest_sha256(bundle: &Bundle) -> String {
 /// It is not a bundle.
 pub fn export_of(tar: &[u8]) -> Result<ExportId, Problem> {
     let returned = read_return(tar)?;
-    returned.manifest().export.to_string().parse().map_err(|_| Problem::malformed("the bundle names no export"))
+    returned
+        .manifest()
+        .export
+        .to_string()
+        .parse()
+        .map_err(|_| Problem::malformed("the bundle names no export"))
 }
 
 fn read_return(tar: &[u8]) -> Result<ReturnBundle, Problem> {
-    ReturnBundle::from_tar(tar).map_err(|e| Problem::new(422, "bundle", "Not a signed bundle", e.to_string()))
+    ReturnBundle::from_tar(tar)
+        .map_err(|e| Problem::new(422, "bundle", "Not a signed bundle", e.to_string()))
 }
 
 /// The signed transactions of a returned bundle, each assembled from the plan in the journal. The stored export is only
@@ -135,19 +158,27 @@ pub fn assemble_import(
     plans: &[(TransactionId, &Plan)],
 ) -> Result<Vec<(TransactionId, RawTransaction)>, Problem> {
     let differs = |what: String| Problem::from(Rejection::ImportDiffers(what));
-    let exported = Bundle::from_tar(stored).map_err(|e| differs(format!("the stored export: {e}")))?;
+    let exported =
+        Bundle::from_tar(stored).map_err(|e| differs(format!("the stored export: {e}")))?;
     if export.manifest_sha256.as_deref() != Some(manifest_sha256(&exported).as_str()) {
-        return Err(differs("the stored export is not the one that the journal remembers".to_owned()));
+        return Err(differs(
+            "the stored export is not the one that the journal remembers".to_owned(),
+        ));
     }
     let signed = import(&exported, &read_return(tar)?).map_err(|e| differs(e.to_string()))?;
     let mut assembled = Vec::new();
     for (transaction, signatures) in signed {
-        let id: TransactionId = transaction.to_string().parse().map_err(|_| differs(transaction.to_string()))?;
+        let id: TransactionId = transaction
+            .to_string()
+            .parse()
+            .map_err(|_| differs(transaction.to_string()))?;
         let (_, plan) = plans
             .iter()
             .find(|(planned, _)| *planned == id)
             .ok_or_else(|| differs(format!("{id} was not exported")))?;
-        let raw = plan.assemble(&signatures).map_err(|e| differs(format!("{id}: {e}")))?;
+        let raw = plan
+            .assemble(&signatures)
+            .map_err(|e| differs(format!("{id}: {e}")))?;
         assembled.push((id, raw));
     }
     Ok(assembled)

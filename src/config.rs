@@ -163,7 +163,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: default_filter(), json: false }
+        Self {
+            filter: default_filter(),
+            json: false,
+        }
     }
 }
 
@@ -180,7 +183,9 @@ fn default_filter() -> String {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { poll_ms: default_poll_ms() }
+        Self {
+            poll_ms: default_poll_ms(),
+        }
     }
 }
 
@@ -209,7 +214,10 @@ const fn default_poll_ms() -> u64 {
 /// # Errors
 /// The file can't be read.
 pub fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl Config {
@@ -219,8 +227,10 @@ impl Config {
     /// Names file, line and key.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|e| ConfigError::Syntax { path: path.to_owned(), reason: e.to_string() })?;
+        let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Syntax {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.state_dir = folder.join(&config.state_dir);
         config.hsm.profile = folder.join(&config.hsm.profile);
@@ -233,13 +243,19 @@ impl Config {
             config.database.url = format!("sqlite:{}", folder.join(file).display());
         }
         if !(10..=60_000).contains(&config.engine.poll_ms) {
-            return Err(ConfigError::Range("engine.poll_ms must be 10 to 60000".to_owned()));
+            return Err(ConfigError::Range(
+                "engine.poll_ms must be 10 to 60000".to_owned(),
+            ));
         }
         if !(1..=3_600).contains(&config.http.max_skew_s) {
-            return Err(ConfigError::Range("http.max_skew_s must be 1 to 3600".to_owned()));
+            return Err(ConfigError::Range(
+                "http.max_skew_s must be 1 to 3600".to_owned(),
+            ));
         }
         if !(1..=256).contains(&config.hsm.workers) {
-            return Err(ConfigError::Range("hsm.workers must be 1 to 256".to_owned()));
+            return Err(ConfigError::Range(
+                "hsm.workers must be 1 to 256".to_owned(),
+            ));
         }
         Ok(config)
     }
@@ -250,8 +266,11 @@ impl Config {
     /// The profile can't be read.
     pub fn profile(&self) -> Result<Profile, ConfigError> {
         let path = &self.hsm.profile;
-        let mut profile = Profile::load_str(&read(path)?)
-            .map_err(|source| ConfigError::Profile { path: path.clone(), source })?;
+        let mut profile =
+            Profile::load_str(&read(path)?).map_err(|source| ConfigError::Profile {
+                path: path.clone(),
+                source,
+            })?;
         if let Some(label) = &self.hsm.token {
             profile = profile.with_selector(Selector::Label(label.clone()));
         }
@@ -269,7 +288,11 @@ impl Config {
     /// # Errors
     /// The profile, the PIN or the HSM.
     pub fn open_token(&self) -> Result<Token, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Token::open(&self.profile()?, self.hsm.pin.read()?, self.hsm.workers)?)
+        Ok(Token::open(
+            &self.profile()?,
+            self.hsm.pin.read()?,
+            self.hsm.workers,
+        )?)
     }
 
     /// How often nodes are asked.
@@ -286,7 +309,10 @@ impl Secret {
     pub fn read(&self) -> Result<SecretString, ConfigError> {
         let text = match self {
             Self::File(path) => {
-                let fault = |source| ConfigError::Read { path: path.clone(), source };
+                let fault = |source| ConfigError::Read {
+                    path: path.clone(),
+                    source,
+                };
                 let mode = std::fs::metadata(path).map_err(fault)?.permissions().mode();
                 if mode & 0o077 != 0 {
                     return Err(ConfigError::OpenSecret(path.clone()));
@@ -294,12 +320,14 @@ impl Secret {
                 Zeroizing::new(std::fs::read_to_string(path).map_err(fault)?)
             }
             Self::Env(name) => Zeroizing::new(
-                std::env::var(name).map_err(|_| ConfigError::NoSecret(format!("environment variable {name}")))?,
+                std::env::var(name)
+                    .map_err(|_| ConfigError::NoSecret(format!("environment variable {name}")))?,
             ),
             Self::Credential(name) => {
                 let missing = || ConfigError::NoSecret(format!("systemd credential {name}"));
                 let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(missing)?;
-                let path = Path::new(&folder).join(Path::new(name).file_name().ok_or_else(missing)?);
+                let path =
+                    Path::new(&folder).join(Path::new(name).file_name().ok_or_else(missing)?);
                 Zeroizing::new(std::fs::read_to_string(&path).map_err(|_| missing())?)
             }
         };

@@ -67,20 +67,33 @@ impl Directory {
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(&ed25519_dalek::VerifyingKey) -> Result<Verified, custodyd_httpsig::HttpSigError>,
+        verify: impl Fn(
+            &ed25519_dalek::VerifyingKey,
+        ) -> Result<Verified, custodyd_httpsig::HttpSigError>,
     ) -> Result<(Speaker, Verified), Problem> {
         let refuse = |e: &dyn std::fmt::Display| Problem::unauthenticated(e.to_string());
-        let principal = request.parameters().and_then(|p| p.principal()).map_err(|e| refuse(&e))?;
+        let principal = request
+            .parameters()
+            .and_then(|p| p.principal())
+            .map_err(|e| refuse(&e))?;
         let unknown = || Problem::unauthenticated("the key id is not known here");
         let (speaker, keys) = match &principal {
             Principal::Client(id) => {
                 let id: ClientId = id.parse().map_err(|_| unknown())?;
-                let keys = self.clients.get(&id).map(std::slice::from_ref).ok_or_else(unknown)?;
+                let keys = self
+                    .clients
+                    .get(&id)
+                    .map(std::slice::from_ref)
+                    .ok_or_else(unknown)?;
                 (Speaker::Client(id), keys)
             }
             Principal::Operator(id) => {
                 let id: OperatorId = id.parse().map_err(|_| unknown())?;
-                let keys = self.operators.get(&id).map(Vec::as_slice).ok_or_else(unknown)?;
+                let keys = self
+                    .operators
+                    .get(&id)
+                    .map(Vec::as_slice)
+                    .ok_or_else(unknown)?;
                 (Speaker::Operator(id), keys)
             }
         };

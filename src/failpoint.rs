@@ -8,7 +8,8 @@
 #[cfg(feature = "failpoints")]
 pub fn pass(name: &str) {
     fail::fail_point!(name, |_| {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         loop {
             std::thread::park();
         }

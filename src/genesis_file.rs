@@ -57,8 +57,10 @@ impl GenesisFile {
     /// # Errors
     /// Names the file and what is wrong in it.
     pub fn load(path: &Path) -> Result<(Self, String), ConfigError> {
-        let file: Self = toml::from_str(&read(path)?)
-            .map_err(|e| ConfigError::Syntax { path: path.to_owned(), reason: e.to_string() })?;
+        let file: Self = toml::from_str(&read(path)?).map_err(|e| ConfigError::Syntax {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
         let policy = read(&path.parent().unwrap_or(Path::new(".")).join(&file.policy))?;
         Ok((file, policy))
     }
@@ -79,8 +81,23 @@ impl GenesisFile {
                 Some(public) => WalletKey::Offline(public),
                 None => WalletKey::Online(fresh_id()?),
             };
-            let WalletEntry { tier, network, fee_caps, confirmations, .. } = entry;
-            wallets.insert(id, WalletSpec { tier, network, fee_caps, confirmations, key });
+            let WalletEntry {
+                tier,
+                network,
+                fee_caps,
+                confirmations,
+                ..
+            } = entry;
+            wallets.insert(
+                id,
+                WalletSpec {
+                    tier,
+                    network,
+                    fee_caps,
+                    confirmations,
+                    key,
+                },
+            );
         }
         Ok(Genesis {
             vault: self.vault,

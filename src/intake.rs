@@ -35,12 +35,18 @@ pub struct Answers {
 impl Answers {
     fn expect(&self, id: &str) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), sender);
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned(), sender);
         receiver
     }
 
     fn forget(&self, id: &str) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
     }
 
     /// Gives durable answers to those who wait for them.
@@ -81,10 +87,22 @@ pub struct Intake {
 impl Intake {
     /// Starts the task that stores requests. `answers` is the engine's when it runs in this process; without it answers
     /// are looked up in the database.
-    pub fn start(store: Store, answers: Option<Answers>, bell: Arc<Notify>, patience: Duration, clock: Clock) -> Self {
+    pub fn start(
+        store: Store,
+        answers: Option<Answers>,
+        bell: Arc<Notify>,
+        patience: Duration,
+        clock: Clock,
+    ) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         tokio::spawn(store_requests(store.clone(), requests, bell));
-        Self { queue, answers, store, patience, clock }
+        Self {
+            queue,
+            answers,
+            store,
+            patience,
+            clock,
+        }
     }
 
     /// Stores an authenticated request and waits for its answer.
@@ -113,8 +131,12 @@ impl Intake {
         let answer = self.answers.as_ref().map(|answers| answers.expect(&id));
         let (stored, acknowledged) = oneshot::channel();
         let put = match self.queue.try_send(Put { row, stored }) {
-            Ok(()) => acknowledged.await.unwrap_or_else(|_| Err(Problem::internal())),
-            Err(_) => Err(Problem::unavailable("too many requests wait to be stored; try again shortly")),
+            Ok(()) => acknowledged
+                .await
+                .unwrap_or_else(|_| Err(Problem::internal())),
+            Err(_) => Err(Problem::unavailable(
+                "too many requests wait to be stored; try again shortly",
+            )),
         };
         let refused = match put {
             Ok(InboxPut::Stored) => None,
@@ -131,7 +153,10 @@ impl Intake {
             return Err(problem);
         }
         let answered = match answer {
-            Some(receiver) => tokio::time::timeout(self.patience, receiver).await.ok().and_then(Result::ok),
+            Some(receiver) => tokio::time::timeout(self.patience, receiver)
+                .await
+                .ok()
+                .and_then(Result::ok),
             None => self.poll(&id).await,
         };
         self.forget(&id);
@@ -160,16 +185,24 @@ impl Intake {
 async fn store_requests(store: Store, mut requests: mpsc::Receiver<Put>, bell: Arc<Notify>) {
     let mut puts = Vec::with_capacity(BATCH);
     while requests.recv_many(&mut puts, BATCH).await > 0 {
-        let (rows, waiting): (Vec<_>, Vec<_>) = puts.drain(..).map(|put| (put.row, put.stored)).unzip();
+        let (rows, waiting): (Vec<_>, Vec<_>) =
+            puts.drain(..).map(|put| (put.row, put.stored)).unzip();
         let result = store.inbox_put(&rows).await;
         failpoint::pass("inbox-stored");
         bell.notify_one();
         match result {
-            Ok(stored) => waiting.into_iter().zip(stored).for_each(|(w, put)| drop(w.send(Ok(put)))),
+            Ok(stored) => waiting
+                .into_iter()
+                .zip(stored)
+                .for_each(|(w, put)| drop(w.send(Ok(put)))),
             Err(e) => {
                 tracing::error!(error = %e, requests = rows.len(), "the inbox could not be written");
-                let problem = Problem::unavailable("the request could not be stored, so it has no effect; try again");
-                waiting.into_iter().for_each(|w| drop(w.send(Err(problem.clone()))));
+                let problem = Problem::unavailable(
+                    "the request could not be stored, so it has no effect; try again",
+                );
+                waiting
+                    .into_iter()
+                    .for_each(|w| drop(w.send(Err(problem.clone()))));
             }
         }
     }

@@ -37,7 +37,12 @@ impl Problem {
 
     /// Whoever signed is not known, or the signature doesn't hold. Says nothing more to an attacker.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(401, "unauthenticated", "The request is not signed by anyone known here", detail)
+        Self::new(
+            401,
+            "unauthenticated",
+            "The request is not signed by anyone known here",
+            detail,
+        )
     }
 
     /// Known, but this is not theirs to do.
@@ -52,12 +57,22 @@ impl Problem {
 
     /// A part that is needed doesn't answer; nothing was lost, try again.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(503, "unavailable", "A part of custodyd is not available", detail)
+        Self::new(
+            503,
+            "unavailable",
+            "A part of custodyd is not available",
+            detail,
+        )
     }
 
     /// A fault of the daemon; the log says more.
     pub fn internal() -> Self {
-        Self::new(500, "internal", "A fault in custodyd", "the fault was logged; nothing was signed because of it")
+        Self::new(
+            500,
+            "internal",
+            "A fault in custodyd",
+            "the fault was logged; nothing was signed because of it",
+        )
     }
 }
 
@@ -70,7 +85,9 @@ impl From<Rejection> for Problem {
             Rejection::IdempotencyKeyForm => (400, "Idempotency key"),
             Rejection::ReferenceForm | Rejection::ReasonForm => (422, "Text not acceptable"),
             Rejection::NoWalletFor(_) | Rejection::WalletAsset(..) => (422, "No such wallet"),
-            Rejection::Amount(_) | Rejection::ZeroAmount | Rejection::Dust(_) => (422, "Amount not acceptable"),
+            Rejection::Amount(_) | Rejection::ZeroAmount | Rejection::Dust(_) => {
+                (422, "Amount not acceptable")
+            }
             Rejection::Destination(_) => (422, "Destination not acceptable"),
             Rejection::ColdToHot => (422, "Path between tiers not allowed"),
             Rejection::Frozen(_) => (423, "Frozen"),
@@ -79,15 +96,19 @@ impl From<Rejection> for Problem {
             | Rejection::UnknownTransaction(_)
             | Rejection::UnknownKey(_)
             | Rejection::UnknownExport(_) => (404, "There is no such thing"),
-            Rejection::StatementDiffers(_) | Rejection::StatementExpired(_) | Rejection::VoteTooOld(_) => (409, "The statement is void"),
+            Rejection::StatementDiffers(_)
+            | Rejection::StatementExpired(_)
+            | Rejection::VoteTooOld(_) => (409, "The statement is void"),
             Rejection::StatementSignature(_) | Rejection::StatementSender { .. } => {
                 (403, "The statement is not signed by its operator")
             }
             Rejection::NotEligible(_) | Rejection::OtherClient(_) => (403, "Not yours to decide"),
-            Rejection::AlreadyDecided(_) | Rejection::NotNow(..) | Rejection::TransactionState(..) => {
-                (409, "Not in this state")
+            Rejection::AlreadyDecided(_)
+            | Rejection::NotNow(..)
+            | Rejection::TransactionState(..) => (409, "Not in this state"),
+            Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => {
+                (409, "Done already")
             }
-            Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => (409, "Done already"),
             Rejection::SingleAddress(..) => (422, "No further address"),
             Rejection::ImportDiffers(_) => (422, "Not what was exported"),
             Rejection::NothingToExport(_) => (409, "Nothing to export"),

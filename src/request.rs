@@ -123,17 +123,29 @@ impl Intent {
     /// A problem that names what can't be read. Whether the signature holds is checked elsewhere.
     pub fn read(request: &SignedRequest) -> Result<Self, Problem> {
         let path = request.target.as_str();
-        let parts: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
+        let parts: Vec<&str> = path
+            .strip_prefix("/v1/")
+            .unwrap_or_default()
+            .split('/')
+            .collect();
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["withdrawals"]) => Ok(Self::Withdraw(json(request)?)),
             ("POST", ["withdrawals", "simulate"]) => Ok(Self::Simulate(json(request)?)),
             ("POST", ["withdrawals", id, verb @ ("approvals" | "rejections")]) => {
                 let (id, body) = (parse(id)?, json::<DecisionBody>(request)?);
-                let wanted = if *verb == "approvals" { "approve" } else { "reject" };
+                let wanted = if *verb == "approvals" {
+                    "approve"
+                } else {
+                    "reject"
+                };
                 decision(id, body, wanted)
             }
-            ("POST", ["withdrawals", id, "cancellation"]) if request.body.is_empty() => Ok(Self::Cancel(parse(id)?)),
-            ("POST", ["withdrawals", id, "cancellation"]) => decision(parse(id)?, json(request)?, "cancel"),
+            ("POST", ["withdrawals", id, "cancellation"]) if request.body.is_empty() => {
+                Ok(Self::Cancel(parse(id)?))
+            }
+            ("POST", ["withdrawals", id, "cancellation"]) => {
+                decision(parse(id)?, json(request)?, "cancel")
+            }
             ("POST", ["freeze"]) => Ok(Self::Freeze(json(request)?)),
             ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(json(request)?)),
             ("POST", ["wallets", id, "addresses"]) => {
@@ -152,26 +164,39 @@ impl Intent {
 
 fn decision(id: WithdrawalId, body: DecisionBody, wanted: &str) -> Result<Intent, Problem> {
     if body.statement.withdrawal != id {
-        return Err(Problem::malformed(format!("the statement is about {}, not {id}", body.statement.withdrawal)));
+        return Err(Problem::malformed(format!(
+            "the statement is about {}, not {id}",
+            body.statement.withdrawal
+        )));
     }
     if body.statement.decision.to_string() != wanted {
-        return Err(Problem::malformed(format!("the statement says {}, not {wanted}", body.statement.decision)));
+        return Err(Problem::malformed(format!(
+            "the statement says {}, not {wanted}",
+            body.statement.decision
+        )));
     }
     Ok(Intent::Decide(id, Box::new(body)))
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|e: T::Err| Problem::not_found(e.to_string()))
+    text.parse()
+        .map_err(|e: T::Err| Problem::not_found(e.to_string()))
 }
 
 /// Reads a JSON body: one object, known fields, each once; serde_json bounds the depth at 128.
 fn json<T: for<'de> Deserialize<'de>>(request: &SignedRequest) -> Result<T, Problem> {
-    let is_json = request
-        .content_type
-        .as_deref()
-        .is_some_and(|t| t.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")));
+    let is_json = request.content_type.as_deref().is_some_and(|t| {
+        t.split(';')
+            .next()
+            .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
+    });
     if !is_json {
-        return Err(Problem::new(415, "media-type", "Unsupported media type", "send application/json"));
+        return Err(Problem::new(
+            415,
+            "media-type",
+            "Unsupported media type",
+            "send application/json",
+        ));
     }
     serde_json::from_slice(&request.body).map_err(|e| Problem::malformed(e.to_string()))
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use custodyd_chain::{AssembleError, Plan, PlanFault, PublicKey, RawTransaction, Signature, SignatureError};
+use custodyd_chain::{
+    AssembleError, Plan, PlanFault, PublicKey, RawTransaction, Signature, SignatureError,
+};
 use custodyd_hsm::{Curve, HsmError, Token};
 use custodyd_vault::KeyId;
 use futures_util::future::try_join_all;
@@ -75,8 +77,11 @@ impl Signer {
         let signing = requests.iter().map(|request| {
             let key = key_of(&request.public_key);
             async move {
-                let key = key.ok_or_else(|| SignError::ForeignKey(request.public_key.to_string()))?;
-                let bytes = self.sign(&key, Curve::Secp256k1, *request.digest.as_bytes()).await?;
+                let key =
+                    key.ok_or_else(|| SignError::ForeignKey(request.public_key.to_string()))?;
+                let bytes = self
+                    .sign(&key, Curve::Secp256k1, *request.digest.as_bytes())
+                    .await?;
                 Ok::<_, SignError>(Signature::from_hsm(&bytes)?)
             }
         });
@@ -94,10 +99,21 @@ impl Signer {
         self.sign(key, Curve::P256, digest).await
     }
 
-    async fn sign(&self, key: &KeyId, curve: Curve, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
+    async fn sign(
+        &self,
+        key: &KeyId,
+        curve: Curve,
+        digest: [u8; 32],
+    ) -> Result<[u8; 64], SignError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |result| drop(sender.send(result)));
-        self.token.submit_sign(&custodyd_hsm::KeyId::from(key.cka_id()), curve, digest, self.deadline, reply)?;
+        self.token.submit_sign(
+            &custodyd_hsm::KeyId::new(key.cka_id()),
+            curve,
+            digest,
+            self.deadline,
+            reply,
+        )?;
         Ok(receiver.await.map_err(|_| SignError::Gone)??)
     }
 }

@@ -68,7 +68,10 @@ pub struct StateDir {
 impl StateDir {
     /// The folder at this path.
     pub fn new(folder: &Path, vault: &VaultId) -> Self {
-        Self { folder: folder.to_owned(), vault: vault.clone() }
+        Self {
+            folder: folder.to_owned(),
+            vault: vault.clone(),
+        }
     }
 
     /// Where the last head is kept.
@@ -91,9 +94,18 @@ impl StateDir {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateDirError::Io { path, source }),
         };
-        let pin: Pin =
-            toml::from_str(&text).map_err(|e| StateDirError::Malformed { path: path.clone(), reason: e.to_string() })?;
-        if pin.vault == self.vault { Ok(Some(pin)) } else { Err(StateDirError::OtherVault { path, found: pin.vault }) }
+        let pin: Pin = toml::from_str(&text).map_err(|e| StateDirError::Malformed {
+            path: path.clone(),
+            reason: e.to_string(),
+        })?;
+        if pin.vault == self.vault {
+            Ok(Some(pin))
+        } else {
+            Err(StateDirError::OtherVault {
+                path,
+                found: pin.vault,
+            })
+        }
     }
 
     /// The pinned public key.
@@ -102,11 +114,21 @@ impl StateDir {
     /// It isn't there or isn't a P-256 point.
     pub fn journal_key(&self) -> Result<(KeyId, JournalKey), StateDirError> {
         let path = self.pin_path();
-        let pin = self.pin()?.ok_or_else(|| StateDirError::Missing(path.clone()))?;
-        let hex = pin.public_key.ok_or_else(|| StateDirError::Missing(path.clone()))?;
-        let malformed = |reason: String| StateDirError::Malformed { path: path.clone(), reason };
+        let pin = self
+            .pin()?
+            .ok_or_else(|| StateDirError::Missing(path.clone()))?;
+        let hex = pin
+            .public_key
+            .ok_or_else(|| StateDirError::Missing(path.clone()))?;
+        let malformed = |reason: String| StateDirError::Malformed {
+            path: path.clone(),
+            reason,
+        };
         let bytes = hex::decode(&hex).map_err(|e| malformed(e.to_string()))?;
-        Ok((pin.key, JournalKey::from_sec1(&bytes).map_err(|e| malformed(e.to_string()))?))
+        Ok((
+            pin.key,
+            JournalKey::from_sec1(&bytes).map_err(|e| malformed(e.to_string()))?,
+        ))
     }
 
     /// Pins the key: written beside, synced, renamed over.
@@ -115,14 +137,23 @@ impl StateDir {
     /// The file system's.
     pub fn write_pin(&self, pin: &Pin) -> Result<(), StateDirError> {
         let path = self.pin_path();
-        let fault = |source| StateDirError::Io { path: path.clone(), source };
-        let text = toml::to_string(pin)
-            .map_err(|e| StateDirError::Malformed { path: path.clone(), reason: e.to_string() })?;
+        let fault = |source| StateDirError::Io {
+            path: path.clone(),
+            source,
+        };
+        let text = toml::to_string(pin).map_err(|e| StateDirError::Malformed {
+            path: path.clone(),
+            reason: e.to_string(),
+        })?;
         fs::create_dir_all(&self.folder).map_err(fault)?;
         let beside = path.with_extension("new");
         let mut file = fs::File::create(&beside).map_err(fault)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(fault)?;
         fs::rename(&beside, &path).map_err(fault)?;
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(fault)
+        fs::File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(fault)
     }
 }

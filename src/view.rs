@@ -3,8 +3,8 @@
 use custodyd_chain::Effects;
 use custodyd_policy::{LimitUsage, Timestamp, Verdict};
 use custodyd_vault::{
-    APPROVAL_DOMAIN, Decision, ExportId, ExportState, FreezeScope, Funds, KeyId, StatedEffects, TransactionId,
-    TransactionState, Vault, WithdrawalState,
+    APPROVAL_DOMAIN, Decision, ExportId, ExportState, FreezeScope, KeyId, StatedEffects,
+    TransactionId, TransactionState, Vault, WithdrawalState,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -127,7 +127,10 @@ impl From<&Verdict> for VerdictView {
             reasons: verdict
                 .reasons
                 .iter()
-                .map(|r| ReasonView { code: r.code().to_owned(), text: r.to_string() })
+                .map(|r| ReasonView {
+                    code: r.code().to_owned(),
+                    text: r.to_string(),
+                })
                 .collect(),
             policy: verdict.policy.to_string(),
         }
@@ -235,11 +238,21 @@ fn ms(at: Timestamp) -> u64 {
 pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<WithdrawalView> {
     let withdrawal = vault.withdrawals().get(id)?;
     let request = &withdrawal.request;
-    let tier = vault.wallets().get(&withdrawal.wallet).map(|w| w.tier.to_string()).unwrap_or_default();
+    let tier = vault
+        .wallets()
+        .get(&withdrawal.wallet)
+        .map(|w| w.tier.to_string())
+        .unwrap_or_default();
     let state_detail = match &withdrawal.state {
-        WithdrawalState::AwaitingApproval { expires_at } => Some(format!("approvals are taken until {expires_at}")),
-        WithdrawalState::Holding { until } => Some(format!("held until {until}; any operator may cancel")),
-        WithdrawalState::HoldingForLimit { until } => Some(format!("a limit is used up; judged again at {until}")),
+        WithdrawalState::AwaitingApproval { expires_at } => {
+            Some(format!("approvals are taken until {expires_at}"))
+        }
+        WithdrawalState::Holding { until } => {
+            Some(format!("held until {until}; any operator may cancel"))
+        }
+        WithdrawalState::HoldingForLimit { until } => {
+            Some(format!("a limit is used up; judged again at {until}"))
+        }
         WithdrawalState::Approved { blocked } => blocked.clone(),
         WithdrawalState::Failed(reason) => Some(reason.clone()),
         _ => None,
@@ -261,7 +274,10 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
         requirements: withdrawal
             .requirements()
             .iter()
-            .map(|r| RequirementView { group: r.group.to_string(), quorum: r.quorum })
+            .map(|r| RequirementView {
+                group: r.group.to_string(),
+                quorum: r.quorum,
+            })
             .collect(),
         approvals: withdrawal
             .votes
@@ -289,7 +305,10 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
 /// The document of a transaction.
 pub fn transaction(vault: &Vault, id: &TransactionId) -> Option<TransactionView> {
     let transaction = vault.transactions().get(id)?;
-    let final_at = vault.wallets().get(&transaction.wallet).map_or(0, |w| w.confirmations);
+    let final_at = vault
+        .wallets()
+        .get(&transaction.wallet)
+        .map_or(0, |w| w.confirmations);
     let (height, confirmations) = match transaction.state {
         TransactionState::Included { height, .. } => (Some(height), 1),
         TransactionState::Final { height, .. } => (Some(height), final_at),
@@ -301,7 +320,11 @@ pub fn transaction(vault: &Vault, id: &TransactionId) -> Option<TransactionView>
         wallet: transaction.wallet.to_string(),
         network: transaction.plan.network().to_string(),
         state: transaction.state_name().to_owned(),
-        withdrawals: transaction.withdrawals.iter().map(ToString::to_string).collect(),
+        withdrawals: transaction
+            .withdrawals
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         effects: transaction.plan.effects(),
         raw: transaction.raw.as_ref().map(|raw| hex::encode(raw.bytes())),
         height,
@@ -335,7 +358,11 @@ pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletVie
         state_detail: freeze.map(|f| f.reason.clone()),
         balance: balance.to_decimal(),
         available: available.to_decimal(),
-        addresses: wallet.addresses().iter().map(|a| a.as_str().to_owned()).collect(),
+        addresses: wallet
+            .addresses()
+            .iter()
+            .map(|a| a.as_str().to_owned())
+            .collect(),
         confirmations: wallet.confirmations,
     })
 }
@@ -343,15 +370,25 @@ pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletVie
 /// The document of a key.
 pub fn key(vault: &Vault, id: &KeyId) -> Option<KeyView> {
     let wallet = vault.wallets().get(vault.wallet_of_key(id)?)?;
-    let slot = wallet.keys.iter().find(|slot| slot.id.as_ref() == Some(id))?;
+    let slot = wallet
+        .keys
+        .iter()
+        .find(|slot| slot.id.as_ref() == Some(id))?;
     Some(KeyView {
         id: id.to_string(),
         wallet: wallet.id.to_string(),
-        state: if slot.public_key.is_some() { "made" } else { "requested" }.to_owned(),
+        state: if slot.public_key.is_some() {
+            "made"
+        } else {
+            "requested"
+        }
+        .to_owned(),
         public_key: slot.public_key.map(|k| hex::encode(k.to_bytes())),
-        address: slot
-            .public_key
-            .map(|k| custodyd_chain::Address::from_public_key(wallet.network, &k).as_str().to_owned()),
+        address: slot.public_key.map(|k| {
+            custodyd_chain::Address::from_public_key(wallet.network, &k)
+                .as_str()
+                .to_owned()
+        }),
     })
 }
 
@@ -366,7 +403,11 @@ pub fn export(vault: &Vault, id: &ExportId) -> Option<ExportView> {
     Some(ExportView {
         id: id.to_string(),
         state: state.to_owned(),
-        transactions: export.transactions.iter().map(ToString::to_string).collect(),
+        transactions: export
+            .transactions
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         manifest_sha256: export.manifest_sha256.clone(),
         created_at: ms(export.created_at),
     })

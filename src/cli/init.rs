@@ -20,7 +20,11 @@ use super::Failure;
 pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     let (file, policy) = GenesisFile::load(genesis)?;
     if file.vault != config.vault {
-        return Err(format!("the genesis is of vault {}, the configuration of {}", file.vault, config.vault).into());
+        return Err(format!(
+            "the genesis is of vault {}, the configuration of {}",
+            file.vault, config.vault
+        )
+        .into());
     }
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let store = Store::open(&config.database.url).await?;
@@ -33,14 +37,26 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     println!("journal key   {key}  {public_key}");
 
     let signer = Signer::new(token, Duration::from_millis(config.hsm.deadline_ms));
-    let journal_key = JournalKey { key: key.clone(), public_key };
+    let journal_key = JournalKey {
+        key: key.clone(),
+        public_key,
+    };
     let genesis = file.into_genesis(policy, journal_key, fresh_key_id)?;
     let at = Clock::system().now();
-    let event = Event::VaultCreated { genesis: Box::new(genesis) };
+    let event = Event::VaultCreated {
+        genesis: Box::new(genesis),
+    };
     let recorded = Recorded { seq: 1, at, event };
     let state = Vault::create(&recorded)?;
     let kind = recorded.event.kind();
-    let row = Entry { vault: &vault, seq: 1, at_ms: at.as_ms(), kind, prev_hash: GENESIS }.seal(&recorded.event)?;
+    let row = Entry {
+        vault: &vault,
+        seq: 1,
+        at_ms: at.as_ms(),
+        kind,
+        prev_hash: GENESIS,
+    }
+    .seal(&recorded.event)?;
     let digest = head_digest(&vault, row.seq, row.at_ms, &row.hash)?;
     let signature = signer.sign_journal(&key, digest).await?;
     let head = HeadRow::from_hsm(&vault, row.seq, row.at_ms, row.hash, &signature)?;
@@ -57,8 +73,15 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     Anchor::at(state_dir.anchor()).write(&head)?;
     println!("genesis       {hash}");
     println!("policy        {}", state.policy().hash());
-    let tiers: BTreeSet<String> = state.wallets().values().map(|w| format!("{} ({})", w.id, w.tier)).collect();
-    println!("wallets       {}", tiers.into_iter().collect::<Vec<_>>().join(", "));
+    let tiers: BTreeSet<String> = state
+        .wallets()
+        .values()
+        .map(|w| format!("{} ({})", w.id, w.tier))
+        .collect();
+    println!(
+        "wallets       {}",
+        tiers.into_iter().collect::<Vec<_>>().join(", ")
+    );
     println!("`custodyd serve` makes the keys of the online wallets and starts the API");
     Ok(())
 }
@@ -72,15 +95,27 @@ fn journal_key(
     let mut pin = match state_dir.pin()? {
         Some(pin) => pin,
         None => {
-            let pin = Pin { vault: config.vault.clone(), key: fresh_key_id()?, public_key: None };
+            let pin = Pin {
+                vault: config.vault.clone(),
+                key: fresh_key_id()?,
+                public_key: None,
+            };
             state_dir.write_pin(&pin)?;
             pin
         }
     };
     let label = format!("custodyd-journal-{}", config.vault);
-    let point = token.generate(&custodyd_hsm::KeyId::from(pin.key.cka_id()), &label, Curve::P256)?;
+    let point = token.generate(
+        &custodyd_hsm::KeyId::new(pin.key.cka_id()),
+        &label,
+        Curve::P256,
+    )?;
     let public_key = hex::encode(point.as_bytes());
-    if pin.public_key.as_ref().is_some_and(|pinned| *pinned != public_key) {
+    if pin
+        .public_key
+        .as_ref()
+        .is_some_and(|pinned| *pinned != public_key)
+    {
         return Err("the HSM's journal key is not the one that was pinned".into());
     }
     pin.public_key = Some(public_key.clone());

@@ -36,7 +36,15 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
     let (_, key) = state_dir.journal_key()?;
     let anchor = Anchor::at(state_dir.anchor());
     let audited = audit(store, config.vault.as_str(), &key, Some(&anchor)).await?;
-    let Audited { events, heads, head, transaction_signatures, manifest_signatures, evidence, projections } = &audited;
+    let Audited {
+        events,
+        heads,
+        head,
+        transaction_signatures,
+        manifest_signatures,
+        evidence,
+        projections,
+    } = &audited;
     println!("journal of vault {}: every row holds", config.vault);
     println!("  events        {events}, chained to {head}");
     println!("  heads         {heads}, each signed by the journal key in the HSM");
@@ -53,7 +61,9 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
 async fn export(config: &Config, store: &Store, mut after: u64) -> Result<(), Failure> {
     loop {
         let rows = store.journal(config.vault.as_str(), after, 512).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
         after = last.seq;
         for row in &rows {
             let event: serde_json::Value = serde_json::from_str(&row.event)?;

@@ -26,7 +26,10 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
     let store = Store::open(&config.database.url).await?;
     let token = config.open_token()?;
     let Replayed { vault, .. } = replay(&store, config.vault.as_str(), &journal_key, None).await?;
-    println!("{:<36} {:<10} {:<20} public key", "key", "curve", "belongs to");
+    println!(
+        "{:<36} {:<10} {:<20} public key",
+        "key", "curve", "belongs to"
+    );
     for report in token.list()? {
         let id = KeyId::from_bytes(*report.id.as_bytes());
         let owner = match vault.wallet_of_key(&id) {
@@ -34,7 +37,11 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
             None if id == journal_id => "journal".to_owned(),
             None => "nobody (orphan)".to_owned(),
         };
-        println!("{id:<36} {:<10} {owner:<20} {}", report.curve.to_string(), hex::encode(report.public.as_bytes()));
+        println!(
+            "{id:<36} {:<10} {owner:<20} {}",
+            report.curve.to_string(),
+            hex::encode(report.public.as_bytes())
+        );
     }
     check_keys(&token, &vault, &journal_id, &journal_key)
 }
@@ -46,7 +53,7 @@ pub(super) fn check_keys(
     journal_id: &KeyId,
     journal_key: &JournalKey,
 ) -> Result<(), Failure> {
-    let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::from(id.cka_id());
+    let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::new(id.cka_id());
     check_key(token, &hsm_id(journal_id), &journal_key.to_sec1())?;
     for slot in vault.wallets().values().flat_map(|wallet| &wallet.keys) {
         if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {

@@ -65,9 +65,10 @@ impl Arguments {
     /// The configuration, for commands that need an HSM's environment before anything else runs.
     pub(crate) fn hsm_config(&self) -> Option<Result<Config, Failure>> {
         match self.command {
-            Command::Init { .. } | Command::Serve { .. } | Command::Doctor | Command::Keys { .. } => {
-                Some(Config::load(&self.config).map_err(Failure::from))
-            }
+            Command::Init { .. }
+            | Command::Serve { .. }
+            | Command::Doctor
+            | Command::Keys { .. } => Some(Config::load(&self.config).map_err(Failure::from)),
             Command::Migrate | Command::Policy { .. } | Command::Journal { .. } => None,
         }
     }

@@ -26,18 +26,27 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let store = Store::open(&config.database.url).await?;
     let token = config.open_token()?;
     tracing::info!(token = %token.info().label, serial = %token.info().serial, "HSM token open");
-    let nodes: BTreeMap<_, _> =
-        config.nodes.iter().map(|node| Ok((node.network, Node::new(node)?))).collect::<Result<_, Failure>>()?;
+    let nodes: BTreeMap<_, _> = config
+        .nodes
+        .iter()
+        .map(|node| Ok((node.network, Node::new(node)?)))
+        .collect::<Result<_, Failure>>()?;
     for node in nodes.values() {
         // A node that is down is waited for; one on another chain is a mistake to be told at once.
         match node.check().await {
             Ok(()) => tracing::info!(network = %node.network(), "node checked"),
-            Err(e) if e.is_transient() => tracing::warn!(network = %node.network(), error = %e, "node not there yet"),
+            Err(e) if e.is_transient() => {
+                tracing::warn!(network = %node.network(), error = %e, "node not there yet")
+            }
             Err(e) => return Err(e.into()),
         }
     }
 
-    let (answers, bell, pulse) = (Answers::default(), Arc::new(Notify::new()), Arc::new(Pulse::default()));
+    let (answers, bell, pulse) = (
+        Answers::default(),
+        Arc::new(Notify::new()),
+        Arc::new(Pulse::default()),
+    );
     let parts = Parts {
         store: store.clone(),
         signer: Signer::new(token.clone(), Duration::from_millis(config.hsm.deadline_ms)),

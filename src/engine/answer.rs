@@ -4,7 +4,8 @@
 use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{
-    Command, Decide, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal, TransactionId, Vault,
+    Command, Decide, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal, TransactionId,
+    Vault,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -44,12 +45,23 @@ impl Reply {
 
     pub(super) fn into_outcome(self, inbox_id: String, vault: &Vault) -> Outcome {
         let made = match self {
-            Self::Withdrawal(status, id) => view::withdrawal(vault, &id).map(|view| Self::json(status, &view)),
-            Self::Export(status, id) => view::export(vault, &id).map(|view| Self::json(status, &view)),
+            Self::Withdrawal(status, id) => {
+                view::withdrawal(vault, &id).map(|view| Self::json(status, &view))
+            }
+            Self::Export(status, id) => {
+                view::export(vault, &id).map(|view| Self::json(status, &view))
+            }
             Self::Key(status, id) => view::key(vault, &id).map(|view| Self::json(status, &view)),
             Self::Wallets(status) => {
-                let wallets: Vec<_> = vault.wallets().keys().filter_map(|id| view::wallet(vault, id)).collect();
-                Some(Self::json(status, &serde_json::json!({ "wallets": wallets })))
+                let wallets: Vec<_> = vault
+                    .wallets()
+                    .keys()
+                    .filter_map(|id| view::wallet(vault, id))
+                    .collect();
+                Some(Self::json(
+                    status,
+                    &serde_json::json!({ "wallets": wallets }),
+                ))
             }
             other => Some(other),
         };
@@ -58,7 +70,11 @@ impl Reply {
             Some(Self::Problem(problem)) => (problem.status, problem_text(&problem)),
             _ => (500, problem_text(&Problem::internal())),
         };
-        Outcome { inbox_id, status, body }
+        Outcome {
+            inbox_id,
+            status,
+            body,
+        }
     }
 }
 
@@ -96,59 +112,140 @@ impl Engine {
 
     /// A repetition under the same idempotency key is answered with the withdrawal that it made the first time.
     fn repeated(&self, command: &Command) -> Option<Reply> {
-        let Command::RequestWithdrawal(asked) = command else { return None };
-        let withdrawal = self.vault.withdrawal_for_key(&asked.client, &asked.idempotency_key)?;
+        let Command::RequestWithdrawal(asked) = command else {
+            return None;
+        };
+        let withdrawal = self
+            .vault
+            .withdrawal_for_key(&asked.client, &asked.idempotency_key)?;
         let status = if withdrawal.id == asked.id { 201 } else { 200 };
         Some(Reply::Withdrawal(status, withdrawal.id.clone()))
     }
 
-    async fn command(&self, row: &InboxRow, heard: Heard, now: Timestamp) -> Result<Asked, Problem> {
-        let Heard { speaker, request, intent } = heard;
+    async fn command(
+        &self,
+        row: &InboxRow,
+        heard: Heard,
+        now: Timestamp,
+    ) -> Result<Asked, Problem> {
+        let Heard {
+            speaker,
+            request,
+            intent,
+        } = heard;
         let evidence = serde_json::to_value(&request).map_err(|_| Problem::internal())?;
         let by = speaker.to_string();
         Ok(match (speaker, intent) {
             (Speaker::Client(client), Intent::Withdraw(body)) => {
                 let key = request.idempotency_key.clone().ok_or_else(|| {
-                    Problem::new(400, "idempotency-key", "Idempotency key", "send an Idempotency-Key header")
+                    Problem::new(
+                        400,
+                        "idempotency-key",
+                        "Idempotency key",
+                        "send an Idempotency-Key header",
+                    )
                 })?;
                 let asked = withdrawal(row, client, body, key, &request, evidence)?;
                 let id = asked.id.clone();
-                Asked::Command(Command::RequestWithdrawal(Box::new(asked)), Reply::Withdrawal(201, id))
+                Asked::Command(
+                    Command::RequestWithdrawal(Box::new(asked)),
+                    Reply::Withdrawal(201, id),
+                )
             }
             (Speaker::Client(client), Intent::Simulate(body)) => {
-                let asked = withdrawal(row, client, body, "simulation".to_owned(), &request, evidence)?;
+                let asked = withdrawal(
+                    row,
+                    client,
+                    body,
+                    "simulation".to_owned(),
+                    &request,
+                    evidence,
+                )?;
                 Asked::Answered(self.simulate(&asked, now)?)
             }
             (Speaker::Client(client), Intent::Cancel(id)) => {
                 let reply = Reply::Withdrawal(200, id.clone());
-                Asked::Command(Command::CancelByClient { id, client, evidence }, reply)
+                Asked::Command(
+                    Command::CancelByClient {
+                        id,
+                        client,
+                        evidence,
+                    },
+                    reply,
+                )
             }
             (Speaker::Operator(operator), Intent::Decide(id, body)) => {
                 let (statement, signature) = (body.statement, body.signature);
-                let decide = Decide { operator, statement, signature, evidence };
-                Asked::Command(Command::Decide(Box::new(decide)), Reply::Withdrawal(200, id))
+                let decide = Decide {
+                    operator,
+                    statement,
+                    signature,
+                    evidence,
+                };
+                Asked::Command(
+                    Command::Decide(Box::new(decide)),
+                    Reply::Withdrawal(200, id),
+                )
             }
             (Speaker::Operator(operator), Intent::Freeze(body)) => {
                 let reason = body.reason.clone();
-                Asked::Command(Command::Freeze { scope: scope(body), reason, operator, evidence }, Reply::Wallets(200))
+                Asked::Command(
+                    Command::Freeze {
+                        scope: scope(body),
+                        reason,
+                        operator,
+                        evidence,
+                    },
+                    Reply::Wallets(200),
+                )
             }
             (Speaker::Operator(operator), Intent::Unfreeze(body)) => {
                 let seconds = request.parameters().map(|p| p.created).unwrap_or_default();
                 let signed_at = Timestamp::from_ms(seconds.saturating_mul(1_000));
                 let scope = scope(body);
-                Asked::Command(Command::Unfreeze { scope, operator, signed_at, evidence }, Reply::Wallets(200))
+                Asked::Command(
+                    Command::Unfreeze {
+                        scope,
+                        operator,
+                        signed_at,
+                        evidence,
+                    },
+                    Reply::Wallets(200),
+                )
             }
             (_, Intent::Address(wallet)) => {
                 let mut id = [0; 16];
-                getrandom::fill(&mut id).map_err(|_| Problem::unavailable("the system gives no randomness"))?;
+                getrandom::fill(&mut id)
+                    .map_err(|_| Problem::unavailable("the system gives no randomness"))?;
                 let key = KeyId::from_bytes(id);
                 let reply = Reply::Key(202, key.clone());
-                Asked::Command(Command::RequestAddress { wallet, key, by, evidence }, reply)
+                Asked::Command(
+                    Command::RequestAddress {
+                        wallet,
+                        key,
+                        by,
+                        evidence,
+                    },
+                    reply,
+                )
             }
             (_, Intent::Export(body)) => {
                 let id = ExportId::from_bytes(id_bytes(row)?);
-                let (wallet, withdrawals, reply) = (body.wallet, body.withdrawals, Reply::Export(202, id.clone()));
-                Asked::Command(Command::ExportCold { id, wallet, withdrawals, by, evidence }, reply)
+                let (wallet, withdrawals, reply) = (
+                    body.wallet,
+                    body.withdrawals,
+                    Reply::Export(202, id.clone()),
+                );
+                Asked::Command(
+                    Command::ExportCold {
+                        id,
+                        wallet,
+                        withdrawals,
+                        by,
+                        evidence,
+                    },
+                    reply,
+                )
             }
             (_, Intent::Import) => self.import(&request.body, by, evidence).await?,
             (_, Intent::Limits) => Asked::Answered(self.limits(now)),
@@ -170,13 +267,30 @@ impl Engine {
     }
 
     fn limits(&self, now: Timestamp) -> Reply {
-        let limits: Vec<LimitView> = self.vault.limit_usage(now).iter().map(LimitView::from).collect();
-        Reply::json(200, &serde_json::json!({ "limits": limits, "policy": self.vault.policy().hash() }))
+        let limits: Vec<LimitView> = self
+            .vault
+            .limit_usage(now)
+            .iter()
+            .map(LimitView::from)
+            .collect();
+        Reply::json(
+            200,
+            &serde_json::json!({ "limits": limits, "policy": self.vault.policy().hash() }),
+        )
     }
 
-    async fn import(&self, tar: &[u8], by: String, evidence: serde_json::Value) -> Result<Asked, Problem> {
+    async fn import(
+        &self,
+        tar: &[u8],
+        by: String,
+        evidence: serde_json::Value,
+    ) -> Result<Asked, Problem> {
         let export = cold::export_of(tar)?;
-        let entry = self.vault.exports().get(&export).ok_or_else(|| Rejection::UnknownExport(export.clone()))?;
+        let entry = self
+            .vault
+            .exports()
+            .get(&export)
+            .ok_or_else(|| Rejection::UnknownExport(export.clone()))?;
         let stored = self
             .parts
             .store
@@ -191,7 +305,15 @@ impl Engine {
             .collect();
         let signed = cold::assemble_import(entry, &stored, tar, &plans)?;
         let reply = Reply::Export(200, export.clone());
-        Ok(Asked::Command(Command::ImportCold { export, signed, by, evidence }, reply))
+        Ok(Asked::Command(
+            Command::ImportCold {
+                export,
+                signed,
+                by,
+                evidence,
+            },
+            reply,
+        ))
     }
 }
 
@@ -201,12 +323,16 @@ enum Asked {
 }
 
 fn hear(vault: &Vault, row: &InboxRow) -> Result<Heard, Problem> {
-    let request: SignedRequest =
-        serde_json::from_str(&row.request).map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
+    let request: SignedRequest = serde_json::from_str(&row.request)
+        .map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
     let directory = Directory::from(vault);
     let (speaker, _) = directory.authenticate(&request, |key| request.verify_stored(key))?;
     let intent = Intent::read(&request)?;
-    Ok(Heard { speaker, request, intent })
+    Ok(Heard {
+        speaker,
+        request,
+        intent,
+    })
 }
 
 fn withdrawal(
@@ -235,7 +361,8 @@ fn withdrawal(
 /// Ids come from the inbox row's own, so that answering it again after a crash makes the same.
 fn id_bytes(row: &InboxRow) -> Result<[u8; 16], Problem> {
     let mut bytes = [0; 16];
-    hex::decode_to_slice(&row.id, &mut bytes).map_err(|_| Problem::malformed("the inbox row's id"))?;
+    hex::decode_to_slice(&row.id, &mut bytes)
+        .map_err(|_| Problem::malformed("the inbox row's id"))?;
     Ok(bytes)
 }
 

@@ -47,7 +47,11 @@ impl Draft {
 
 impl Engine {
     /// Decides and commits one batch.
-    pub(super) async fn step(&mut self, inbox: Vec<InboxRow>, results: Vec<Command>) -> Result<usize, BatchError> {
+    pub(super) async fn step(
+        &mut self,
+        inbox: Vec<InboxRow>,
+        results: Vec<Command>,
+    ) -> Result<usize, BatchError> {
         let now = self.now();
         let mut draft = Draft::default();
         for command in results {
@@ -72,7 +76,10 @@ impl Engine {
 
     /// Never before the last event: a clock that was set back must not reorder time.
     fn now(&self) -> Timestamp {
-        self.parts.clock.now().max(Timestamp::from_ms(self.head.at_ms))
+        self.parts
+            .clock
+            .now()
+            .max(Timestamp::from_ms(self.head.at_ms))
     }
 
     /// Decides on one command and folds its events in. The outer error is a fault; the inner one a refusal.
@@ -96,10 +103,17 @@ impl Engine {
     fn record(&mut self, event: Event, at: Timestamp, draft: &mut Draft) -> Result<(), BatchError> {
         let prev_hash = draft.rows.last().map_or(self.head.hash, |row| row.hash);
         let seq = self.vault.seq().saturating_add(1);
-        let entry =
-            Entry { vault: self.vault.id().as_str(), seq, at_ms: at.as_ms(), kind: event.kind(), prev_hash };
+        let entry = Entry {
+            vault: self.vault.id().as_str(),
+            seq,
+            at_ms: at.as_ms(),
+            kind: event.kind(),
+            prev_hash,
+        };
         draft.rows.push(entry.seal(&event)?);
-        draft.touched.extend(self.vault.apply(&Recorded { seq, at, event })?);
+        draft
+            .touched
+            .extend(self.vault.apply(&Recorded { seq, at, event })?);
         Ok(())
     }
 
@@ -107,8 +121,11 @@ impl Engine {
         if draft.rows.is_empty() && draft.replies.is_empty() {
             return Ok(0);
         }
-        let outcomes: Vec<Outcome> =
-            draft.replies.into_iter().map(|(id, reply)| reply.into_outcome(id, &self.vault)).collect();
+        let outcomes: Vec<Outcome> = draft
+            .replies
+            .into_iter()
+            .map(|(id, reply)| reply.into_outcome(id, &self.vault))
+            .collect();
         let head = match draft.rows.last() {
             Some(last) => self.sign_head(last).await?,
             None => self.head.clone(),
@@ -122,11 +139,16 @@ impl Engine {
             head,
             outcomes,
         };
-        kinds.iter().for_each(|kind| failpoint::pass_for("committing", kind));
+        kinds
+            .iter()
+            .for_each(|kind| failpoint::pass_for("committing", kind));
         self.parts.store.commit(&batch).await?;
-        kinds.iter().for_each(|kind| failpoint::pass_for("committed", kind));
+        kinds
+            .iter()
+            .for_each(|kind| failpoint::pass_for("committed", kind));
         let events = batch.rows.len();
-        metrics::counter!("custodyd_journal_events_total").increment(u64::try_from(events).unwrap_or(u64::MAX));
+        metrics::counter!("custodyd_journal_events_total")
+            .increment(u64::try_from(events).unwrap_or(u64::MAX));
         metrics::counter!("custodyd_commits_total").increment(1);
         self.head = batch.head;
         self.anchored.send_replace(self.head.clone());
@@ -137,7 +159,17 @@ impl Engine {
 
     async fn sign_head(&self, last: &JournalRow) -> Result<HeadRow, BatchError> {
         let digest = head_digest(&last.vault, last.seq, last.at_ms, &last.hash)?;
-        let signature = self.parts.signer.sign_journal(&self.vault.journal_key().key, digest).await?;
-        Ok(HeadRow::from_hsm(&last.vault, last.seq, last.at_ms, last.hash, &signature)?)
+        let signature = self
+            .parts
+            .signer
+            .sign_journal(&self.vault.journal_key().key, digest)
+            .await?;
+        Ok(HeadRow::from_hsm(
+            &last.vault,
+            last.seq,
+            last.at_ms,
+            last.hash,
+            &signature,
+        )?)
     }
 }

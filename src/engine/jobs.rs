@@ -45,15 +45,22 @@ impl Jobs {
             self.waiting.remove(job);
         } else {
             let until = now.checked_add_ms(pause_ms).unwrap_or(now);
-            self.waiting.insert(job.clone(), Wait { until, failures: 0 });
+            self.waiting
+                .insert(job.clone(), Wait { until, failures: 0 });
         }
     }
 
     /// A job failed; it may come again later each time.
     pub(super) fn failed(&mut self, job: &Job, now: Timestamp) {
         self.running.remove(job);
-        let failures = self.waiting.get(job).map_or(0, |wait| wait.failures).saturating_add(1);
-        let wait = FIRST_WAIT_MS.saturating_mul(1_u64 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT_MS);
+        let failures = self
+            .waiting
+            .get(job)
+            .map_or(0, |wait| wait.failures)
+            .saturating_add(1);
+        let wait = FIRST_WAIT_MS
+            .saturating_mul(1_u64 << failures.min(10).saturating_sub(1))
+            .min(LONGEST_WAIT_MS);
         let until = now.checked_add_ms(wait).unwrap_or(now);
         self.waiting.insert(job.clone(), Wait { until, failures });
     }

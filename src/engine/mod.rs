@@ -67,12 +67,19 @@ pub struct Pulse {
 impl Pulse {
     /// Confirmations of a transaction (`tx_…`) that is not final yet, as last observed.
     pub fn confirmations(&self, transaction: &str) -> Option<u32> {
-        self.depths.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(transaction).copied()
+        self.depths
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(transaction)
+            .copied()
     }
 
     /// What doesn't work at the moment, by part: `hsm`, `database`, a network.
     pub fn trouble(&self) -> BTreeMap<String, String> {
-        self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.trouble
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether the engine has replayed its journal and takes requests.
@@ -81,11 +88,15 @@ impl Pulse {
     }
 
     pub(crate) fn set_running(&self, running: bool) {
-        self.running.store(running, std::sync::atomic::Ordering::Release);
+        self.running
+            .store(running, std::sync::atomic::Ordering::Release);
     }
 
     pub(crate) fn note_depth(&self, transaction: String, depth: Option<u32>) {
-        let mut depths = self.depths.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut depths = self
+            .depths
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         match depth {
             Some(depth) => drop(depths.insert(transaction, depth)),
             None => drop(depths.remove(&transaction)),
@@ -93,7 +104,10 @@ impl Pulse {
     }
 
     pub(crate) fn note_trouble(&self, part: &str, what: Option<String>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut trouble = self
+            .trouble
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         match what {
             Some(what) => {
                 let before = trouble.insert(part.to_owned(), what.clone());
@@ -129,11 +143,20 @@ impl Engine {
     /// The journal doesn't stand, is behind the anchor, or is not there.
     pub async fn open(parts: Parts, vault: &str) -> Result<Self, ReplayError> {
         let anchor = Anchor::at(parts.anchor.clone());
-        let Replayed { vault, head } = replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
+        let Replayed { vault, head } =
+            replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
         let (report, done) = mpsc::channel(4_096);
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
-        Ok(Self { parts, vault, head, jobs: jobs::Jobs::default(), done, report, anchored })
+        Ok(Self {
+            parts,
+            vault,
+            head,
+            jobs: jobs::Jobs::default(),
+            done,
+            report,
+            anchored,
+        })
     }
 
     /// The vault as it is.

@@ -81,28 +81,48 @@ pub(super) fn broadcasts(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
     let mut sends: BTreeMap<Network, Vec<(u64, TransactionId, RawTransaction)>> = BTreeMap::new();
     let mut watches: BTreeMap<Network, Vec<Watched>> = BTreeMap::new();
     for job in jobs {
-        let Job::Effect(Effect::Broadcast(id) | Effect::Watch(id)) = job else { continue };
-        let Some(transaction) = vault.transactions().get(id) else { continue };
-        let Some(raw) = transaction.raw.clone() else { continue };
+        let Job::Effect(Effect::Broadcast(id) | Effect::Watch(id)) = job else {
+            continue;
+        };
+        let Some(transaction) = vault.transactions().get(id) else {
+            continue;
+        };
+        let Some(raw) = transaction.raw.clone() else {
+            continue;
+        };
         let network = transaction.plan.network();
         if matches!(job, Job::Effect(Effect::Broadcast(_))) {
             // In order of nonce: a node may refuse what leaves a gap.
             let order = transaction.plan.effects().nonce.unwrap_or_default();
-            sends.entry(network).or_default().push((order, id.clone(), raw));
+            sends
+                .entry(network)
+                .or_default()
+                .push((order, id.clone(), raw));
         } else {
             let effects = transaction.plan.effects();
             let account = effects.account.zip(effects.nonce);
-            watches.entry(network).or_default().push(Watched { id: id.clone(), raw, inputs: effects.inputs, account });
+            watches.entry(network).or_default().push(Watched {
+                id: id.clone(),
+                raw,
+                inputs: effects.inputs,
+                account,
+            });
         }
     }
     let mut groups = Vec::new();
     for (network, mut list) in sends {
         list.sort_by_key(|(order, ..)| *order);
         let list: Vec<_> = list.into_iter().map(|(_, id, raw)| (id, raw)).collect();
-        groups.extend(list.chunks(GROUP).map(|chunk| Group::Broadcast(network, chunk.to_vec())));
+        groups.extend(
+            list.chunks(GROUP)
+                .map(|chunk| Group::Broadcast(network, chunk.to_vec())),
+        );
     }
     for (network, list) in watches {
-        groups.extend(list.chunks(GROUP).map(|chunk| Group::Watch(network, chunk.to_vec())));
+        groups.extend(
+            list.chunks(GROUP)
+                .map(|chunk| Group::Watch(network, chunk.to_vec())),
+        );
     }
     groups
 }
@@ -115,7 +135,11 @@ pub(super) fn observations(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
             Job::Effect(_) => None,
         })
         .map(|wallet| {
-            let keys = wallet.keys.iter().filter_map(|slot| slot.public_key).collect();
+            let keys = wallet
+                .keys
+                .iter()
+                .filter_map(|slot| slot.public_key)
+                .collect();
             Group::Observe(wallet.network, wallet.id.clone(), keys)
         })
         .collect()
@@ -135,34 +159,71 @@ impl Engine {
                 let id = id.clone();
                 tokio::spawn(async move {
                     failpoint::pass("before-signing");
-                    let signed = parts.signer.sign_plan(&plan, |public| keys.get(public).cloned()).await;
+                    let signed = parts
+                        .signer
+                        .sign_plan(&plan, |public| keys.get(public).cloned())
+                        .await;
                     let result = signed
-                        .map(|(raw, signatures)| vec![Command::Signed { transaction: id, raw, signatures }])
+                        .map(|(raw, signatures)| {
+                            vec![Command::Signed {
+                                transaction: id,
+                                raw,
+                                signatures,
+                            }]
+                        })
                         .map_err(EffectError::from);
-                    let _ = report.send(Done { job, part: "hsm".to_owned(), result }).await;
+                    let _ = report
+                        .send(Done {
+                            job,
+                            part: "hsm".to_owned(),
+                            result,
+                        })
+                        .await;
                 });
             }
             Effect::MakeKey(key) => {
-                let label = self.vault.wallet_of_key(key).map(ToString::to_string).unwrap_or_default();
+                let label = self
+                    .vault
+                    .wallet_of_key(key)
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 let key = key.clone();
                 tokio::task::spawn_blocking(move || {
                     let result = make_key(&parts, &key, &label).map(|command| vec![command]);
-                    let _ = report.blocking_send(Done { job, part: "hsm".to_owned(), result });
+                    let _ = report.blocking_send(Done {
+                        job,
+                        part: "hsm".to_owned(),
+                        result,
+                    });
                 });
             }
             Effect::QuoteFee(network) => {
                 let network = *network;
                 tokio::spawn(async move {
                     let result = quote(&parts, network).await.map(|command| vec![command]);
-                    let _ = report.send(Done { job, part: network.to_string(), result }).await;
+                    let _ = report
+                        .send(Done {
+                            job,
+                            part: network.to_string(),
+                            result,
+                        })
+                        .await;
                 });
             }
             Effect::BuildExport(id) => {
                 let contents = Contents::of(&self.vault, id);
                 let (id, key) = (id.clone(), self.vault.journal_key().key.clone());
                 tokio::spawn(async move {
-                    let result = build_export(&parts, &id, &key, contents).await.map(|command| vec![command]);
-                    let _ = report.send(Done { job, part: "cold".to_owned(), result }).await;
+                    let result = build_export(&parts, &id, &key, contents)
+                        .await
+                        .map(|command| vec![command]);
+                    let _ = report
+                        .send(Done {
+                            job,
+                            part: "cold".to_owned(),
+                            result,
+                        })
+                        .await;
                 });
             }
             Effect::Broadcast(_) | Effect::Watch(_) => {}
@@ -171,9 +232,17 @@ impl Engine {
 
     /// A plan and the HSM's keys for it, only if it may be signed now.
     fn signing_material(&self, id: &TransactionId) -> Option<(Plan, BTreeMap<PublicKey, KeyId>)> {
-        let transaction = self.vault.transactions().get(id).filter(|_| self.vault.may_sign(id))?;
+        let transaction = self
+            .vault
+            .transactions()
+            .get(id)
+            .filter(|_| self.vault.may_sign(id))?;
         let wallet = self.vault.wallets().get(&transaction.wallet)?;
-        let keys = wallet.keys.iter().filter_map(|slot| Some((slot.public_key?, slot.id.clone()?))).collect();
+        let keys = wallet
+            .keys
+            .iter()
+            .filter_map(|slot| Some((slot.public_key?, slot.id.clone()?)))
+            .collect();
         Some((transaction.plan.clone(), keys))
     }
 
@@ -187,7 +256,11 @@ impl Engine {
                 Group::Watch(network, list) => watch(&parts, network, list).await,
                 Group::Observe(network, wallet, keys) => {
                     let result = observe(&parts, network, &wallet, &keys).await;
-                    vec![Done { job: Job::Observe(wallet), part: network.to_string(), result }]
+                    vec![Done {
+                        job: Job::Observe(wallet),
+                        part: network.to_string(),
+                        result,
+                    }]
                 }
             };
             for each in done {
@@ -198,15 +271,25 @@ impl Engine {
 }
 
 fn make_key(parts: &Parts, key: &KeyId, label: &str) -> Result<Command, EffectError> {
-    let id = custodyd_hsm::KeyId::from(key.cka_id());
-    let point = parts.signer.token().generate(&id, label, Curve::Secp256k1)?;
+    let id = custodyd_hsm::KeyId::new(key.cka_id());
+    let point = parts
+        .signer
+        .token()
+        .generate(&id, label, Curve::Secp256k1)?;
     failpoint::pass("key-generated");
-    let public_key = PublicKey::from_sec1(point.as_bytes()).map_err(|e| EffectError::Key(e.to_string()))?;
-    Ok(Command::KeyMade { key: key.clone(), public_key })
+    let public_key =
+        PublicKey::from_sec1(point.as_bytes()).map_err(|e| EffectError::Key(e.to_string()))?;
+    Ok(Command::KeyMade {
+        key: key.clone(),
+        public_key,
+    })
 }
 
 fn node(parts: &Parts, network: Network) -> Result<&Node, EffectError> {
-    parts.nodes.get(&network).ok_or(EffectError::NoNode(network))
+    parts
+        .nodes
+        .get(&network)
+        .ok_or(EffectError::NoNode(network))
 }
 
 async fn quote(parts: &Parts, network: Network) -> Result<Command, EffectError> {
@@ -220,16 +303,28 @@ async fn observe(
     wallet: &WalletId,
     keys: &[PublicKey],
 ) -> Result<Vec<Command>, EffectError> {
-    let Some(first) = keys.first() else { return Ok(Vec::new()) };
+    let Some(first) = keys.first() else {
+        return Ok(Vec::new());
+    };
     let wallet = wallet.clone();
     let command = match node(parts, network)? {
         Node::Core(node) => {
             node.watch(keys, KeyBirth::At(0)).await?;
-            Command::ObserveCoins { wallet, coins: node.coins(keys).await? }
+            Command::ObserveCoins {
+                wallet,
+                coins: node.coins(keys).await?,
+            }
         }
         Node::Ethereum(node) => {
-            let view = node.account(&Address::from_public_key(network, first)).await?;
-            Command::ObserveAccount { wallet, balance: view.balance, nonce: view.nonce, height: view.height }
+            let view = node
+                .account(&Address::from_public_key(network, first))
+                .await?;
+            Command::ObserveAccount {
+                wallet,
+                balance: view.balance,
+                nonce: view.nonce,
+                height: view.height,
+            }
         }
     };
     Ok(vec![command])
@@ -244,26 +339,49 @@ async fn build_export(
     let contents = contents?;
     let vault = contents.vault().to_owned();
     let unsigned = contents.build(&parts.nodes).await?;
-    let signature = parts.signer.sign_journal(journal_key, unsigned.digest()).await?;
-    let bundle = unsigned.signed(signature).map_err(|e| EffectError::Bundle(e.to_string()))?;
+    let signature = parts
+        .signer
+        .sign_journal(journal_key, unsigned.digest())
+        .await?;
+    let bundle = unsigned
+        .signed(signature)
+        .map_err(|e| EffectError::Bundle(e.to_string()))?;
     failpoint::pass("bundle-signed");
-    parts.store.put_bundle(&vault, id.as_str(), &bundle.to_tar()).await?;
-    Ok(Command::ExportBuilt { export: id.clone(), manifest_sha256: cold::manifest_sha256(&bundle) })
+    parts
+        .store
+        .put_bundle(&vault, id.as_str(), &bundle.to_tar())
+        .await?;
+    Ok(Command::ExportBuilt {
+        export: id.clone(),
+        manifest_sha256: cold::manifest_sha256(&bundle),
+    })
 }
 
-async fn broadcast(parts: &Parts, network: Network, list: Vec<(TransactionId, RawTransaction)>) -> Vec<Done> {
+async fn broadcast(
+    parts: &Parts,
+    network: Network,
+    list: Vec<(TransactionId, RawTransaction)>,
+) -> Vec<Done> {
     failpoint::pass("before-broadcast");
     let raws: Vec<&RawTransaction> = list.iter().map(|(_, raw)| raw).collect();
     let results: Vec<Result<(), EffectError>> = match node(parts, network) {
         Err(e) => vec![Err(e)],
         Ok(Node::Ethereum(node)) => match node.broadcast_many(&raws).await {
-            Ok(results) => results.into_iter().map(|r| r.map(drop).map_err(EffectError::from)).collect(),
+            Ok(results) => results
+                .into_iter()
+                .map(|r| r.map(drop).map_err(EffectError::from))
+                .collect(),
             Err(e) => vec![Err(e.into())],
         },
         Ok(node) => {
             let mut results = Vec::with_capacity(raws.len());
             for raw in raws {
-                results.push(node.broadcast(raw).await.map(drop).map_err(EffectError::from));
+                results.push(
+                    node.broadcast(raw)
+                        .await
+                        .map(drop)
+                        .map_err(EffectError::from),
+                );
             }
             results
         }
@@ -273,11 +391,21 @@ async fn broadcast(parts: &Parts, network: Network, list: Vec<(TransactionId, Ra
     let mut last = String::new();
     list.into_iter()
         .map(|(transaction, _)| {
-            let result = results.next().unwrap_or_else(|| Err(EffectError::Together(last.clone())));
-            last = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            let result = results
+                .next()
+                .unwrap_or_else(|| Err(EffectError::Together(last.clone())));
+            last = result
+                .as_ref()
+                .err()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let job = Job::Effect(Effect::Broadcast(transaction.clone()));
             let result = settle_broadcast(transaction, result);
-            Done { job, part: network.to_string(), result }
+            Done {
+                job,
+                part: network.to_string(),
+                result,
+            }
         })
         .collect()
 }
@@ -288,7 +416,9 @@ fn settle_broadcast(
     result: Result<(), EffectError>,
 ) -> Result<Vec<Command>, EffectError> {
     match result {
-        Ok(()) | Err(EffectError::Node(NodeError::Spent { .. })) => Ok(vec![Command::Broadcast { transaction }]),
+        Ok(()) | Err(EffectError::Node(NodeError::Spent { .. })) => {
+            Ok(vec![Command::Broadcast { transaction }])
+        }
         Err(e) => Err(e),
     }
 }
@@ -307,13 +437,22 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
             let mut lost = Vec::new();
             for (watched, position) in list.iter().zip(positions) {
                 if let ChainPosition::Included { confirmations, .. } = position {
-                    parts.pulse.note_depth(watched.id.to_string(), Some(confirmations));
+                    parts
+                        .pulse
+                        .note_depth(watched.id.to_string(), Some(confirmations));
                 }
                 if position == ChainPosition::Unknown {
                     lost.push(watched.raw.clone());
                 }
-                let command = Command::ObserveTransaction { transaction: watched.id.clone(), position };
-                done.push(Done { job: job(&watched.id), part: part.clone(), result: Ok(vec![command]) });
+                let command = Command::ObserveTransaction {
+                    transaction: watched.id.clone(),
+                    position,
+                };
+                done.push(Done {
+                    job: job(&watched.id),
+                    part: part.clone(),
+                    result: Ok(vec![command]),
+                });
             }
             resend(parts, network, &lost).await;
             done
@@ -323,7 +462,11 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
             list.iter()
                 .map(|watched| {
                     let result = Err(EffectError::Together(error.clone()));
-                    Done { job: job(&watched.id), part: part.clone(), result }
+                    Done {
+                        job: job(&watched.id),
+                        part: part.clone(),
+                        result,
+                    }
                 })
                 .collect()
         }
@@ -332,7 +475,9 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
 
 /// What the node doesn't know (any more) goes out again: the stored bytes, never others.
 async fn resend(parts: &Parts, network: Network, lost: &[RawTransaction]) {
-    let Ok(node) = node(parts, network) else { return };
+    let Ok(node) = node(parts, network) else {
+        return;
+    };
     for raw in lost {
         if let Err(error) = node.broadcast(raw).await {
             tracing::debug!(txid = raw.txid(), %error, "not taken again");
@@ -341,15 +486,29 @@ async fn resend(parts: &Parts, network: Network, lost: &[RawTransaction]) {
 }
 
 async fn watch_core(node: &CoreNode, list: &[Watched]) -> Result<Vec<ChainPosition>, EffectError> {
-    let watched: Vec<_> =
-        list.iter().map(|w| BitcoinWatch { transaction: &w.raw, inputs: &w.inputs }).collect();
+    let watched: Vec<_> = list
+        .iter()
+        .map(|w| BitcoinWatch {
+            transaction: &w.raw,
+            inputs: &w.inputs,
+        })
+        .collect();
     Ok(node.positions(&watched).await?)
 }
 
-async fn watch_ethereum(node: &EthereumNode, list: &[Watched]) -> Result<Vec<ChainPosition>, EffectError> {
+async fn watch_ethereum(
+    node: &EthereumNode,
+    list: &[Watched],
+) -> Result<Vec<ChainPosition>, EffectError> {
     let watched: Vec<_> = list
         .iter()
-        .filter_map(|w| w.account.as_ref().map(|(from, nonce)| EvmWatch { transaction: &w.raw, from, nonce: *nonce }))
+        .filter_map(|w| {
+            w.account.as_ref().map(|(from, nonce)| EvmWatch {
+                transaction: &w.raw,
+                from,
+                nonce: *nonce,
+            })
+        })
         .collect();
     Ok(node.positions(&watched).await?)
 }

@@ -15,8 +15,14 @@ use crate::{
 ///
 /// # Errors
 /// A document that has no canonical form: a fault of the program.
-pub fn projections(vault: &Vault, touched: &BTreeSet<Touch>) -> Result<Vec<Projection>, CanonicalError> {
-    touched.iter().filter_map(|touch| projection(vault, touch).transpose()).collect()
+pub fn projections(
+    vault: &Vault,
+    touched: &BTreeSet<Touch>,
+) -> Result<Vec<Projection>, CanonicalError> {
+    touched
+        .iter()
+        .filter_map(|touch| projection(vault, touch).transpose())
+        .collect()
 }
 
 /// Every row that the state calls for: what the projections must be if they match the journal.
@@ -29,7 +35,14 @@ pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, CanonicalError> {
     touched.extend(vault.withdrawals().keys().cloned().map(Touch::Withdrawal));
     touched.extend(vault.transactions().keys().cloned().map(Touch::Transaction));
     touched.extend(vault.exports().keys().cloned().map(Touch::Export));
-    touched.extend(vault.wallets().values().flat_map(|w| &w.keys).filter_map(|k| k.id.clone()).map(Touch::Key));
+    touched.extend(
+        vault
+            .wallets()
+            .values()
+            .flat_map(|w| &w.keys)
+            .filter_map(|k| k.id.clone())
+            .map(Touch::Key),
+    );
     touched.extend(vault.reservations());
     projections(vault, &touched)
 }
@@ -85,17 +98,21 @@ fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, Canoni
             }),
             None => None,
         },
-        Touch::ReserveOutpoint(network, outpoint, transaction) => Some(Projection::ReserveOutpoint {
-            network: network.to_string(),
-            outpoint: outpoint.to_string(),
-            transaction: transaction.to_string(),
-        }),
-        Touch::ReserveNonce(network, account, nonce, transaction) => Some(Projection::ReserveNonce {
-            network: network.to_string(),
-            account: account.as_str().to_owned(),
-            nonce: *nonce,
-            transaction: transaction.to_string(),
-        }),
+        Touch::ReserveOutpoint(network, outpoint, transaction) => {
+            Some(Projection::ReserveOutpoint {
+                network: network.to_string(),
+                outpoint: outpoint.to_string(),
+                transaction: transaction.to_string(),
+            })
+        }
+        Touch::ReserveNonce(network, account, nonce, transaction) => {
+            Some(Projection::ReserveNonce {
+                network: network.to_string(),
+                account: account.as_str().to_owned(),
+                nonce: *nonce,
+                transaction: transaction.to_string(),
+            })
+        }
     })
 }
 

@@ -61,11 +61,22 @@ pub struct Replayed {
 /// It is not an event, or another one than the row's `kind` says.
 pub fn read_event(row: &JournalRow) -> Result<Recorded, ReplayError> {
     let event: Event =
-        serde_json::from_str(&row.event).map_err(|source| ReplayError::Unreadable { seq: row.seq, source })?;
+        serde_json::from_str(&row.event).map_err(|source| ReplayError::Unreadable {
+            seq: row.seq,
+            source,
+        })?;
     if event.kind() != row.kind {
-        return Err(ReplayError::Kind { seq: row.seq, kind: row.kind.clone(), event: event.kind() });
+        return Err(ReplayError::Kind {
+            seq: row.seq,
+            kind: row.kind.clone(),
+            event: event.kind(),
+        });
     }
-    Ok(Recorded { seq: row.seq, at: Timestamp::from_ms(row.at_ms), event })
+    Ok(Recorded {
+        seq: row.seq,
+        at: Timestamp::from_ms(row.at_ms),
+        event,
+    })
 }
 
 /// Replays a vault's journal from its first row, verifying chain and heads against the pinned key.
@@ -80,7 +91,11 @@ pub async fn replay(
 ) -> Result<Replayed, ReplayError> {
     let mut state: Option<Vault> = None;
     let mut fault = None;
-    let anchored = anchor.map(Anchor::read).transpose()?.flatten().map(|head| head.seq);
+    let anchored = anchor
+        .map(Anchor::read)
+        .transpose()?
+        .flatten()
+        .map(|head| head.seq);
     let mut hash_at_anchor = None;
     store
         .verify_journal(vault, key, Tip::START, |row| {

@@ -56,13 +56,20 @@ impl Engine {
 
     /// One turn: a batch from inbox and results. A failure costs the memory, never the journal.
     async fn turn(&mut self, results: Vec<Command>) -> Result<(), ReplayError> {
-        let inbox = match self.parts.store.inbox_pending(self.vault.id().as_str(), BATCH).await {
+        let inbox = match self
+            .parts
+            .store
+            .inbox_pending(self.vault.id().as_str(), BATCH)
+            .await
+        {
             Ok(rows) => {
                 self.parts.pulse.note_trouble("database", None);
                 rows
             }
             Err(e) => {
-                self.parts.pulse.note_trouble("database", Some(e.to_string()));
+                self.parts
+                    .pulse
+                    .note_trouble("database", Some(e.to_string()));
                 Vec::new()
             }
         };
@@ -88,20 +95,34 @@ impl Engine {
         self.parts.pulse.note_trouble(part, Some(error.to_string()));
         tracing::error!(%error, "a batch was not committed; going back to the journal");
         metrics::counter!("custodyd_batches_failed_total").increment(1);
-        if !matches!(error, BatchError::Commit(CommitError::Conflict { .. } | CommitError::Unknown(_))) {
+        if !matches!(
+            error,
+            BatchError::Commit(CommitError::Conflict { .. } | CommitError::Unknown(_))
+        ) {
             tokio::time::sleep(SETBACK).await;
         }
         loop {
             let anchor = crate::journal::Anchor::at(self.parts.anchor.clone());
             let vault = self.vault.id().to_string();
-            match replay(&self.parts.store, &vault, &self.parts.journal_key, Some(&anchor)).await {
+            match replay(
+                &self.parts.store,
+                &vault,
+                &self.parts.journal_key,
+                Some(&anchor),
+            )
+            .await
+            {
                 Ok(Replayed { vault, head }) => {
                     (self.vault, self.head) = (vault, head);
                     self.parts.bell.notify_one();
                     return Ok(());
                 }
-                Err(ReplayError::Store(e) | ReplayError::Audit(crate::store::AuditError::Store(e))) => {
-                    self.parts.pulse.note_trouble("database", Some(e.to_string()));
+                Err(
+                    ReplayError::Store(e) | ReplayError::Audit(crate::store::AuditError::Store(e)),
+                ) => {
+                    self.parts
+                        .pulse
+                        .note_trouble("database", Some(e.to_string()));
                     tokio::time::sleep(SETBACK).await;
                 }
                 Err(fatal) => return Err(fatal),
@@ -127,7 +148,9 @@ impl Engine {
                     commands.extend(found);
                 }
                 Err(error) => {
-                    self.parts.pulse.note_trouble(&part, Some(error.to_string()));
+                    self.parts
+                        .pulse
+                        .note_trouble(&part, Some(error.to_string()));
                     metrics::counter!("custodyd_effects_failed_total", "part" => part).increment(1);
                     self.jobs.failed(&job, now);
                 }
@@ -139,7 +162,12 @@ impl Engine {
     /// Derives everything outstanding from the state, and begins what may begin.
     fn sweep(&mut self) {
         let now = self.parts.clock.now();
-        let mut wanted: BTreeSet<Job> = self.vault.pending_effects(now).into_iter().map(Job::Effect).collect();
+        let mut wanted: BTreeSet<Job> = self
+            .vault
+            .pending_effects(now)
+            .into_iter()
+            .map(Job::Effect)
+            .collect();
         wanted.extend(self.vault.wallets().keys().cloned().map(Job::Observe));
         self.jobs.retain(&wanted);
         self.begin(wanted.into_iter().collect(), now);
@@ -153,7 +181,9 @@ impl Engine {
             let effect = match touch {
                 Touch::Transaction(id) => self.vault.effect_of(id),
                 Touch::Export(id) => self.vault.export_effect(id),
-                Touch::Key(id) => Some(Effect::MakeKey(id.clone())).filter(|_| self.vault.wants_key(id)),
+                Touch::Key(id) => {
+                    Some(Effect::MakeKey(id.clone())).filter(|_| self.vault.wants_key(id))
+                }
                 _ => None,
             };
             wanted.extend(effect.map(Job::Effect));
@@ -168,14 +198,23 @@ impl Engine {
     }
 
     fn begin(&mut self, wanted: Vec<Job>, now: Timestamp) {
-        let due: Vec<Job> = wanted.into_iter().filter(|job| self.jobs.start(job, now)).collect();
+        let due: Vec<Job> = wanted
+            .into_iter()
+            .filter(|job| self.jobs.start(job, now))
+            .collect();
         let (grouped, single) = due.into_iter().partition::<Vec<_>, _>(|job| {
-            matches!(job, Job::Effect(Effect::Broadcast(_) | Effect::Watch(_)) | Job::Observe(_))
+            matches!(
+                job,
+                Job::Effect(Effect::Broadcast(_) | Effect::Watch(_)) | Job::Observe(_)
+            )
         });
         for job in single {
             self.perform(job);
         }
-        for group in broadcasts(&self.vault, &grouped).into_iter().chain(observations(&self.vault, &grouped)) {
+        for group in broadcasts(&self.vault, &grouped)
+            .into_iter()
+            .chain(observations(&self.vault, &grouped))
+        {
             self.perform_group(group);
         }
     }

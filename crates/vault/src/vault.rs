@@ -232,9 +232,19 @@ impl Vault {
         let mut held = Vec::new();
         for (id, transaction) in &self.transactions {
             let effects = transaction.plan.effects();
-            held.extend(effects.inputs.iter().map(|o| Touch::ReserveOutpoint(effects.network, *o, id.clone())));
+            held.extend(
+                effects
+                    .inputs
+                    .iter()
+                    .map(|o| Touch::ReserveOutpoint(effects.network, *o, id.clone())),
+            );
             if let (Some(account), Some(nonce)) = (effects.account, effects.nonce) {
-                held.push(Touch::ReserveNonce(effects.network, account, nonce, id.clone()));
+                held.push(Touch::ReserveNonce(
+                    effects.network,
+                    account,
+                    nonce,
+                    id.clone(),
+                ));
             }
         }
         held

@@ -56,16 +56,22 @@ impl WalletTransaction {
         if self.confirmations < 1 {
             return Ok(None);
         }
-        let height =
-            self.blockheight.ok_or_else(|| malformed("gettransaction", "confirmed without a height".to_owned()))?;
+        let height = self
+            .blockheight
+            .ok_or_else(|| malformed("gettransaction", "confirmed without a height".to_owned()))?;
         let confirmations = u32::try_from(self.confirmations).unwrap_or(u32::MAX);
-        Ok(Some(ChainPosition::Included { height, confirmations, succeeded: true }))
+        Ok(Some(ChainPosition::Included {
+            height,
+            confirmations,
+            succeeded: true,
+        }))
     }
 
     fn spends(&self, outpoint: &OutPoint) -> bool {
-        self.decoded.iter().flat_map(|decoded| &decoded.vin).any(|input| {
-            input.txid == Some(outpoint.txid) && input.vout == Some(outpoint.vout)
-        })
+        self.decoded
+            .iter()
+            .flat_map(|decoded| &decoded.vin)
+            .any(|input| input.txid == Some(outpoint.txid) && input.vout == Some(outpoint.vout))
     }
 }
 
@@ -78,16 +84,30 @@ impl CoreNode {
     ///
     /// # Errors
     /// Those of any call.
-    pub async fn position(&self, transaction: &RawTransaction, inputs: &[OutPoint]) -> Result<ChainPosition, NodeError> {
-        let mut positions = self.positions(&[BitcoinWatch { transaction, inputs }]).await?;
-        positions.pop().ok_or_else(|| malformed("gettransaction", "no answer".to_owned()))
+    pub async fn position(
+        &self,
+        transaction: &RawTransaction,
+        inputs: &[OutPoint],
+    ) -> Result<ChainPosition, NodeError> {
+        let mut positions = self
+            .positions(&[BitcoinWatch {
+                transaction,
+                inputs,
+            }])
+            .await?;
+        positions
+            .pop()
+            .ok_or_else(|| malformed("gettransaction", "no answer".to_owned()))
     }
 
     /// Where each of many is, in their order. Those in a block or in the mempool take one request together.
     ///
     /// # Errors
     /// Those of any call.
-    pub async fn positions(&self, watched: &[BitcoinWatch<'_>]) -> Result<Vec<ChainPosition>, NodeError> {
+    pub async fn positions(
+        &self,
+        watched: &[BitcoinWatch<'_>],
+    ) -> Result<Vec<ChainPosition>, NodeError> {
         let mut calls = Vec::with_capacity(watched.len().saturating_mul(2));
         for BitcoinWatch { transaction, .. } in watched {
             self.of_our_network(transaction)?;
@@ -105,12 +125,25 @@ impl CoreNode {
         Ok(positions)
     }
 
-    async fn settle(&self, watch: &BitcoinWatch<'_>, ours: &Reply, entry: &Reply) -> Result<ChainPosition, NodeError> {
+    async fn settle(
+        &self,
+        watch: &BitcoinWatch<'_>,
+        ours: &Reply,
+        entry: &Reply,
+    ) -> Result<ChainPosition, NodeError> {
         let ours = ours.read_unless::<WalletTransaction>(UNKNOWN_TRANSACTION)?;
-        if let Some(included) = ours.as_ref().map(WalletTransaction::included).transpose()?.flatten() {
+        if let Some(included) = ours
+            .as_ref()
+            .map(WalletTransaction::included)
+            .transpose()?
+            .flatten()
+        {
             return Ok(included);
         }
-        if entry.read_unless::<IgnoredAny>(UNKNOWN_TRANSACTION)?.is_some() {
+        if entry
+            .read_unless::<IgnoredAny>(UNKNOWN_TRANSACTION)?
+            .is_some()
+        {
             return Ok(ChainPosition::Pending);
         }
         let outrun = match ours {
@@ -118,7 +151,11 @@ impl CoreNode {
             // Never in this node's mempool: a rival was there first, or it wasn't sent yet.
             None => self.deepest_rival(watch).await?,
         };
-        Ok(if outrun >= i64::from(self.conflict_depth) { ChainPosition::Conflicted } else { ChainPosition::Unknown })
+        Ok(if outrun >= i64::from(self.conflict_depth) {
+            ChainPosition::Conflicted
+        } else {
+            ChainPosition::Unknown
+        })
     }
 
     /// Most confirmations among transactions that the wallet knows.
@@ -153,7 +190,11 @@ impl CoreNode {
         Ok(0)
     }
 
-    async fn depth_of_spender(&self, watch: &BitcoinWatch<'_>, input: &OutPoint) -> Result<i64, NodeError> {
+    async fn depth_of_spender(
+        &self,
+        watch: &BitcoinWatch<'_>,
+        input: &OutPoint,
+    ) -> Result<i64, NodeError> {
         #[derive(Deserialize)]
         struct Since {
             transactions: Vec<Listed>,
@@ -162,7 +203,9 @@ impl CoreNode {
         struct Listed {
             txid: Txid,
         }
-        let coin = self.wallet_call(get(input.txid).method, get(input.txid).params).await?;
+        let coin = self
+            .wallet_call(get(input.txid).method, get(input.txid).params)
+            .await?;
         let Some(block) = coin
             .read_unless::<WalletTransaction>(UNKNOWN_TRANSACTION)?
             .filter(|coin| coin.confirmations > 0)
@@ -172,10 +215,19 @@ impl CoreNode {
         };
         // The listing starts after the block it names, and a coin may be spent in its own.
         let header: BlockHeader = self.node.call("getblockheader", json!([block])).await?;
-        let since = self.wallet_call("listsinceblock", json!([header.previousblockhash, 1, true])).await?;
-        let txids: BTreeSet<Txid> = since.read::<Since>()?.transactions.into_iter().map(|listed| listed.txid).collect();
-        let calls: Vec<Call> =
-            txids.iter().map(|txid| Call::new("gettransaction", json!([txid, true, true]))).collect();
+        let since = self
+            .wallet_call("listsinceblock", json!([header.previousblockhash, 1, true]))
+            .await?;
+        let txids: BTreeSet<Txid> = since
+            .read::<Since>()?
+            .transactions
+            .into_iter()
+            .map(|listed| listed.txid)
+            .collect();
+        let calls: Vec<Call> = txids
+            .iter()
+            .map(|txid| Call::new("gettransaction", json!([txid, true, true])))
+            .collect();
         for (txid, reply) in txids.iter().zip(self.wallet_batch(&calls).await?) {
             let known: Option<WalletTransaction> = reply.read_unless(UNKNOWN_TRANSACTION)?;
             if let Some(spender) = known.filter(|known| known.spends(input)) {

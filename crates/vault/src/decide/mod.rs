@@ -33,9 +33,12 @@ impl Vault {
                 operator,
                 evidence,
             } => self.decide_freeze(scope, reason, operator, evidence),
-            Command::Unfreeze { scope, operator, signed_at, evidence } => {
-                self.decide_unfreeze(scope, operator, *signed_at, evidence)
-            }
+            Command::Unfreeze {
+                scope,
+                operator,
+                signed_at,
+                evidence,
+            } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
             Command::RequestAddress {
                 wallet,
                 key,
