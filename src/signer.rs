@@ -108,7 +108,7 @@ impl Signer {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |result| drop(sender.send(result)));
         self.token.submit_sign(
-            &custodyd_hsm::KeyId::new(key.cka_id()),
+            &custodyd_hsm::KeyId::from_bytes(key.cka_id()),
             curve,
             digest,
             self.deadline,

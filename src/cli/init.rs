@@ -106,7 +106,7 @@ fn journal_key(
     };
     let label = format!("custodyd-journal-{}", config.vault);
     let point = token.generate(
-        &custodyd_hsm::KeyId::new(pin.key.cka_id()),
+        &custodyd_hsm::KeyId::from_bytes(pin.key.cka_id()),
         &label,
         Curve::P256,
     )?;

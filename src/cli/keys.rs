@@ -53,7 +53,7 @@ pub(super) fn check_keys(
     journal_id: &KeyId,
     journal_key: &JournalKey,
 ) -> Result<(), Failure> {
-    let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::new(id.cka_id());
+    let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::from_bytes(id.cka_id());
     check_key(token, &hsm_id(journal_id), &journal_key.to_sec1())?;
     for slot in vault.wallets().values().flat_map(|wallet| &wallet.keys) {
         if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {

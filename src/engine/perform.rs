@@ -271,7 +271,7 @@ impl Engine {
 }
 
 fn make_key(parts: &Parts, key: &KeyId, label: &str) -> Result<Command, EffectError> {
-    let id = custodyd_hsm::KeyId::new(key.cka_id());
+    let id = custodyd_hsm::KeyId::from_bytes(key.cka_id());
     let point = parts
         .signer
         .token()
