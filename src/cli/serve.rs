@@ -79,6 +79,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
         max_skew_s: config.http.max_skew_s,
+        replays: Arc::default(),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)

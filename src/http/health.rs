@@ -1,0 +1,63 @@
+//! Health for machines. Unsigned, and silent about money.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::Response,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{AppState, reply};
+
+/// The process serves.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = HealthView)))]
+pub(super) async fn healthz() -> Response {
+    reply::raw(200, r#"{"status":"ok"}"#.to_owned())
+}
+
+/// Everything that a withdrawal needs works; otherwise which part does not.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", security(()),
+    responses((status = 200, body = HealthView), (status = 503, body = HealthView))
+)]
+pub(super) async fn readyz(State(state): State<AppState>) -> Response {
+    let mut trouble = BTreeMap::new();
+    match &state.pulse {
+        Some(pulse) => {
+            trouble.extend(pulse.trouble());
+            if !pulse.is_running() {
+                trouble.insert("engine".to_owned(), "it is not running".to_owned());
+            }
+        }
+        None => {
+            if let Err(error) = state.store.last_head(state.directory.vault().as_str()).await {
+                trouble.insert("database".to_owned(), error.to_string());
+            }
+        }
+    }
+    let (status, word) =
+        if trouble.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    let view = HealthView { status: word.to_owned(), trouble: trouble.into_keys().collect() };
+    reply::typed(status, "application/json", serde_json::to_string(&view).unwrap_or_default())
+}
+
+/// Metrics in Prometheus' text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health", security(()),
+    responses((status = 200, content_type = "text/plain", body = String))
+)]
+pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+    reply::typed(StatusCode::OK, "text/plain; version=0.0.4", state.metrics.render())
+}
+
+/// Health.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HealthView {
+    /// `ok`, `ready` or `not ready`.
+    status: String,
+    /// Names of the parts that don't work; the log says what is wrong with them.
+    trouble: Vec<String>,
+}

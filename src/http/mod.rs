@@ -1,0 +1,70 @@
+//! The API's edge: authenticate, validate, store, wait. Nothing is decided here, and no handler writes.
+
+mod cold;
+mod connection;
+mod freeze;
+mod health;
+mod journal;
+mod openapi;
+mod policy;
+mod reply;
+mod router;
+mod signed;
+mod transactions;
+mod wallets;
+mod withdrawals;
+
+use std::sync::Arc;
+
+use custodyd_policy::Policy;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use connection::serve;
+pub use router::router;
+pub use signed::Replays;
+
+use crate::{
+    clock::Clock, directory::Directory, engine::Pulse, intake::Intake, store::Store,
+};
+
+/// The policy in force, as read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PolicyDocument {
+    /// Its TOML.
+    pub source: String,
+    /// SHA-256 of it, hex.
+    pub hash: String,
+}
+
+impl From<&Policy> for PolicyDocument {
+    fn from(policy: &Policy) -> Self {
+        Self { source: policy.source().to_owned(), hash: policy.hash().to_string() }
+    }
+}
+
+/// What handlers share.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// Who may speak.
+    pub directory: Arc<Directory>,
+    /// The policy in force.
+    pub policy: Arc<PolicyDocument>,
+    /// The way to the engine.
+    pub intake: Intake,
+    /// What reads are served from.
+    pub store: Store,
+    /// The engine's health, when it runs in this process.
+    pub pulse: Option<Arc<Pulse>>,
+    /// The journal's public key, hex.
+    pub journal_key: String,
+    /// The time.
+    pub clock: Clock,
+    /// How far a request's `created` may be off, seconds.
+    pub max_skew_s: u64,
+    /// What /metrics shows.
+    pub metrics: PrometheusHandle,
+    /// Nonces of reads seen lately.
+    pub replays: Arc<Replays>,
+}

@@ -1,0 +1,51 @@
+//! The API's description (OpenAPI 3.1), generated from the handlers.
+
+use axum::{http::StatusCode, response::Response};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme},
+};
+
+use super::reply;
+use crate::problem::Problem;
+
+/// What the description says beside the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "custodyd",
+        description = "Withdrawals, approvals, wallets, the cold path and the journal of a custodyd vault. \
+            Every request under /v1 is signed with Ed25519 under HTTP Message Signatures (RFC 9421): label `sig1`, \
+            components \"@method\" \"@authority\" \"@path\" and, where there is one, \"@query\"; with a body also \
+            \"content-digest\" and \"content-type\"; \"idempotency-key\" where sent; parameters created, keyid \
+            (`client/<id>` or `operator/<id>`), nonce, alg=\"ed25519\". Errors are RFC 9457 problem documents."
+    ),
+    components(schemas(Problem)),
+    modifiers(&Signatures)
+)]
+pub(super) struct Api;
+
+struct Signatures;
+
+impl Modify for Signatures {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        for header in ["Signature-Input", "Signature"] {
+            let value = ApiKeyValue::with_description(header, "HTTP Message Signatures, RFC 9421");
+            components.add_security_scheme(header, SecurityScheme::ApiKey(ApiKey::Header(value)));
+        }
+        let none: [&str; 0] = [];
+        let both = SecurityRequirement::new("Signature-Input", none).add("Signature", none);
+        document.security = Some(vec![both]);
+    }
+}
+
+/// The description as it is served.
+pub(super) fn text(document: utoipa::openapi::OpenApi) -> String {
+    document.to_json().unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// `GET /openapi.json`
+pub(super) async fn serve(document: String) -> Response {
+    reply::typed(StatusCode::OK, "application/json", document)
+}

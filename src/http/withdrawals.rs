@@ -1,0 +1,183 @@
+//! `/v1/withdrawals`: ask, try, look, decide.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{AppState, reply, signed::Signed};
+use crate::{
+    directory::Speaker,
+    problem::Problem,
+    request::{DecisionBody, WithdrawalBody},
+    store::{Cursor, Filter},
+    view::{VerdictView, WithdrawalView},
+};
+
+/// Asks for a payout. The answer says what policy made of it.
+#[utoipa::path(
+    post, path = "/v1/withdrawals", tag = "withdrawals", request_body = WithdrawalBody,
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 printable characters; asking again under it \
+        gives the same withdrawal")),
+    responses(
+        (status = 201, body = WithdrawalView), (status = 200, body = WithdrawalView, description = "asked before"),
+        (status = 202, body = PendingView, description = "stored; the answer will be at Location"),
+        (status = "4XX", body = Problem), (status = "5XX", body = Problem)
+    )
+)]
+pub(super) async fn create(State(state): State<AppState>, signed: Signed) -> Response {
+    state.submit(signed).await
+}
+
+/// What policy would answer; changes nothing.
+#[utoipa::path(
+    post, path = "/v1/withdrawals/simulate", tag = "withdrawals", request_body = WithdrawalBody,
+    responses((status = 200, body = SimulationView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn simulate(State(state): State<AppState>, signed: Signed) -> Response {
+    state.submit(signed).await
+}
+
+/// An operator approves what they signed.
+#[utoipa::path(
+    post, path = "/v1/withdrawals/{id}/approvals", tag = "withdrawals", request_body = DecisionBody,
+    params(("id" = String, Path)),
+    responses((status = 200, body = WithdrawalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn approve(State(state): State<AppState>, signed: Signed) -> Response {
+    state.submit(signed).await
+}
+
+/// An operator refuses, for good.
+#[utoipa::path(
+    post, path = "/v1/withdrawals/{id}/rejections", tag = "withdrawals", request_body = DecisionBody,
+    params(("id" = String, Path)),
+    responses((status = 200, body = WithdrawalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn reject(State(state): State<AppState>, signed: Signed) -> Response {
+    state.submit(signed).await
+}
+
+/// The client (without a body) or an operator (with a signed statement) takes it back, as long as nothing is planned.
+#[utoipa::path(
+    post, path = "/v1/withdrawals/{id}/cancellation", tag = "withdrawals", request_body = Option<DecisionBody>,
+    params(("id" = String, Path)),
+    responses((status = 200, body = WithdrawalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn cancel(State(state): State<AppState>, signed: Signed) -> Response {
+    state.submit(signed).await
+}
+
+/// A withdrawal. A client sees its own, an operator all.
+#[utoipa::path(
+    get, path = "/v1/withdrawals/{id}", tag = "withdrawals", params(("id" = String, Path)),
+    responses((status = 200, body = WithdrawalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found(format!("there is no withdrawal {}", id.escape_debug()));
+    let row = state.store.withdrawal(state.directory.vault().as_str(), &id).await.map_err(reply::unavailable)?;
+    let row = row.ok_or_else(missing)?;
+    match &signed.speaker {
+        Speaker::Client(client) if client.as_str() != row.client => Err(missing()),
+        _ => Ok(reply::raw(200, row.document)),
+    }
+}
+
+/// Which withdrawals to list.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "the shape of the query, for the description; it is read field by field")]
+pub(super) struct ListQuery {
+    /// Only those in this state.
+    state: Option<String>,
+    /// Only those of this client.
+    client: Option<String>,
+    /// Where the list before ended.
+    cursor: Option<String>,
+    /// At most so many: 1 to 200.
+    limit: Option<u32>,
+}
+
+/// Withdrawals, newest last. A client sees its own, an operator all.
+#[utoipa::path(
+    get, path = "/v1/withdrawals", tag = "withdrawals", params(ListQuery),
+    responses((status = 200, body = WithdrawalsView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn list(State(state): State<AppState>, signed: Signed) -> Result<Response, Problem> {
+    let mut query = super::policy::query(&signed.request.target, &["state", "client", "cursor", "limit"])?;
+    let cursor: Option<Cursor> = match query.remove("cursor") {
+        Some(text) => Some(text.parse().map_err(|_| Problem::malformed("the cursor is not one of ours"))?),
+        None => None,
+    };
+    let limit = super::policy::limit(query.remove("limit"))?;
+    let client = match &signed.speaker {
+        Speaker::Client(client) => Some(client.to_string()),
+        Speaker::Operator(_) => query.remove("client"),
+    };
+    let filter = Filter { state: query.remove("state"), client };
+    let vault = state.directory.vault().as_str();
+    let page =
+        state.store.withdrawals(vault, &filter, cursor.as_ref(), limit).await.map_err(reply::unavailable)?;
+    let documents: Vec<&str> = page.rows.iter().map(|row| row.document.as_str()).collect();
+    let next = page.next.map(|cursor| cursor.to_string());
+    let next = serde_json::to_string(&next).map_err(|_| Problem::internal())?;
+    Ok(reply::raw(200, format!("{{\"withdrawals\":[{}],\"next\":{next}}}", documents.join(","))))
+}
+
+/// The answer to a request that was stored but not answered in time.
+#[utoipa::path(
+    get, path = "/v1/requests/{id}", tag = "withdrawals", params(("id" = String, Path)),
+    responses((status = 200, description = "as the request's own answer"), (status = 202, body = PendingView),
+        (status = "4XX", body = Problem))
+)]
+pub(super) async fn outcome(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    _signed: Signed,
+) -> Result<Response, Problem> {
+    if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Problem::not_found("a request's id is 32 hex digits"));
+    }
+    Ok(match state.store.outcome(&id).await.map_err(reply::unavailable)? {
+        Some(outcome) => reply::raw(outcome.status, outcome.body),
+        None => reply::raw(202, serde_json::json!({ "request": id, "status": "pending" }).to_string()),
+    })
+}
+
+/// Stored, not answered yet.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct PendingView {
+    /// Where to ask: /v1/requests/{request}.
+    request: String,
+    /// `pending`
+    status: String,
+}
+
+/// A page of withdrawals.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct WithdrawalsView {
+    /// The page.
+    withdrawals: Vec<WithdrawalView>,
+    /// The next page's cursor; null at the end.
+    next: Option<String>,
+}
+
+/// What policy would answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct SimulationView {
+    /// The wallet that would pay.
+    wallet: String,
+    /// What the destination is taken for.
+    destination_class: String,
+    /// The verdict.
+    verdict: VerdictView,
+}
