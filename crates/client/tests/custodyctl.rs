@@ -117,6 +117,24 @@ fn nobody_there_is_exit_code_3_and_says_how_to_repeat_safely() {
 }
 
 #[test]
+fn a_fault_of_the_daemon_says_how_to_repeat_safely() {
+    let desk = Desk::new();
+    let line = "withdraw --vault main --asset LTC --amount 1 --to rltc1q --reference r --idempotency-key k-1";
+    let garbled = Answer {
+        status: 200,
+        content_type: "application/json",
+        body: b"{}".to_vec(),
+    };
+    let unavailable = Answer::problem(503, &json!({"title": "Unavailable"}));
+    for answer in [garbled, unavailable] {
+        let listener = Listener::start(vec![answer]);
+        let output = desk.run(&listener.url, "client/exchange", line);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(err(&output).contains("--idempotency-key k-1"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_refusal_is_one_line_and_exit_code_1() {
     let desk = Desk::new();
     let problem =

@@ -21,7 +21,7 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    fn new(document: Value) -> Result<Self, Failure> {
+    fn new(document: Value) -> Result<Self, ClientError> {
         let withdrawal =
             serde_json::from_value(document.clone()).map_err(|fault| ClientError::Answer {
                 url: "/v1/withdrawals".to_owned(),
@@ -71,14 +71,9 @@ pub(crate) async fn withdraw(session: &Session, order: Order) -> Result<(), Fail
     let key = order
         .idempotency_key
         .unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let answer = session
-        .client
-        .post_idempotent("/v1/withdrawals", &key, &body)
-        .await;
-    let asked = Read::new(answer.map_err(|fault| match fault {
-        ClientError::NoAnswer { .. } => Failure::Unknown { fault, key },
-        fault => fault.into(),
-    })?)?;
+    let asked = ask(session, &key, &body)
+        .await
+        .map_err(|fault| unknown_unless_refused(fault, key))?;
     let Some(wanted) = order.wait else {
         session.print(&asked.document, |_| text::withdrawal(&asked.withdrawal));
         return asked.paid_or_on_its_way();
@@ -94,6 +89,28 @@ pub(crate) async fn withdraw(session: &Session, order: Order) -> Result<(), Fail
         state: read.withdrawal.state,
         wanted,
     })
+}
+
+async fn ask(session: &Session, key: &str, body: &NewWithdrawal) -> Result<Read, ClientError> {
+    let posted = session.client.post_idempotent("/v1/withdrawals", key, body);
+    Read::new(posted.await?)
+}
+
+/// Only a refusal that is final says that nothing was taken. After anything else the same key makes repeating safe.
+fn unknown_unless_refused(fault: ClientError, key: String) -> Failure {
+    let unknown = match &fault {
+        ClientError::Refused(problem) => problem.status >= 500,
+        ClientError::NoAnswer { .. }
+        | ClientError::Answer { .. }
+        | ClientError::TooLong { .. }
+        | ClientError::Status { .. } => true,
+        _ => false,
+    };
+    if unknown {
+        Failure::Unknown { fault, key }
+    } else {
+        fault.into()
+    }
 }
 
 /// `show`
