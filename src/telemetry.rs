@@ -20,7 +20,9 @@ pub enum TelemetryError {
 }
 
 /// Upper bounds of the latency histogram's buckets, seconds.
-const LATENCY_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+const LATENCY_BUCKETS: [f64; 10] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0,
+];
 
 /// Starts logging to standard error, and metrics.
 ///
@@ -29,13 +31,18 @@ const LATENCY_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 pub fn start(log: &Log) -> Result<PrometheusHandle, TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::try_new(log.filter())?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let base = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if log.json {
         base.json().finish().try_init()?;
     } else {
         base.with_ansi(false).finish().try_init()?;
     }
     Ok(PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full("custodyd_http_seconds".to_owned()), &LATENCY_BUCKETS)?
+        .set_buckets_for_metric(
+            Matcher::Full("custodyd_http_seconds".to_owned()),
+            &LATENCY_BUCKETS,
+        )?
         .install_recorder()?)
 }

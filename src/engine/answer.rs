@@ -60,7 +60,7 @@ impl Reply {
                     .collect();
                 Some(Self::json(
                     status,
-                    &serde_json::json!({ "wallets": wallets }),
+                    &serde_json::json!({ "items": wallets, "next": null }),
                 ))
             }
             other => Some(other),

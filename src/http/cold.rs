@@ -28,8 +28,13 @@ pub(super) async fn show(
     Path(id): Path<String>,
     _signed: Signed,
 ) -> Result<Response, Problem> {
-    let row = state.store.export(state.directory.vault().as_str(), &id).await.map_err(reply::unavailable)?;
-    let row = row.ok_or_else(|| Problem::not_found(format!("there is no export {}", id.escape_debug())))?;
+    let row = state
+        .store
+        .export(state.directory.vault().as_str(), &id)
+        .await
+        .map_err(reply::unavailable)?;
+    let row =
+        row.ok_or_else(|| Problem::not_found(format!("there is no export {}", id.escape_debug())))?;
     Ok(reply::raw(200, row.document))
 }
 
@@ -43,8 +48,27 @@ pub(super) async fn bundle(
     Path(id): Path<String>,
     _signed: Signed,
 ) -> Result<Response, Problem> {
-    let bytes = state.store.bundle(state.directory.vault().as_str(), &id).await.map_err(reply::unavailable)?;
-    let bytes = bytes.ok_or_else(|| Problem::not_found("there is no such bundle, or it is not built yet"))?;
+    let bytes = state
+        .store
+        .bundle(state.directory.vault().as_str(), &id)
+        .await
+        .map_err(reply::unavailable)?;
+    let Some(bytes) = bytes else {
+        let export = state
+            .store
+            .export(state.directory.vault().as_str(), &id)
+            .await
+            .map_err(reply::unavailable)?;
+        return Err(match export {
+            Some(_) => Problem::new(
+                409,
+                "not-built",
+                "The bundle is not built yet",
+                "ask again in a moment",
+            ),
+            None => Problem::not_found(format!("there is no export {}", id.escape_debug())),
+        });
+    };
     Ok(reply::typed(StatusCode::OK, "application/x-tar", bytes))
 }
 

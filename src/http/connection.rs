@@ -32,14 +32,20 @@ const FAREWELL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The listener's.
-pub async fn serve(state: AppState, listener: TcpListener, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+pub async fn serve(
+    state: AppState,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     let router = router(state);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            break;
+        };
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let (router, stop) = (router.clone(), stop.clone());
@@ -57,7 +63,10 @@ pub async fn serve(state: AppState, listener: TcpListener, mut stop: watch::Rece
         }
         while connections.try_join_next().is_some() {}
     }
-    let _ = tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(FAREWELL, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
     Ok(())
 }
 
@@ -71,7 +80,10 @@ async fn converse(stream: TcpStream, router: axum::Router, mut stop: watch::Rece
             Ok::<_, Infallible>(match answered {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
-                Err(_) => Problem::new(408, "timeout", "The request took too long", "send it again").into_response(),
+                Err(_) => {
+                    Problem::new(408, "timeout", "The request took too long", "send it again")
+                        .into_response()
+                }
             })
         }
     });
@@ -89,9 +101,14 @@ async fn converse(stream: TcpStream, router: axum::Router, mut stop: watch::Rece
                 tracing::debug!(%error, "a connection ended badly");
             }
         }
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
     }
+}
+
+/// Until the daemon stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await.map(|_| ()));
 }

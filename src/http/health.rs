@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,15 +29,29 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
             }
         }
         None => {
-            if let Err(error) = state.store.last_head(state.directory.vault().as_str()).await {
+            if let Err(error) = state
+                .store
+                .last_head(state.directory.vault().as_str())
+                .await
+            {
                 trouble.insert("database".to_owned(), error.to_string());
             }
         }
     }
-    let (status, word) =
-        if trouble.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
-    let view = HealthView { status: word.to_owned(), trouble: trouble.into_keys().collect() };
-    reply::typed(status, "application/json", serde_json::to_string(&view).unwrap_or_default())
+    let (status, word) = if trouble.is_empty() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let view = HealthView {
+        status: word.to_owned(),
+        trouble: trouble.into_keys().collect(),
+    };
+    reply::typed(
+        status,
+        "application/json",
+        serde_json::to_string(&view).unwrap_or_default(),
+    )
 }
 
 /// Metrics in Prometheus' text format.
@@ -50,7 +60,11 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     responses((status = 200, content_type = "text/plain", body = String))
 )]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
-    reply::typed(StatusCode::OK, "text/plain; version=0.0.4", state.metrics.render())
+    reply::typed(
+        StatusCode::OK,
+        "text/plain; version=0.0.4",
+        state.metrics.render(),
+    )
 }
 
 /// Health.

@@ -16,7 +16,10 @@ use crate::{directory::Speaker, problem::Problem};
 /// Which rows to give.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "the shape of the query, for the description; it is read field by field")]
+#[allow(
+    dead_code,
+    reason = "the shape of the query, for the description; it is read field by field"
+)]
 pub(super) struct RowsQuery {
     /// Only rows after this one.
     after: Option<u64>,
@@ -29,14 +32,22 @@ pub(super) struct RowsQuery {
     get, path = "/v1/journal", tag = "journal", params(RowsQuery),
     responses((status = 200, body = RowsView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn rows(State(state): State<AppState>, signed: Signed) -> Result<Response, Problem> {
+pub(super) async fn rows(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
     operators_only(&signed)?;
     let mut query = query(&signed.request.target, &["after", "limit"])?;
-    let after = query.remove("after").map_or(Ok(0), |text| text.parse::<u64>());
+    let after = query
+        .remove("after")
+        .map_or(Ok(0), |text| text.parse::<u64>());
     let after = after.map_err(|_| Problem::malformed("after is a row's number"))?;
     let limit = limit(query.remove("limit"))?;
-    let rows =
-        state.store.journal(state.directory.vault().as_str(), after, limit).await.map_err(reply::unavailable)?;
+    let rows = state
+        .store
+        .journal(state.directory.vault().as_str(), after, limit)
+        .await
+        .map_err(reply::unavailable)?;
     let rows: Result<Vec<_>, _> = rows
         .iter()
         .map(|row| {
@@ -51,7 +62,10 @@ pub(super) async fn rows(State(state): State<AppState>, signed: Signed) -> Resul
         })
         .collect();
     let rows = rows.map_err(|_| Problem::internal())?;
-    Ok(reply::raw(200, serde_json::to_string(&RowsView { rows }).map_err(|_| Problem::internal())?))
+    Ok(reply::raw(
+        200,
+        serde_json::to_string(&RowsView { rows }).map_err(|_| Problem::internal())?,
+    ))
 }
 
 /// The last signed head: keep it, and a journal that was cut or rewritten can't pass for this one.
@@ -59,9 +73,16 @@ pub(super) async fn rows(State(state): State<AppState>, signed: Signed) -> Resul
     get, path = "/v1/journal/checkpoint", tag = "journal",
     responses((status = 200, body = CheckpointView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn checkpoint(State(state): State<AppState>, signed: Signed) -> Result<Response, Problem> {
+pub(super) async fn checkpoint(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
     operators_only(&signed)?;
-    let head = state.store.last_head(state.directory.vault().as_str()).await.map_err(reply::unavailable)?;
+    let head = state
+        .store
+        .last_head(state.directory.vault().as_str())
+        .await
+        .map_err(reply::unavailable)?;
     let head = head.ok_or_else(|| Problem::not_found("the journal is empty"))?;
     let view = CheckpointView {
         vault: head.vault,
@@ -71,7 +92,10 @@ pub(super) async fn checkpoint(State(state): State<AppState>, signed: Signed) ->
         signature: hex::encode(head.signature),
         journal_key: state.journal_key.clone(),
     };
-    Ok(reply::raw(200, serde_json::to_string(&view).map_err(|_| Problem::internal())?))
+    Ok(reply::raw(
+        200,
+        serde_json::to_string(&view).map_err(|_| Problem::internal())?,
+    ))
 }
 
 fn operators_only(signed: &Signed) -> Result<(), Problem> {

@@ -25,9 +25,7 @@ pub use connection::serve;
 pub use router::router;
 pub use signed::Replays;
 
-use crate::{
-    clock::Clock, directory::Directory, engine::Pulse, intake::Intake, store::Store,
-};
+use crate::{clock::Clock, directory::Directory, engine::Pulse, intake::Intake, store::Store};
 
 /// The policy in force, as read.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -40,7 +38,10 @@ pub struct PolicyDocument {
 
 impl From<&Policy> for PolicyDocument {
     fn from(policy: &Policy) -> Self {
-        Self { source: policy.source().to_owned(), hash: policy.hash().to_string() }
+        Self {
+            source: policy.source().to_owned(),
+            hash: policy.hash().to_string(),
+        }
     }
 }
 

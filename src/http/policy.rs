@@ -14,8 +14,14 @@ use crate::{problem::Problem, view::LimitView};
     get, path = "/v1/policy", tag = "policy",
     responses((status = 200, body = PolicyDocument), (status = "4XX", body = Problem))
 )]
-pub(super) async fn policy(State(state): State<AppState>, _signed: Signed) -> Result<Response, Problem> {
-    Ok(reply::raw(200, serde_json::to_string(&*state.policy).map_err(|_| Problem::internal())?))
+pub(super) async fn policy(
+    State(state): State<AppState>,
+    _signed: Signed,
+) -> Result<Response, Problem> {
+    Ok(reply::raw(
+        200,
+        serde_json::to_string(&*state.policy).map_err(|_| Problem::internal())?,
+    ))
 }
 
 /// How much of each limit is used now.
@@ -40,18 +46,27 @@ pub(super) struct LimitsView {
 /// Reads a query strictly: known names, each once, plain values.
 pub(super) fn query(target: &str, known: &[&str]) -> Result<BTreeMap<String, String>, Problem> {
     let mut read = BTreeMap::new();
-    let Some((_, query)) = target.split_once('?') else { return Ok(read) };
+    let Some((_, query)) = target.split_once('?') else {
+        return Ok(read);
+    };
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !known.contains(&name) {
-            return Err(Problem::malformed(format!("there is no query parameter {:?}", name)));
+            return Err(Problem::malformed(format!(
+                "there is no query parameter {:?}",
+                name
+            )));
         }
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
         if value.is_empty() || !value.bytes().all(plain) {
-            return Err(Problem::malformed(format!("the query parameter {name} has no plain value")));
+            return Err(Problem::malformed(format!(
+                "the query parameter {name} has no plain value"
+            )));
         }
         if read.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(Problem::malformed(format!("the query parameter {name} came twice")));
+            return Err(Problem::malformed(format!(
+                "the query parameter {name} came twice"
+            )));
         }
     }
     Ok(read)
@@ -73,7 +88,13 @@ mod tests {
     fn a_query_has_known_names_each_once() {
         assert_eq!(query("/v1/x", &["a"]).unwrap().len(), 0);
         assert_eq!(query("/v1/x?a=1", &["a"]).unwrap()["a"], "1");
-        for wrong in ["/v1/x?b=1", "/v1/x?a=1&a=2", "/v1/x?a=%00", "/v1/x?a=1'or'1", "/v1/x?a"] {
+        for wrong in [
+            "/v1/x?b=1",
+            "/v1/x?a=1&a=2",
+            "/v1/x?a=%00",
+            "/v1/x?a=1'or'1",
+            "/v1/x?a",
+        ] {
             assert!(query(wrong, &["a"]).is_err(), "{wrong}");
         }
         assert!(limit(Some("0".into())).is_err());

@@ -26,8 +26,13 @@ pub(super) fn raw(status: u16, body: String) -> Response {
 }
 
 /// A body of a given type.
-pub(super) fn typed(status: StatusCode, kind: &'static str, body: impl Into<axum::body::Body>) -> Response {
-    let headers: [(HeaderName, HeaderValue); 1] = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+pub(super) fn typed(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<axum::body::Body>,
+) -> Response {
+    let headers: [(HeaderName, HeaderValue); 1] =
+        [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
     (status, headers, body.into()).into_response()
 }
 

@@ -11,7 +11,9 @@ use futures_util::FutureExt as _;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{AppState, cold, freeze, health, journal, openapi, policy, transactions, wallets, withdrawals};
+use super::{
+    AppState, cold, freeze, health, journal, openapi, policy, transactions, wallets, withdrawals,
+};
 use crate::problem::Problem;
 
 /// The API.
@@ -44,10 +46,18 @@ pub fn router(state: AppState) -> Router {
         .split_for_parts();
     let document = openapi::text(document);
     router
-        .route("/openapi.json", axum::routing::get(move || openapi::serve(document.clone())))
+        .route(
+            "/openapi.json",
+            axum::routing::get(move || openapi::serve(document.clone())),
+        )
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(405, "method", "Not that method", "see /openapi.json for the methods of this path")
+            Problem::new(
+                405,
+                "method",
+                "Not that method",
+                "see /openapi.json for the methods of this path",
+            )
         })
         .layer(from_fn(around))
         .with_state(state)
@@ -58,14 +68,22 @@ async fn around(request: Request, next: Next) -> Response {
     let began = std::time::Instant::now();
     let id = uuid::Uuid::now_v7().simple().to_string();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let answered = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
+    let answered = std::panic::AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .await;
     let mut response = answered.unwrap_or_else(|_| {
         tracing::error!(request = %id, route, "a handler panicked");
         Problem::internal().into_response()
     });
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);

@@ -14,12 +14,7 @@ use axum::{
 use custodyd_httpsig::{SignedRequest, Verified};
 
 use super::{AppState, reply};
-use crate::{
-    directory::Speaker,
-    intake::Submitted,
-    problem::Problem,
-    request::Intent,
-};
+use crate::{directory::Speaker, intake::Submitted, problem::Problem, request::Intent};
 
 /// Largest body of an ordinary request, bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -43,7 +38,12 @@ impl FromRequest<AppState> for Signed {
         let (parts, body) = request.into_parts();
         let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
         if target.len() > TARGET_LIMIT {
-            return Err(Problem::new(414, "target", "The target is too long", format!("at most {TARGET_LIMIT} bytes")));
+            return Err(Problem::new(
+                414,
+                "target",
+                "The target is too long",
+                format!("at most {TARGET_LIMIT} bytes"),
+            ));
         }
         let target = target.to_owned();
         let one = |name| single(&parts.headers, name);
@@ -51,10 +51,16 @@ impl FromRequest<AppState> for Signed {
             .or_else(|| parts.uri.authority().map(ToString::to_string))
             .ok_or_else(|| Problem::malformed("the Host header is missing"))?
             .to_ascii_lowercase();
-        let unsigned = || Problem::unauthenticated("sign the request: Signature-Input and Signature (RFC 9421)");
+        let unsigned = || {
+            Problem::unauthenticated("sign the request: Signature-Input and Signature (RFC 9421)")
+        };
         let signature_input = one("signature-input")?.ok_or_else(unsigned)?;
         let signature = one("signature")?.ok_or_else(unsigned)?;
-        let limit = if target == "/v1/cold/imports" { BUNDLE_LIMIT } else { BODY_LIMIT };
+        let limit = if target == "/v1/cold/imports" {
+            BUNDLE_LIMIT
+        } else {
+            BODY_LIMIT
+        };
         let request = SignedRequest {
             method: parts.method.as_str().to_owned(),
             authority,
@@ -67,15 +73,27 @@ impl FromRequest<AppState> for Signed {
             body: read_body(body, limit).await?.to_vec(),
         };
         let now_s = state.clock.now().as_seconds();
-        let (speaker, verified) =
-            state.directory.authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
+        let (speaker, verified) = state
+            .directory
+            .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
         // The inbox refuses a repeated write; a repeated read is refused here.
         if parts.method == Method::GET
-            && !state.replays.is_new(&speaker.to_string(), &verified, now_s, state.max_skew_s)
+            && !state
+                .replays
+                .is_new(&speaker.to_string(), &verified, now_s, state.max_skew_s)
         {
-            return Err(Problem::new(409, "replayed", "This very request came before", "sign again with a fresh nonce"));
+            return Err(Problem::new(
+                409,
+                "replayed",
+                "This very request came before",
+                "sign again with a fresh nonce",
+            ));
         }
-        Ok(Self { speaker, verified, request })
+        Ok(Self {
+            speaker,
+            verified,
+            request,
+        })
     }
 }
 
@@ -83,9 +101,12 @@ async fn read_body(body: axum::body::Body, limit: usize) -> Result<Bytes, Proble
     use http_body_util::{BodyExt as _, Limited};
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(e) if e.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::new(413, "too-large", "The body is too large", format!("at most {limit} bytes")))
-        }
+        Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
+            413,
+            "too-large",
+            "The body is too large",
+            format!("at most {limit} bytes"),
+        )),
         Err(_) => Err(Problem::malformed("the body broke off")),
     }
 }
@@ -97,7 +118,9 @@ fn single(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
         (None, _) => Ok(None),
         (Some(value), None) => match value.to_str() {
             Ok(text) => Ok(Some(text.to_owned())),
-            Err(_) => Err(Problem::malformed(format!("the header {name} is not plain ASCII"))),
+            Err(_) => Err(Problem::malformed(format!(
+                "the header {name} is not plain ASCII"
+            ))),
         },
         (Some(_), Some(_)) => Err(Problem::malformed(format!("the header {name} came twice"))),
     }
@@ -118,15 +141,25 @@ impl AppState {
         let principal = signed.speaker.to_string();
         let submitted = self
             .intake
-            .submit(vault, intent.kind(), &principal, &signed.verified.nonce, &signed.request)
+            .submit(
+                vault,
+                intent.kind(),
+                &principal,
+                &signed.verified.nonce,
+                &signed.request,
+            )
             .await?;
         Ok(match submitted {
             Submitted::Answered(outcome) => reply::raw(outcome.status, outcome.body),
             Submitted::Pending(id) => {
-                let mut response =
-                    reply::raw(202, serde_json::json!({ "request": id, "status": "pending" }).to_string());
+                let mut response = reply::raw(
+                    202,
+                    serde_json::json!({ "request": id, "status": "pending" }).to_string(),
+                );
                 if let Ok(location) = format!("/v1/requests/{id}").parse() {
-                    response.headers_mut().insert(axum::http::header::LOCATION, location);
+                    response
+                        .headers_mut()
+                        .insert(axum::http::header::LOCATION, location);
                 }
                 response
             }
@@ -159,7 +192,10 @@ impl Replays {
         if seen.nonces.len() >= MOST_NONCES || !seen.nonces.insert(nonce.clone()) {
             return false;
         }
-        let expiry = verified.created.saturating_add(max_skew_s).saturating_add(1);
+        let expiry = verified
+            .created
+            .saturating_add(max_skew_s)
+            .saturating_add(1);
         seen.by_expiry.entry(expiry).or_default().push(nonce);
         true
     }
@@ -172,7 +208,11 @@ mod tests {
     #[test]
     fn a_nonce_is_new_once_until_its_signature_has_expired() {
         let replays = Replays::default();
-        let verified = Verified { keyid: "client/a".into(), created: 100, nonce: "n".into() };
+        let verified = Verified {
+            keyid: "client/a".into(),
+            created: 100,
+            nonce: "n".into(),
+        };
         assert!(replays.is_new("client/a", &verified, 100, 300));
         assert!(!replays.is_new("client/a", &verified, 400, 300));
         assert!(replays.is_new("client/b", &verified, 400, 300));

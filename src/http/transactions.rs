@@ -18,11 +18,27 @@ pub(super) async fn show(
     Path(id): Path<String>,
     _signed: Signed,
 ) -> Result<Response, Problem> {
-    let row = state.store.transaction(state.directory.vault().as_str(), &id).await.map_err(reply::unavailable)?;
-    let row = row.ok_or_else(|| Problem::not_found(format!("there is no transaction {}", id.escape_debug())))?;
-    let live = state.pulse.as_ref().filter(|_| row.state == "confirmed").and_then(|pulse| pulse.confirmations(&row.id));
-    let Some(confirmations) = live else { return Ok(reply::raw(200, row.document)) };
-    let mut view: TransactionView = serde_json::from_str(&row.document).map_err(|_| Problem::internal())?;
+    let row = state
+        .store
+        .transaction(state.directory.vault().as_str(), &id)
+        .await
+        .map_err(reply::unavailable)?;
+    let row = row.ok_or_else(|| {
+        Problem::not_found(format!("there is no transaction {}", id.escape_debug()))
+    })?;
+    let live = state
+        .pulse
+        .as_ref()
+        .filter(|_| row.state == "confirmed")
+        .and_then(|pulse| pulse.confirmations(&row.id));
+    let Some(confirmations) = live else {
+        return Ok(reply::raw(200, row.document));
+    };
+    let mut view: TransactionView =
+        serde_json::from_str(&row.document).map_err(|_| Problem::internal())?;
     view.confirmations = confirmations;
-    Ok(reply::raw(200, serde_json::to_string(&view).map_err(|_| Problem::internal())?))
+    Ok(reply::raw(
+        200,
+        serde_json::to_string(&view).map_err(|_| Problem::internal())?,
+    ))
 }

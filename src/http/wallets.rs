@@ -18,7 +18,10 @@ use crate::{
     get, path = "/v1/wallets", tag = "wallets",
     responses((status = 200, body = WalletsView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn list(State(state): State<AppState>, _signed: Signed) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    _signed: Signed,
+) -> Result<Response, Problem> {
     let mut documents = Vec::new();
     let mut after = String::new();
     loop {
@@ -31,7 +34,10 @@ pub(super) async fn list(State(state): State<AppState>, _signed: Signed) -> Resu
         after = last.id.clone();
         documents.extend(rows.into_iter().map(|row| row.document));
     }
-    Ok(reply::raw(200, format!("{{\"wallets\":[{}]}}", documents.join(","))))
+    Ok(reply::raw(
+        200,
+        format!("{{\"items\":[{}],\"next\":null}}", documents.join(",")),
+    ))
 }
 
 /// A wallet.
@@ -44,8 +50,13 @@ pub(super) async fn show(
     Path(id): Path<String>,
     _signed: Signed,
 ) -> Result<Response, Problem> {
-    let row = state.store.wallet(state.directory.vault().as_str(), &id).await.map_err(reply::unavailable)?;
-    let row = row.ok_or_else(|| Problem::not_found(format!("there is no wallet {}", id.escape_debug())))?;
+    let row = state
+        .store
+        .wallet(state.directory.vault().as_str(), &id)
+        .await
+        .map_err(reply::unavailable)?;
+    let row =
+        row.ok_or_else(|| Problem::not_found(format!("there is no wallet {}", id.escape_debug())))?;
     Ok(reply::raw(200, row.document))
 }
 
@@ -63,5 +74,7 @@ pub(super) async fn add_address(State(state): State<AppState>, signed: Signed) -
 #[allow(dead_code, reason = "the shape of an answer, for the description")]
 pub(super) struct WalletsView {
     /// In order of name.
-    wallets: Vec<WalletView>,
+    items: Vec<WalletView>,
+    /// Always null: one page holds them all.
+    next: Option<String>,
 }

@@ -81,7 +81,11 @@ pub(super) async fn show(
     signed: Signed,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no withdrawal {}", id.escape_debug()));
-    let row = state.store.withdrawal(state.directory.vault().as_str(), &id).await.map_err(reply::unavailable)?;
+    let row = state
+        .store
+        .withdrawal(state.directory.vault().as_str(), &id)
+        .await
+        .map_err(reply::unavailable)?;
     let row = row.ok_or_else(missing)?;
     match &signed.speaker {
         Speaker::Client(client) if client.as_str() != row.client => Err(missing()),
@@ -92,7 +96,10 @@ pub(super) async fn show(
 /// Which withdrawals to list.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "the shape of the query, for the description; it is read field by field")]
+#[allow(
+    dead_code,
+    reason = "the shape of the query, for the description; it is read field by field"
+)]
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,
@@ -109,10 +116,19 @@ pub(super) struct ListQuery {
     get, path = "/v1/withdrawals", tag = "withdrawals", params(ListQuery),
     responses((status = 200, body = WithdrawalsView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn list(State(state): State<AppState>, signed: Signed) -> Result<Response, Problem> {
-    let mut query = super::policy::query(&signed.request.target, &["state", "client", "cursor", "limit"])?;
+pub(super) async fn list(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    let mut query = super::policy::query(
+        &signed.request.target,
+        &["state", "client", "cursor", "limit"],
+    )?;
     let cursor: Option<Cursor> = match query.remove("cursor") {
-        Some(text) => Some(text.parse().map_err(|_| Problem::malformed("the cursor is not one of ours"))?),
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| Problem::malformed("the cursor is not one of ours"))?,
+        ),
         None => None,
     };
     let limit = super::policy::limit(query.remove("limit"))?;
@@ -120,14 +136,23 @@ pub(super) async fn list(State(state): State<AppState>, signed: Signed) -> Resul
         Speaker::Client(client) => Some(client.to_string()),
         Speaker::Operator(_) => query.remove("client"),
     };
-    let filter = Filter { state: query.remove("state"), client };
+    let filter = Filter {
+        state: query.remove("state"),
+        client,
+    };
     let vault = state.directory.vault().as_str();
-    let page =
-        state.store.withdrawals(vault, &filter, cursor.as_ref(), limit).await.map_err(reply::unavailable)?;
+    let page = state
+        .store
+        .withdrawals(vault, &filter, cursor.as_ref(), limit)
+        .await
+        .map_err(reply::unavailable)?;
     let documents: Vec<&str> = page.rows.iter().map(|row| row.document.as_str()).collect();
     let next = page.next.map(|cursor| cursor.to_string());
     let next = serde_json::to_string(&next).map_err(|_| Problem::internal())?;
-    Ok(reply::raw(200, format!("{{\"withdrawals\":[{}],\"next\":{next}}}", documents.join(","))))
+    Ok(reply::raw(
+        200,
+        format!("{{\"items\":[{}],\"next\":{next}}}", documents.join(",")),
+    ))
 }
 
 /// The answer to a request that was stored but not answered in time.
@@ -144,10 +169,15 @@ pub(super) async fn outcome(
     if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Problem::not_found("a request's id is 32 hex digits"));
     }
-    Ok(match state.store.outcome(&id).await.map_err(reply::unavailable)? {
-        Some(outcome) => reply::raw(outcome.status, outcome.body),
-        None => reply::raw(202, serde_json::json!({ "request": id, "status": "pending" }).to_string()),
-    })
+    Ok(
+        match state.store.outcome(&id).await.map_err(reply::unavailable)? {
+            Some(outcome) => reply::raw(outcome.status, outcome.body),
+            None => reply::raw(
+                202,
+                serde_json::json!({ "request": id, "status": "pending" }).to_string(),
+            ),
+        },
+    )
 }
 
 /// Stored, not answered yet.
@@ -165,7 +195,7 @@ pub(super) struct PendingView {
 #[allow(dead_code, reason = "the shape of an answer, for the description")]
 pub(super) struct WithdrawalsView {
     /// The page.
-    withdrawals: Vec<WithdrawalView>,
+    items: Vec<WithdrawalView>,
     /// The next page's cursor; null at the end.
     next: Option<String>,
 }
