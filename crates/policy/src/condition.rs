@@ -7,8 +7,8 @@ use custodyd_chain::{Address, Amount, Asset, U256};
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::hours::Hours;
 use crate::ids::{ClientId, VaultId, WalletId};
+use crate::instant::Timestamp;
 use crate::reason::Observation;
-use crate::time::Timestamp;
 
 /// What conditions look at: a withdrawal now being judged, or one from the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

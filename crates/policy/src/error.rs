@@ -4,9 +4,9 @@ use std::fmt;
 
 use custodyd_chain::{AmountError, Asset};
 
+use crate::duration::DurationError;
 use crate::facts::Tier;
 use crate::ids::{GroupId, LimitId, OperatorId, Quoted, RuleId};
-use crate::time::DurationError;
 
 /// The longest policy, in bytes.
 pub const MAX_POLICY_BYTES: usize = 256 * 1024;

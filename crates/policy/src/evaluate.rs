@@ -3,11 +3,11 @@
 
 use crate::condition::Subject;
 use crate::facts::{DestinationClass, Facts, Tier};
+use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
 use crate::policy::{Effect, Policy, Rule};
 use crate::reason::{Fault, LimitCheck, Reason};
 use crate::requirement::{self, Joined, Requirement};
-use crate::time::Timestamp;
 use crate::verdict::{Outcome, Verdict};
 use crate::window::{LimitBook, Used};
 

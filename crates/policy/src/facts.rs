@@ -6,7 +6,7 @@ use custodyd_chain::{Address, Amount};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, VaultId, WalletId, WithdrawalId};
-use crate::time::Timestamp;
+use crate::instant::Timestamp;
 
 /// How a wallet may sign, from the most to the least available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

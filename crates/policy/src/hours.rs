@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
+use crate::duration::{DAY_MS, MINUTE_MS};
+use crate::instant::Timestamp;
 
 /// Minutes in a day.
 pub(crate) const DAY_MINUTES: u32 = 24 * 60;
@@ -151,7 +152,7 @@ pub(crate) fn parse_clock(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::HOUR_MS;
+    use crate::duration::HOUR_MS;
 
     /// 2026-01-05 is a Monday.
     const MONDAY: u64 = 1_767_571_200_000;

@@ -19,34 +19,36 @@
     )
 )]
 
+pub mod cases;
 mod condition;
+mod duration;
 mod error;
 mod evaluate;
 mod facts;
 mod hours;
 mod ids;
+mod instant;
 mod limit;
 mod parse;
 mod policy;
 mod reason;
 mod requirement;
-mod time;
 mod verdict;
 mod window;
 
+pub use duration::{
+    DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
+};
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 pub use facts::{DestinationClass, Facts, Tier};
 pub use ids::{
     ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, Quoted, RuleId, VaultId,
     WalletId, WithdrawalId,
 };
+pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
 pub use policy::{Governance, Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
 pub use requirement::{Groups, Requirement, Shortfall};
-pub use time::{
-    DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, Timestamp,
-    parse_duration,
-};
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};

@@ -6,10 +6,11 @@ use std::fmt;
 use custodyd_chain::{Address, Amount};
 use serde::{Deserialize, Serialize};
 
+use crate::duration::Span;
 use crate::facts::Tier;
 use crate::ids::{LimitId, RuleId};
+use crate::instant::Timestamp;
 use crate::requirement::{Listed, Requirement};
-use crate::time::{Span, Timestamp};
 
 /// One reason of a verdict. In JSON its kind is `code`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

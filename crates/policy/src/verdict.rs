@@ -6,9 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use crate::duration::Span;
+use crate::instant::Timestamp;
 use crate::reason::Reason;
 use crate::requirement::{Listed, Requirement};
-use crate::time::{Span, Timestamp};
 
 /// What a policy says about one withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use custodyd_chain::Asset;
 use toml::Spanned;
 
+use crate::duration::parse_duration;
 use crate::error::{Place, PolicyError, PolicyFault};
 use crate::limit::{Breach, Limit};
 use crate::parse::{Parser, line_of, syntax};
 use crate::reason::{BreachKind, Measure};
-use crate::time::parse_duration;
 
 impl Parser<'_> {
     pub(super) fn limits(

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
+use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
 use crate::policy::{Governance, Parsed, Policy, TierFloor};
 use crate::requirement::Groups;
-use crate::time::{DAY_MS, HOUR_MS, parse_duration};
 use crate::verdict::PolicyHash;
 
 /// How long an approval counts where the policy does not say.

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use custodyd_chain::{Address, Amount};
 
 use crate::condition::Subject;
+use crate::duration::MAX_DURATION_MS;
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::ids::{ClientId, VaultId, WalletId, WithdrawalId};
+use crate::instant::Timestamp;
 use crate::limit::Dimension;
-use crate::time::{MAX_DURATION_MS, Timestamp};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {

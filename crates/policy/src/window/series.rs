@@ -3,7 +3,7 @@
 
 use custodyd_chain::U256;
 
-use crate::time::Timestamp;
+use crate::instant::Timestamp;
 use crate::window::fenwick::{PrefixSums, Total};
 
 /// The admissions of one key. An admission at `a` is inside the window that ends at `t` while `a + window > t`.

@@ -1,0 +1,415 @@
+//! What verdicts follow from rules, tiers and limits, and how they explain themselves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod common;
+
+use common::{ADDRESSES, ALLOW, facts, id, policy};
+use custodyd_policy::{
+    DestinationClass, Fault, HOUR_MS, LimitBook, MINUTE_MS, Measure, Outcome, Policy, PolicyHash,
+    Reason, Requirement, Tier, Timestamp, Verdict,
+};
+
+fn judge(policy: &Policy, amount: &str) -> Verdict {
+    policy.evaluate(&facts(0, amount), &LimitBook::default())
+}
+
+fn allowed(requirements: &[(&str, u32)], hold_ms: u64) -> Outcome {
+    let requirements = requirements
+        .iter()
+        .map(|(group, quorum)| Requirement {
+            group: group.parse().unwrap(),
+            quorum: *quorum,
+        })
+        .collect();
+    Outcome::Allow {
+        requirements,
+        hold_ms,
+    }
+}
+
+fn limit(id: &str, rest: &str) -> String {
+    format!("[[limits]]\nid = \"{id}\"\nwindow = \"1h\"\n{rest}\n")
+}
+
+fn reserve(policy: &Policy, book: &mut LimitBook, serial: u64, amount: &str, at: Timestamp) {
+    let mut admitted = facts(serial, amount);
+    admitted.at = at;
+    book.reserve(policy, &admitted);
+}
+
+fn minutes_ago(minutes: u64) -> Timestamp {
+    let now = facts(0, "1 LTC").at;
+    now.checked_sub_ms(minutes * MINUTE_MS).unwrap()
+}
+
+#[test]
+fn without_a_matching_allow_rule_the_answer_is_deny() {
+    let policy =
+        policy("[[rules]]\nid = \"a\"\neffect = \"allow\"\nwhen = { client = [\"other\"] }\n");
+    let verdict = judge(&policy, "1 LTC");
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert_eq!(verdict.reasons, [Reason::NoRuleAllows]);
+    assert_eq!(verdict.policy, PolicyHash::of(policy.source()));
+}
+
+#[test]
+fn deny_wins_over_allow_and_names_what_it_saw() {
+    let policy = policy(&format!(
+        "{ALLOW}[[rules]]\nid = \"ceiling\"\neffect = \"deny\"\nwhen = {{ amount = {{ above = \"10 LTC\" }} }}\n"
+    ));
+    assert_eq!(judge(&policy, "10 LTC").outcome, allowed(&[], 0));
+    let verdict = judge(&policy, "12 LTC");
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert_eq!(verdict.reasons.len(), 1);
+    assert_eq!(verdict.reasons[0].code(), "rule_denied");
+    assert_eq!(
+        verdict.reasons[0].to_string(),
+        "rule \"ceiling\" denies it: amount 12 LTC is above 10 LTC"
+    );
+    // Another asset is no amount above it.
+    assert_eq!(judge(&policy, "12 ETH").outcome, allowed(&[], 0));
+}
+
+#[test]
+fn requirements_add_up_by_highest_quorum_and_longest_hold() {
+    let policy = policy(
+        r#"
+[[rules]]
+id = "a"
+effect = "allow"
+require = [{ group = "treasury", quorum = 1 }]
+hold = "2h"
+[[rules]]
+id = "b"
+effect = "require"
+require = [{ group = "treasury", quorum = 2 }, { group = "security", quorum = 1 }]
+[[rules]]
+id = "c"
+effect = "require"
+hold = "1h"
+"#,
+    );
+    let verdict = judge(&policy, "1 LTC");
+    assert_eq!(
+        verdict.outcome,
+        allowed(&[("security", 1), ("treasury", 2)], 2 * HOUR_MS)
+    );
+    assert_eq!(
+        verdict.outcome.to_string(),
+        "allowed with approval by 1 of security and 2 of treasury, after a hold of 2h"
+    );
+}
+
+#[test]
+fn warm_and_cold_never_go_without_people() {
+    let policy = policy(ALLOW);
+    for (tier, outcome) in [
+        (Tier::Hot, allowed(&[], 0)),
+        // The default floor: two, and an hour to cancel.
+        (Tier::Warm, allowed(&[("treasury", 2)], HOUR_MS)),
+        (Tier::Cold, allowed(&[("security", 1)], 0)),
+    ] {
+        let mut facts = facts(0, "1 LTC");
+        facts.tier = tier;
+        assert_eq!(
+            policy.evaluate(&facts, &LimitBook::default()).outcome,
+            outcome
+        );
+    }
+    assert_eq!(policy.tier_floor(Tier::Hot), None);
+    assert_eq!(policy.tier_floor(Tier::Warm).unwrap().requirement.quorum, 2);
+}
+
+#[test]
+fn a_tier_without_floor_is_denied_even_if_no_rule_says_so() {
+    let source = common::HEAD.replace("warm = { group = \"treasury\" }\n", "");
+    let hot =
+        "[[rules]]\nid = \"hot\"\neffect = \"allow\"\nwhen = { tier = [\"hot\", \"cold\"] }\n";
+    let policy = Policy::parse(&format!("{source}{hot}")).unwrap();
+    let mut facts = facts(0, "1 LTC");
+    facts.tier = Tier::Warm;
+    let verdict = policy.evaluate(&facts, &LimitBook::default());
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    let fault = Fault::NoTierFloor { tier: Tier::Warm };
+    assert!(
+        verdict
+            .reasons
+            .contains(&Reason::EvaluationFailed { fault })
+    );
+}
+
+#[test]
+fn what_cannot_be_judged_is_denied_and_named() {
+    let policy = policy(ALLOW);
+    let verdict = judge(&policy, "0 LTC");
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert_eq!(
+        verdict.reasons,
+        [Reason::EvaluationFailed {
+            fault: Fault::ZeroAmount
+        }]
+    );
+    let mut wrong = facts(0, "1 LTC");
+    wrong.amount = "1 BTC".parse().unwrap();
+    let verdict = policy.evaluate(&wrong, &LimitBook::default());
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert!(
+        verdict
+            .to_string()
+            .contains("1 BTC cannot be paid to litecoin-regtest:"),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn a_blocked_destination_is_denied_whatever_the_rules_say() {
+    let mut blocked = facts(0, "1 LTC");
+    blocked.class = DestinationClass::Blocked;
+    let verdict = policy(ALLOW).evaluate(&blocked, &LimitBook::default());
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert_eq!(verdict.reasons[0].code(), "destination_blocked");
+}
+
+#[test]
+fn approvals_that_nobody_could_give_are_denied_at_once() {
+    let policy = policy(&format!(
+        "{ALLOW}{}{}",
+        "[[rules]]\nid = \"x\"\neffect = \"require\"\nrequire = [{ group = \"treasury\", quorum = 3 }]\n",
+        "[[rules]]\nid = \"y\"\neffect = \"require\"\nrequire = [{ group = \"security\", quorum = 2 }]\n",
+    ));
+    let verdict = judge(&policy, "1 LTC");
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert_eq!(verdict.reasons[0].code(), "approvals_impossible");
+}
+
+#[test]
+fn a_limit_denies_what_its_window_has_no_room_for_and_shows_its_numbers() {
+    let policy = policy(&format!(
+        "{ALLOW}{}",
+        limit(
+            "daily",
+            "per = \"wallet\"\nmax_amount = \"10 LTC\"\non_breach = \"deny\""
+        )
+    ));
+    let mut book = LimitBook::default();
+    reserve(&policy, &mut book, 1, "8 LTC", minutes_ago(30));
+    assert_eq!(
+        policy.evaluate(&facts(2, "2 LTC"), &book).outcome,
+        allowed(&[], 0)
+    );
+    let verdict = policy.evaluate(&facts(2, "3 LTC"), &book);
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert_eq!(
+        verdict.reasons[0].to_string(),
+        "limit \"daily\" on wallet hot: used 8 LTC + 3 LTC of at most 10 LTC in 1h, which is above it; \
+         it would fit at 2026-03-04T10:30:00Z"
+    );
+    let json = serde_json::to_value(&verdict.reasons[0]).unwrap();
+    assert_eq!(json["code"], "limit_exceeded");
+    assert_eq!(json["check"]["used"], "8 LTC");
+    // Another wallet has its own window.
+    let mut other = facts(2, "3 LTC");
+    other.wallet = "hot-2".parse().unwrap();
+    assert_eq!(policy.evaluate(&other, &book).outcome, allowed(&[], 0));
+}
+
+#[test]
+fn each_dimension_counts_apart_what_differs_in_it() {
+    let mut other = facts(9, "1 LTC");
+    other.vault = "second".parse().unwrap();
+    other.wallet = "hot-2".parse().unwrap();
+    other.tier = Tier::Cold;
+    other.client = "payroll".parse().unwrap();
+    other.destination = serde_json::from_value(ADDRESSES[1].into()).unwrap();
+    for per in ["vault", "wallet", "tier", "client", "destination", "asset"] {
+        let policy = policy(&format!(
+            "{ALLOW}{}",
+            limit(
+                "l",
+                &format!("per = \"{per}\"\nmax_count = 1\non_breach = \"deny\"")
+            )
+        ));
+        let mut book = LimitBook::default();
+        reserve(&policy, &mut book, 1, "1 LTC", minutes_ago(1));
+        assert_eq!(
+            policy.evaluate(&facts(2, "1 LTC"), &book).outcome,
+            Outcome::Deny,
+            "{per}"
+        );
+        let of_other = policy.evaluate(&other, &book).outcome;
+        // All of it is Litecoin.
+        assert_eq!(of_other == Outcome::Deny, per == "asset", "{per}");
+        assert_ne!(
+            policy.evaluate(&facts(2, "1 ETH"), &book).outcome == Outcome::Deny,
+            per == "asset" || per == "destination",
+            "{per}"
+        );
+    }
+}
+
+#[test]
+fn a_hold_names_the_first_instant_at_which_every_limit_has_room() {
+    let policy = policy(&format!(
+        "{ALLOW}{}{}",
+        limit(
+            "amount",
+            "per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"hold\""
+        ),
+        limit(
+            "count",
+            "per = \"client\"\nmax_count = 3\non_breach = \"hold\""
+        ),
+    ));
+    let mut book = LimitBook::default();
+    for (serial, amount, ago) in [(1, "4 LTC", 50), (2, "1 LTC", 40), (3, "4 LTC", 30)] {
+        reserve(&policy, &mut book, serial, amount, minutes_ago(ago));
+    }
+    let now = facts(0, "1 LTC").at;
+    let at = |minutes: u64| Outcome::HoldForLimit {
+        until: now.checked_add_ms(minutes * MINUTE_MS).unwrap(),
+    };
+    // The count has room when the first leaves, and so has 5 LTC; 6 need the second to leave as well.
+    assert_eq!(policy.evaluate(&facts(4, "1 LTC"), &book).outcome, at(10));
+    assert_eq!(policy.evaluate(&facts(4, "5 LTC"), &book).outcome, at(10));
+    assert_eq!(policy.evaluate(&facts(4, "6 LTC"), &book).outcome, at(20));
+    assert_eq!(policy.evaluate(&facts(4, "7 LTC"), &book).outcome, at(30));
+    // What is above the limit by itself never fits.
+    let verdict = policy.evaluate(&facts(4, "10.1 LTC"), &book);
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    assert!(
+        verdict.to_string().contains("it alone is above the limit"),
+        "{verdict}"
+    );
+    // It does fit then, and not a millisecond before.
+    let mut later = facts(4, "6 LTC");
+    later.at = now.checked_add_ms(20 * MINUTE_MS).unwrap();
+    assert_eq!(policy.evaluate(&later, &book).outcome, allowed(&[], 0));
+    later.at = later.at.checked_sub_ms(1).unwrap();
+    assert_eq!(policy.evaluate(&later, &book).outcome, at(20));
+}
+
+#[test]
+fn a_limit_may_ask_for_people_instead() {
+    let ask = "per = \"vault\"\nmax_count = 1\non_breach = \"quorum\"\nrequire = [{ group = \"security\", quorum = 1 }]";
+    let policy = policy(&format!("{ALLOW}{}", limit("l", ask)));
+    let mut book = LimitBook::default();
+    reserve(&policy, &mut book, 1, "1 LTC", minutes_ago(1));
+    let verdict = policy.evaluate(&facts(2, "1 LTC"), &book);
+    assert_eq!(verdict.outcome, allowed(&[("security", 1)], 0));
+    assert!(
+        verdict.to_string().contains("it asks for 1 of security"),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn a_withdrawal_does_not_stand_in_its_own_way() {
+    for on_breach in ["deny", "hold"] {
+        let policy = policy(&format!(
+            "{ALLOW}{}",
+            limit(
+                "l",
+                &format!("per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"{on_breach}\"")
+            )
+        ));
+        let mut book = LimitBook::default();
+        reserve(&policy, &mut book, 1, "4 LTC", minutes_ago(50));
+        reserve(&policy, &mut book, 2, "6 LTC", minutes_ago(10));
+        assert_eq!(
+            policy.evaluate(&facts(2, "6 LTC"), &book).outcome,
+            allowed(&[], 0)
+        );
+        let more = policy.evaluate(&facts(2, "7 LTC"), &book);
+        let Reason::LimitExceeded { check, fits_at, .. } = &more.reasons[0] else {
+            panic!("{more}")
+        };
+        assert_eq!(check.used, Measure::Amount("4 LTC".parse().unwrap()));
+        assert_eq!(*fits_at, minutes_ago(50).checked_add_ms(HOUR_MS));
+    }
+}
+
+#[test]
+fn a_verdict_reads_back_from_json() {
+    let policy = policy(&format!(
+        "{ALLOW}{}",
+        limit(
+            "l",
+            "per = \"destination\"\nmax_amount = \"10 LTC\"\non_breach = \"hold\""
+        )
+    ));
+    let mut book = LimitBook::default();
+    let mut verdicts = vec![
+        judge(&policy, "0 LTC"),
+        judge(&policy, "1 LTC"),
+        judge(&policy, "11 LTC"),
+    ];
+    reserve(&policy, &mut book, 1, "8 LTC", minutes_ago(5));
+    verdicts.push(policy.evaluate(&facts(2, "8 LTC"), &book));
+    let mut warm = facts(2, "1 LTC");
+    warm.tier = Tier::Warm;
+    verdicts.push(policy.evaluate(&warm, &book));
+    for verdict in verdicts {
+        let json = serde_json::to_string(&verdict).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Verdict>(&json).unwrap(),
+            verdict,
+            "{json}"
+        );
+        for reason in &verdict.reasons {
+            assert_eq!(serde_json::to_value(reason).unwrap()["code"], reason.code());
+        }
+    }
+}
+
+#[test]
+fn usage_lists_each_key_and_limits_that_nobody_uses() {
+    let policy = policy(&format!(
+        "{ALLOW}{}{}",
+        limit(
+            "amount",
+            "per = \"wallet\"\nmax_amount = \"10 LTC\"\non_breach = \"deny\""
+        ),
+        limit(
+            "btc",
+            "per = \"vault\"\nmax_amount = \"1 BTC\"\non_breach = \"deny\""
+        ),
+    ));
+    let mut book = LimitBook::default();
+    for (serial, wallet, ago) in [(1, "hot-2", 55), (2, "hot-1", 50), (3, "hot-2", 10)] {
+        let mut admitted = facts(serial, "2 LTC");
+        (admitted.wallet, admitted.at) = (wallet.parse().unwrap(), minutes_ago(ago));
+        book.reserve(&policy, &admitted);
+    }
+    let now = facts(0, "1 LTC").at;
+    let usage = book.usage(&policy, now);
+    let shown: Vec<_> = usage
+        .iter()
+        .map(|u| {
+            format!(
+                "{} {} {} of {} ({})",
+                u.limit, u.key, u.used, u.max, u.count
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "amount wallet hot-1 2 LTC of 10 LTC (1)",
+            "amount wallet hot-2 4 LTC of 10 LTC (2)",
+            "btc any vault 0 BTC of 1 BTC (0)",
+        ]
+    );
+    assert_eq!(usage[1].frees_at, minutes_ago(55).checked_add_ms(HOUR_MS));
+    assert_eq!(usage[1].resets_at, minutes_ago(10).checked_add_ms(HOUR_MS));
+    // Released and expired ones are gone, and asking under a policy that is not in force gives the same.
+    book.release(&id(3));
+    let later = now.checked_add_ms(5 * MINUTE_MS).unwrap();
+    let same = Policy::parse(&format!("{}# again\n", policy.source())).unwrap();
+    assert_eq!(book.usage(&policy, later), book.usage(&same, later));
+    assert_eq!(book.usage(&policy, later).len(), 2);
+}
