@@ -492,7 +492,7 @@ proptest! {
 
     #[test]
     fn what_is_decoded_is_what_was_planned(
-        seed in 1_u8.., id in 1_u64..EvmChainId::MAX, nonce in 0..u64::MAX,
+        seed in 1_u8..255, id in 1_u64..EvmChainId::MAX, nonce in 0..u64::MAX,
         units in 1_u128..1 << 100, base in 0_u128..1 << 90, tip in 0_u128..1 << 90,
     ) {
         let key = key(seed);

@@ -44,9 +44,12 @@ pub(crate) fn assemble(plan: &Plan, keys: &[SigningKey]) -> RawTransaction {
 
 /// An outpoint that no other number gives.
 pub(crate) fn outpoint(number: u32) -> OutPoint {
-    let txid: Txid = format!("{:064x}", u64::from(number) * 0x9e37_79b9_7f4a_7c15)
-        .parse()
-        .unwrap();
+    let txid: Txid = format!(
+        "{:064x}",
+        u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    )
+    .parse()
+    .unwrap();
     OutPoint {
         txid,
         vout: number % 7,
