@@ -6,7 +6,8 @@ use super::error::StoreError;
 use super::fold::text;
 use super::record::Record;
 use crate::journal::{
-    ChainFault, ChainVerifier, Column, HeadRow, JournalKey, JournalRow, Reason, Table, Tip,
+    ChainFault, ChainVerifier, Column, FIRST_SEQ, HeadRow, JournalKey, JournalRow, Reason, Table,
+    Tip,
 };
 
 const PAGE: u32 = 512;
@@ -26,7 +27,8 @@ pub enum AuditError {
 
 impl Store {
     /// Verifies the vault's journal after `from` to its end, and hands each verified row to `visit`.
-    /// Commits may go on meanwhile; the walk ends where it catches up.
+    /// Commits may go on meanwhile; the walk ends where it catches up. A head that was moved to
+    /// another vault is found there: a full audit walks all of [`Store::vaults`].
     ///
     /// # Errors
     /// The first fault in journal order; rows before it were visited.
@@ -38,6 +40,7 @@ impl Store {
         mut visit: impl FnMut(&JournalRow),
     ) -> Result<Tip, AuditError> {
         let mut verifier = ChainVerifier::resume(vault, key.clone(), from);
+        self.starts_at_the_start(vault, &verifier).await?;
         loop {
             let before = verifier.tip();
             let rows = self.journal(vault, before.seq, PAGE).await?;
@@ -52,6 +55,26 @@ impl Store {
             verifier.page(&rows, &heads)?;
             rows.iter().for_each(&mut visit);
         }
+    }
+
+    async fn starts_at_the_start(
+        &self,
+        vault: &str,
+        verifier: &ChainVerifier,
+    ) -> Result<(), AuditError> {
+        let (row, head) = self.firsts(vault).await?;
+        let firsts = [
+            (Table::Journal, row.map(|row| row.seq)),
+            (Table::Heads, head.map(|head| head.seq)),
+        ];
+        for (table, seq) in firsts {
+            if let Some(seq) = seq.filter(|seq| *seq < FIRST_SEQ) {
+                let expected = FIRST_SEQ;
+                let reason = Reason::OutOfOrder { expected };
+                return Err(verifier.fault(table, seq, Column::Seq, reason).into());
+            }
+        }
+        Ok(())
     }
 
     async fn heads_through(

@@ -199,6 +199,9 @@ fn describe(error: &sqlx::Error) -> String {
             format!("database disk is full: {fault}")
         }
         sqlx::Error::Database(fault) => fault.message().to_owned(),
+        sqlx::Error::PoolTimedOut => {
+            "no connection came free in time, or the server takes none".to_owned()
+        }
         other => other.to_string(),
     }
 }

@@ -60,6 +60,18 @@ impl Store {
         self.after(JOURNAL, vault, after, limit, journal).await
     }
 
+    /// The vault's first journal row and first head, whatever their sequence numbers: a row hidden below
+    /// the journal's start would never come up when paging from there.
+    pub(super) async fn firsts(
+        &self,
+        vault: &str,
+    ) -> Result<(Option<JournalRow>, Option<HeadRow>), StoreError> {
+        let below_all = Value::Int(i64::MIN);
+        let rows = self.after(JOURNAL, vault, below_all, 1, journal).await?;
+        let heads = self.after(HEADS, vault, below_all, 1, head).await?;
+        Ok((rows.into_iter().next(), heads.into_iter().next()))
+    }
+
     /// Every vault that any journal row, head or commit names, by name. Walks the journal's index.
     ///
     /// # Errors
@@ -106,7 +118,7 @@ impl Store {
 fn journal(row: &Row) -> Result<JournalRow, StoreError> {
     let mut record = Record::new("journal", row);
     Ok(JournalRow {
-        seq: record.seq_key("seq")?,
+        seq: record.number_key("seq")?,
         vault: record.key("vault")?,
         at_ms: record.number("at_ms")?,
         kind: record.text("kind")?,
@@ -119,7 +131,7 @@ fn journal(row: &Row) -> Result<JournalRow, StoreError> {
 fn head(row: &Row) -> Result<HeadRow, StoreError> {
     let mut record = Record::new("heads", row);
     Ok(HeadRow {
-        seq: record.seq_key("seq")?,
+        seq: record.number_key("seq")?,
         vault: record.key("vault")?,
         at_ms: record.number("at_ms")?,
         hash: record.hash("hash")?,

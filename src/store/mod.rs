@@ -20,6 +20,8 @@ mod postgres;
 mod record;
 mod rows;
 mod sqlite;
+#[cfg(test)]
+mod sqlite_tests;
 mod views;
 mod violation;
 

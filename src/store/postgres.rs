@@ -15,7 +15,8 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 const WRITERS: u32 = 4;
 const READERS: u32 = 8;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A server that is down is reported within this time, not waited for.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every statement of ours in all its widths stays prepared.
 const PREPARED: usize = 256;

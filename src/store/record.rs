@@ -41,11 +41,11 @@ impl<'r> Record<'r> {
         Ok(text)
     }
 
-    /// A sequence number that identifies the row in errors about the columns after it.
-    pub(super) fn seq_key(&mut self, column: &'static str) -> Result<u64, StoreError> {
-        let number = self.number(column)?;
+    /// A number that identifies the row in errors about this column and those after it.
+    pub(super) fn number_key(&mut self, column: &'static str) -> Result<u64, StoreError> {
+        let number: i64 = self.next(column)?;
         self.key.push_str(&format!(" {column} {number}"));
-        Ok(number)
+        self.unsigned(column, number)
     }
 
     pub(super) fn text(&mut self, column: &'static str) -> Result<String, StoreError> {
@@ -71,12 +71,16 @@ impl<'r> Record<'r> {
 
     pub(super) fn number(&mut self, column: &'static str) -> Result<u64, StoreError> {
         let number: i64 = self.next(column)?;
-        u64::try_from(number).map_err(|_| self.fault(column, format!("{number} is negative")))
+        self.unsigned(column, number)
     }
 
     pub(super) fn small_number(&mut self, column: &'static str) -> Result<u16, StoreError> {
         let number = self.number(column)?;
         u16::try_from(number).map_err(|_| self.fault(column, format!("{number} is too large")))
+    }
+
+    fn unsigned(&self, column: &'static str, number: i64) -> Result<u64, StoreError> {
+        u64::try_from(number).map_err(|_| self.fault(column, format!("{number} is negative")))
     }
 
     fn next<T>(&mut self, column: &'static str) -> Result<T, StoreError>

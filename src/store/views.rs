@@ -303,7 +303,7 @@ fn nonce(row: &Row) -> Result<NonceReservation, StoreError> {
     Ok(NonceReservation {
         network: record.key("network")?,
         account: record.key("account")?,
-        nonce: record.seq_key("nonce")?,
+        nonce: record.number_key("nonce")?,
         transaction: record.text("transaction_id")?,
     })
 }

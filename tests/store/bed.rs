@@ -4,14 +4,14 @@ use custodyd::store::Store;
 use custodyd_testbed::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 
-pub struct Bed {
-    pub url: String,
-    pub postgres: Option<Postgres>,
+pub(crate) struct Bed {
+    pub(crate) url: String,
+    pub(crate) postgres: Option<Postgres>,
     _folder: tempfile::TempDir,
 }
 
 impl Bed {
-    pub fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
             url: format!("sqlite:{}", folder.path().join("custodyd.db").display()),
@@ -20,7 +20,7 @@ impl Bed {
         }
     }
 
-    pub fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         let postgres = Postgres::start().unwrap();
         Self {
             url: postgres.create_database("custodyd").unwrap(),
@@ -29,12 +29,12 @@ impl Bed {
         }
     }
 
-    pub async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(&self.url).await.unwrap()
     }
 
     /// Runs SQL past the store; says how many rows it changed.
-    pub async fn sql(&self, sql: &str) -> u64 {
+    pub(crate) async fn sql(&self, sql: &str) -> u64 {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         if self.postgres.is_some() {
             let mut conn = PgConnection::connect(&self.url).await.unwrap();
@@ -46,7 +46,7 @@ impl Bed {
     }
 
     /// A number out of the database, past the store.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         if self.postgres.is_some() {
             let mut conn = PgConnection::connect(&self.url).await.unwrap();
@@ -58,7 +58,7 @@ impl Bed {
     }
 
     /// A blob literal.
-    pub fn blob(&self, bytes: &[u8]) -> String {
+    pub(crate) fn blob(&self, bytes: &[u8]) -> String {
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         if self.postgres.is_some() {
             format!("'\\x{digits}'::bytea")

@@ -7,7 +7,7 @@ use custodyd::store::{BatchFault, CommitError, Outcome, Store};
 use crate::bed::Bed;
 use crate::writer::{Writer, answer, request, withdrawal};
 
-pub async fn a_wide_batch_reads_back_whole_after_reopening(bed: Bed) {
+pub(crate) async fn a_wide_batch_reads_back_whole_after_reopening(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     // 150 is 64 + 64 + 16 + 4 + 1 + 1: every width of statement.
@@ -35,7 +35,7 @@ pub async fn a_wide_batch_reads_back_whole_after_reopening(bed: Bed) {
     assert_eq!(store.projections_dump("main").await.unwrap().len(), 151);
 }
 
-pub async fn of_two_writers_at_one_head_exactly_one_wins(bed: Bed) {
+pub(crate) async fn of_two_writers_at_one_head_exactly_one_wins(bed: Bed) {
     let (here, there) = (bed.open().await, bed.open().await);
     let mut writer = Writer::new("main");
     for round in 0..20_u64 {
@@ -68,7 +68,7 @@ pub async fn of_two_writers_at_one_head_exactly_one_wins(bed: Bed) {
     ));
 }
 
-pub async fn a_batch_that_contradicts_itself_is_refused(bed: Bed) {
+pub(crate) async fn a_batch_that_contradicts_itself_is_refused(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     let first = writer.batch(1);
@@ -144,7 +144,7 @@ pub async fn a_batch_that_contradicts_itself_is_refused(bed: Bed) {
     writer.commit(&store, &good).await;
 }
 
-pub async fn outcomes_alone_leave_the_journal_as_it_is(bed: Bed) {
+pub(crate) async fn outcomes_alone_leave_the_journal_as_it_is(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     let first = writer.batch(2);
@@ -169,7 +169,7 @@ pub async fn outcomes_alone_leave_the_journal_as_it_is(bed: Bed) {
     assert_eq!(store.outcome("in_2").await.unwrap(), None);
 }
 
-pub async fn a_commit_that_nobody_waits_for_still_lands(bed: Bed) {
+pub(crate) async fn a_commit_that_nobody_waits_for_still_lands(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     for round in 0..40_u64 {

@@ -19,7 +19,7 @@ async fn seen(store: &Store) -> impl PartialEq + std::fmt::Debug {
     )
 }
 
-pub async fn a_constraint_broken_in_the_middle_writes_nothing_and_names_the_row(bed: Bed) {
+pub(crate) async fn a_constraint_broken_in_the_middle_writes_nothing_and_names_the_row(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     store.inbox_put(&[request(1), request(2)]).await.unwrap();
@@ -109,7 +109,7 @@ pub async fn a_constraint_broken_in_the_middle_writes_nothing_and_names_the_row(
     writer.verify(&store).await;
 }
 
-pub async fn a_document_is_upserted_and_its_last_change_stays(bed: Bed) {
+pub(crate) async fn a_document_is_upserted_and_its_last_change_stays(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     let wallet = |state: &str| Projection::Wallet {
@@ -172,7 +172,7 @@ fn id(number: u64) -> String {
     format!("wd_{number:032x}")
 }
 
-pub async fn a_reservation_moves_within_a_batch_and_its_last_word_counts(bed: Bed) {
+pub(crate) async fn a_reservation_moves_within_a_batch_and_its_last_word_counts(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     let first = writer.with(
@@ -221,7 +221,7 @@ pub async fn a_reservation_moves_within_a_batch_and_its_last_word_counts(bed: Be
     );
 }
 
-pub async fn another_vault_cannot_take_or_free_a_reservation(bed: Bed) {
+pub(crate) async fn another_vault_cannot_take_or_free_a_reservation(bed: Bed) {
     let store = bed.open().await;
     let (mut main, mut other) = (Writer::new("main"), Writer::new("other"));
     let first = main.with(

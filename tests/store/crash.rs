@@ -36,7 +36,7 @@ async fn commits_until_it_is_killed() {
     }
 }
 
-pub async fn kill_9_between_and_within_commits_leaves_a_whole_chain(bed: Bed) {
+pub(crate) async fn kill_9_between_and_within_commits_leaves_a_whole_chain(bed: Bed) {
     let mut seq = 0;
     for round in 0..6_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())

@@ -5,7 +5,7 @@ use custodyd::store::{InboxPut, InboxRow, Rule, StoreError};
 use crate::bed::Bed;
 use crate::writer::{Writer, answer, request};
 
-pub async fn requests_come_out_in_the_order_in_which_they_went_in(bed: Bed) {
+pub(crate) async fn requests_come_out_in_the_order_in_which_they_went_in(bed: Bed) {
     let store = bed.open().await;
     // Ids and times that sort otherwise than they arrive.
     let numbers: Vec<u64> = (0..200).map(|n| (n * 73) % 200).collect();
@@ -22,7 +22,7 @@ pub async fn requests_come_out_in_the_order_in_which_they_went_in(bed: Bed) {
     assert!(store.inbox_put(&[]).await.unwrap().is_empty());
 }
 
-pub async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(bed: Bed) {
+pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(bed: Bed) {
     let store = bed.open().await;
     let again = |id: &str, number: u64| InboxRow {
         id: id.into(),
@@ -93,7 +93,7 @@ pub async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(bed: Bed
     ));
 }
 
-pub async fn an_answered_request_is_no_longer_pending(bed: Bed) {
+pub(crate) async fn an_answered_request_is_no_longer_pending(bed: Bed) {
     let store = bed.open().await;
     let rows: Vec<InboxRow> = (0..100).map(request).collect();
     store.inbox_put(&rows).await.unwrap();
@@ -113,7 +113,7 @@ pub async fn an_answered_request_is_no_longer_pending(bed: Bed) {
     assert_eq!(store.outcome("in_70").await.unwrap(), None);
 }
 
-pub async fn a_thousand_requests_from_many_sides_keep_one_order(bed: Bed) {
+pub(crate) async fn a_thousand_requests_from_many_sides_keep_one_order(bed: Bed) {
     let stores = [bed.open().await, bed.open().await];
     let mut sides = tokio::task::JoinSet::new();
     for side in 0..10_u64 {

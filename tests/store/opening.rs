@@ -4,7 +4,7 @@ use custodyd::store::{Store, StoreError};
 
 use crate::bed::Bed;
 
-pub async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
+pub(crate) async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
     let store = bed.open().await;
     store.close().await;
     let copied = bed

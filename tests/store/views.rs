@@ -5,7 +5,7 @@ use custodyd::store::{BundlePut, Cursor, Filter, Projection, StoreError};
 use crate::bed::Bed;
 use crate::writer::{Writer, reserve_nonce, reserve_outpoint, withdrawal};
 
-pub async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
+pub(crate) async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     let mut projections: Vec<_> = (0..50)
@@ -45,7 +45,7 @@ pub async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
     }
     let state = Some("denied".to_owned());
     let client = Some("client-1".to_owned());
-    let denied = |n: &u64| n % 5 == 0;
+    let denied = |n: &u64| n.is_multiple_of(5);
     let expected: Vec<String> = (0..50).rev().filter(denied).map(id).collect();
     let by_state = Filter {
         state: state.clone(),
@@ -63,7 +63,7 @@ pub async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
     assert_eq!(list(Filter { state, client }, 2).await, expected);
 }
 
-pub async fn the_dump_is_what_was_committed(bed: Bed) {
+pub(crate) async fn the_dump_is_what_was_committed(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
     let mut projections: Vec<_> = (0..1200).map(|n| withdrawal(n, "final")).collect();
@@ -124,7 +124,7 @@ pub async fn the_dump_is_what_was_committed(bed: Bed) {
     );
 }
 
-pub async fn the_first_bundle_of_an_export_stays(bed: Bed) {
+pub(crate) async fn the_first_bundle_of_an_export_stays(bed: Bed) {
     let store = bed.open().await;
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     assert_eq!(store.bundle("main", "ex_1").await.unwrap(), None);

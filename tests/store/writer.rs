@@ -6,28 +6,28 @@ use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::json;
 
-pub struct Writer {
-    pub vault: String,
-    pub previous: Option<(u64, [u8; 32])>,
+pub(crate) struct Writer {
+    pub(crate) vault: String,
+    pub(crate) previous: Option<(u64, [u8; 32])>,
 }
 
 fn signer() -> SigningKey {
     SigningKey::from_slice(&[9; 32]).unwrap()
 }
 
-pub fn key() -> JournalKey {
+pub(crate) fn key() -> JournalKey {
     let point = signer().verifying_key().to_encoded_point(true);
     JournalKey::from_sec1(point.as_bytes()).unwrap()
 }
 
-pub fn sign(vault: &str, seq: u64, at_ms: u64, hash: [u8; 32]) -> HeadRow {
+pub(crate) fn sign(vault: &str, seq: u64, at_ms: u64, hash: [u8; 32]) -> HeadRow {
     let digest = head_digest(vault, seq, at_ms, &hash).unwrap();
     let signature: Signature = signer().sign_prehash(&digest).unwrap();
     HeadRow::from_hsm(vault, seq, at_ms, hash, &signature.to_bytes().into()).unwrap()
 }
 
 impl Writer {
-    pub fn new(vault: &str) -> Self {
+    pub(crate) fn new(vault: &str) -> Self {
         Self {
             vault: vault.into(),
             previous: None,
@@ -35,7 +35,7 @@ impl Writer {
     }
 
     /// Where the database says that the vault's journal ends.
-    pub async fn resumed(vault: &str, store: &Store) -> Self {
+    pub(crate) async fn resumed(vault: &str, store: &Store) -> Self {
         let head = store.last_head(vault).await.unwrap();
         Self {
             vault: vault.into(),
@@ -44,7 +44,7 @@ impl Writer {
     }
 
     /// The next `count` rows, with nothing else; the writer stays where it is.
-    pub fn batch(&self, count: u64) -> Batch {
+    pub(crate) fn batch(&self, count: u64) -> Batch {
         let (start, mut hash) = self.previous.unwrap_or((0, GENESIS));
         let rows: Vec<JournalRow> = (start + 1..=start + count)
             .map(|seq| {
@@ -71,24 +71,24 @@ impl Writer {
         }
     }
 
-    pub fn with(&self, count: u64, projections: Vec<Projection>) -> Batch {
+    pub(crate) fn with(&self, count: u64, projections: Vec<Projection>) -> Batch {
         Batch {
             projections,
             ..self.batch(count)
         }
     }
 
-    pub fn moved_by(&mut self, batch: &Batch) {
+    pub(crate) fn moved_by(&mut self, batch: &Batch) {
         self.previous = Some((batch.head.seq, batch.head.hash));
     }
 
-    pub async fn commit(&mut self, store: &Store, batch: &Batch) {
+    pub(crate) async fn commit(&mut self, store: &Store, batch: &Batch) {
         store.commit(batch).await.unwrap();
         self.moved_by(batch);
     }
 
     /// The vault's journal verifies and ends where this writer is.
-    pub async fn verify(&self, store: &Store) {
+    pub(crate) async fn verify(&self, store: &Store) {
         let tip = store
             .verify_journal(&self.vault, &key(), Tip::START, |_| {})
             .await
@@ -97,7 +97,7 @@ impl Writer {
     }
 }
 
-pub fn withdrawal(number: u64, state: &str) -> Projection {
+pub(crate) fn withdrawal(number: u64, state: &str) -> Projection {
     Projection::Withdrawal {
         id: format!("wd_{number:032x}"),
         client: format!("client-{}", number % 3),
@@ -108,7 +108,7 @@ pub fn withdrawal(number: u64, state: &str) -> Projection {
     }
 }
 
-pub fn reserve_outpoint(outpoint: &str, transaction: &str) -> Projection {
+pub(crate) fn reserve_outpoint(outpoint: &str, transaction: &str) -> Projection {
     Projection::ReserveOutpoint {
         network: "litecoin-regtest".into(),
         outpoint: outpoint.into(),
@@ -116,14 +116,14 @@ pub fn reserve_outpoint(outpoint: &str, transaction: &str) -> Projection {
     }
 }
 
-pub fn release_outpoint(outpoint: &str) -> Projection {
+pub(crate) fn release_outpoint(outpoint: &str) -> Projection {
     Projection::ReleaseOutpoint {
         network: "litecoin-regtest".into(),
         outpoint: outpoint.into(),
     }
 }
 
-pub fn reserve_nonce(nonce: u64, transaction: &str) -> Projection {
+pub(crate) fn reserve_nonce(nonce: u64, transaction: &str) -> Projection {
     Projection::ReserveNonce {
         network: "eip155:31337".into(),
         account: "0xAb".into(),
@@ -132,7 +132,7 @@ pub fn reserve_nonce(nonce: u64, transaction: &str) -> Projection {
     }
 }
 
-pub fn release_nonce(nonce: u64) -> Projection {
+pub(crate) fn release_nonce(nonce: u64) -> Projection {
     Projection::ReleaseNonce {
         network: "eip155:31337".into(),
         account: "0xAb".into(),
@@ -140,7 +140,7 @@ pub fn release_nonce(nonce: u64) -> Projection {
     }
 }
 
-pub fn request(number: u64) -> InboxRow {
+pub(crate) fn request(number: u64) -> InboxRow {
     InboxRow {
         id: format!("in_{number}"),
         vault: "main".into(),
@@ -152,7 +152,7 @@ pub fn request(number: u64) -> InboxRow {
     }
 }
 
-pub fn answer(number: u64) -> Outcome {
+pub(crate) fn answer(number: u64) -> Outcome {
     Outcome {
         inbox_id: format!("in_{number}"),
         status: 201,
