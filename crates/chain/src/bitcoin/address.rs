@@ -4,7 +4,7 @@
 use ::bitcoin::XOnlyPublicKey;
 use ::bitcoin::base58;
 use ::bitcoin::bech32::primitives::decode::UncheckedHrpstring;
-use ::bitcoin::bech32::{Bech32, Bech32m, Hrp, segwit};
+use ::bitcoin::bech32::{Bech32, Bech32m, Fe32, Hrp, segwit};
 use ::bitcoin::hashes::Hash;
 use ::bitcoin::{PubkeyHash, Script, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion};
 
@@ -55,16 +55,25 @@ fn parse_segwit(
         return Err(AddressError::MixedCase(quoted(text)));
     }
     let unchecked = UncheckedHrpstring::new(text).map_err(|_| malformed())?;
-    let version = unchecked.witness_version().ok_or_else(&malformed)?.to_u8();
-    let (found, fits) = if unchecked.has_valid_checksum::<Bech32>() {
-        ("bech32", version == 0)
+    let found = if unchecked.has_valid_checksum::<Bech32>() {
+        "bech32"
     } else if unchecked.has_valid_checksum::<Bech32m>() {
-        ("bech32m", version != 0)
+        "bech32m"
     } else {
         return Err(AddressError::Checksum(quoted(text)));
     };
-    if !fits {
-        let needed = if version == 0 { "bech32" } else { "bech32m" };
+    // Either checksum is six characters long, and it was just verified.
+    let mut data = unchecked.remove_checksum::<Bech32>();
+    // Read here: the crate hides versions above 16, which deserve their own error.
+    let first = data
+        .data_part_ascii_no_checksum()
+        .first()
+        .ok_or_else(&malformed)?;
+    let version = Fe32::from_char(char::from(*first))
+        .map_err(|_| malformed())?
+        .to_u8();
+    let needed = if version == 0 { "bech32" } else { "bech32m" };
+    if found != needed {
         return Err(AddressError::WrongBech32Variant {
             input: quoted(text),
             version,
@@ -78,7 +87,9 @@ fn parse_segwit(
             version,
         });
     }
-    let (_, _, program) = segwit::decode(text).map_err(|_| malformed())?;
+    data.remove_witness_version().ok_or_else(&malformed)?;
+    data.validate_segwit_padding().map_err(|_| malformed())?;
+    let program: Vec<u8> = data.byte_iter().collect();
     let length = program.len();
     if !matches!((version, length), (0, 20 | 32) | (1, 32)) {
         return Err(AddressError::WitnessProgram {
@@ -177,6 +188,6 @@ fn base58_text(version: u8, hash: &[u8]) -> String {
 
 fn segwit_text(params: &BitcoinParams, version: u8, program: &[u8]) -> Option<String> {
     let hrp = Hrp::parse(params.hrp).ok()?;
-    let version = ::bitcoin::bech32::Fe32::try_from(version).ok()?;
+    let version = Fe32::try_from(version).ok()?;
     segwit::encode(hrp, version, program).ok()
 }

@@ -235,3 +235,48 @@ fn check_witness(
         .and_then(|signature| signature.verify(&coin.public_key, digest))
         .map_err(|source| DecodeError::InputSignature { input, source })
 }
+
+#[cfg(test)]
+mod tests {
+    use ::bitcoin::consensus::encode::deserialize;
+    use ::bitcoin::sighash::SighashCache;
+    use ::bitcoin::{OutPoint, Transaction};
+    use serde_json::Value;
+
+    use super::super::plan::p2wpkh_digest;
+    use super::*;
+    use crate::asset::Asset;
+
+    #[test]
+    fn both_digests_are_those_of_bip_143() {
+        let file: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/bip143.json")).unwrap();
+        for example in file["examples"].as_array().unwrap() {
+            let bytes = hex::decode(example["unsigned"].as_str().unwrap()).unwrap();
+            let expected: Digest = serde_json::from_value(example["digest"].clone()).unwrap();
+            let value = example["value"].as_u64().unwrap();
+            let coin = Coin {
+                outpoint: OutPoint::null(),
+                amount: Amount::from_u64(Asset::Btc, value).unwrap(),
+                public_key: serde_json::from_value(example["key"].clone()).unwrap(),
+            };
+            let index = usize::try_from(example["input"].as_u64().unwrap()).unwrap();
+
+            let tx: Transaction = deserialize(&bytes).unwrap();
+            assert_eq!(
+                p2wpkh_digest(&mut SighashCache::new(&tx), index, &coin, value),
+                expected
+            );
+
+            let wire = WireTransaction::unsigned(&bytes).unwrap();
+            let coins = vec![&coin; wire.inputs.len()];
+            assert_eq!(digests(&wire, &coins).unwrap()[index], expected);
+            assert_eq!(wire.txid, tx.compute_txid().to_string());
+
+            let der = hex::decode(example["signature"].as_str().unwrap()).unwrap();
+            let signature = Signature::from_der(&der).unwrap();
+            assert_eq!(signature.verify(&coin.public_key, &expected), Ok(()));
+            assert_eq!(signature.to_der(), der);
+        }
+    }
+}

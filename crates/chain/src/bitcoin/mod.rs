@@ -4,6 +4,7 @@
 pub(crate) mod address;
 pub(crate) mod consensus;
 pub(crate) mod decode;
+pub mod descriptor;
 pub mod params;
 pub mod plan;
 pub mod select;

@@ -229,7 +229,7 @@ fn misplaced(network: BitcoinNetwork, what: String) -> PlanFault {
 }
 
 /// BIP-143 digest of a P2WPKH input under SIGHASH_ALL. `index` must be an input of the cached transaction.
-fn p2wpkh_digest(
+pub(super) fn p2wpkh_digest(
     cache: &mut SighashCache<&Transaction>,
     index: usize,
     coin: &Coin,
