@@ -37,7 +37,7 @@ impl Fault {
                     class,
                 };
                 match code.remedy(also_retried) {
-                    Remedy::Reopen => Verdict::Retry(call(Class::Retryable)),
+                    Remedy::Reopen(class) => Verdict::Retry(call(class)),
                     Remedy::Stop(class) => Verdict::GiveUp(call(class)),
                 }
             }
@@ -72,5 +72,47 @@ impl From<Error> for Fault {
                 class: Class::Misconfigured,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+    use cryptoki::error::RvError;
+
+    use super::*;
+
+    fn after_retries(code: RvError, also_retried: &[ReturnCode]) -> (HsmError, bool) {
+        match Fault::from(Error::Pkcs11(code, Function::Sign)).judge(also_retried) {
+            Verdict::Retry(error) => (error, true),
+            Verdict::GiveUp(error) => (error, false),
+        }
+    }
+
+    #[test]
+    fn a_code_names_its_function_and_gets_its_class() {
+        let (error, retried) = after_retries(RvError::DeviceError, &[]);
+        assert_eq!(error.to_string(), "C_Sign failed with CKR_DEVICE_ERROR");
+        assert_eq!((error.class(), retried), (Class::Retryable, true));
+
+        let (error, retried) = after_retries(RvError::MechanismInvalid, &[]);
+        assert_eq!((error.class(), retried), (Class::Misconfigured, false));
+
+        let (error, retried) = after_retries(RvError::KeyFunctionNotPermitted, &[]);
+        assert_eq!((error.class(), retried), (Class::Misconfigured, true));
+    }
+
+    #[test]
+    fn a_profile_can_add_codes_to_retry() {
+        let throttled = ReturnCode::new(RvError::VendorDefined(0x8000_0042));
+        let (error, retried) = after_retries(RvError::VendorDefined(0x8000_0042), &[throttled]);
+        assert_eq!(error.to_string(), "C_Sign failed with 0x80000042");
+        assert_eq!((error.class(), retried), (Class::Retryable, true));
+        assert_eq!(
+            after_retries(RvError::VendorDefined(0x8000_0043), &[throttled])
+                .0
+                .class(),
+            Class::Fatal
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! their [`KeyId`] alone; object handles, sessions, logins and the module's return codes stay inside. What leaves this
 //! crate as a signature is low-S (secp256k1) and has been verified against the key's own public point.
 //!
-//! Order of the files, top down: `token` (the interface) → `worker` and `queue` (threads, deadlines) → `session`
+//! Order of the files, top down: `token` (the interface) → `worker`, `queue` and `call` (threads, deadlines) → `session`
 //! (one logged-in session: locate, sign) with `keygen` and `inspect` → `login`, `slot`, `module` (reaching the token)
 //! → `ec`, `verify` (bytes). `fault` sorts return codes, `error` is what callers see.
 #![cfg_attr(
@@ -14,6 +14,7 @@
 
 mod attributes;
 mod baseline;
+mod call;
 mod counters;
 mod ec;
 mod error;
@@ -24,6 +25,7 @@ mod keygen;
 mod login;
 mod module;
 mod profile;
+mod profile_file;
 mod queue;
 mod quirks;
 mod return_code;
@@ -35,7 +37,7 @@ mod verify;
 mod worker;
 
 pub use attributes::{Flag, KeyAttributes};
-pub use baseline::{RawRate, raw_sign_rate};
+pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
 pub use counters::Counters;
 pub use error::{Class, HsmError};
 pub use key::{Curve, KeyId, KeyReport, ParseKeyError, PublicPoint};

@@ -99,7 +99,7 @@ impl Login {
     }
 
     fn ensure_idle(&self, state: &mut State) -> Result<(), Fault> {
-        if state.idle.as_ref().is_some_and(alive) {
+        if state.idle.as_ref().is_some_and(holds) {
             return Ok(());
         }
         // The slot may have another number after the token came back.
@@ -125,7 +125,7 @@ impl Login {
         if let Some(refused) = &state.refused {
             return Err(refused.clone().into());
         }
-        if alive(session) {
+        if holds(session) {
             return Ok(());
         }
         let locked = |described| HsmError::PinLocked {
@@ -166,7 +166,7 @@ impl Login {
 }
 
 /// Whether the session exists and is logged in as the user.
-fn alive(session: &Session) -> bool {
+pub(crate) fn holds(session: &Session) -> bool {
     session.get_session_info().is_ok_and(|info| {
         matches!(
             info.session_state(),

@@ -27,8 +27,9 @@ static REGISTRY: Mutex<BTreeMap<PathBuf, Loaded>> = Mutex::new(BTreeMap::new());
 pub(crate) struct Module {
     pub(crate) context: Pkcs11,
     path: PathBuf,
-    /// A C_GetSlotList was given up and may still be spinning: asking again would burn another core.
-    listing_stuck: Arc<AtomicBool>,
+    /// Whether the last C_GetSlotList that was given up has come back. Until then it may be spinning, and asking again
+    /// would burn another core.
+    given_up: Mutex<Option<Arc<AtomicBool>>>,
 }
 
 impl Module {
@@ -59,7 +60,7 @@ impl Module {
         let module = Arc::new(Self {
             context: initialised(&path)?,
             path,
-            listing_stuck: Arc::new(AtomicBool::new(false)),
+            given_up: Mutex::default(),
         });
         *slot = Some(Arc::clone(&module));
         Ok(module)
@@ -69,7 +70,11 @@ impl Module {
     /// away.
     pub(crate) fn slots(&self, limit: Duration) -> Result<Vec<Slot>, Fault> {
         const OPERATION: &str = "C_GetSlotList";
-        if self.listing_stuck.load(Ordering::Acquire) {
+        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if given_up
+            .as_ref()
+            .is_some_and(|back| !back.load(Ordering::Acquire))
+        {
             return Err(HsmError::ModuleStuck {
                 path: self.path.clone(),
                 operation: OPERATION,
@@ -77,22 +82,14 @@ impl Module {
             .into());
         }
         let context = self.context.clone();
-        let stuck = Arc::clone(&self.listing_stuck);
+        let back = Arc::new(AtomicBool::new(false));
+        *given_up = Some(Arc::clone(&back));
         let listed = bounded(OPERATION, limit, move || {
             let slots = context.get_slots_with_token();
-            stuck.store(false, Ordering::Release);
+            back.store(true, Ordering::Release);
             slots
         });
-        match listed {
-            Ok(slots) => Ok(slots?),
-            Err(error) => {
-                self.listing_stuck.store(
-                    matches!(error, HsmError::Deadline { .. }),
-                    Ordering::Release,
-                );
-                Err(error.into())
-            }
-        }
+        Ok(listed??)
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::profile_file::File;
 use crate::quirks::Quirks;
 
 /// A profile that can't be used.
@@ -210,92 +211,84 @@ fn millis(key: &'static str, value: u64) -> Result<Duration, ProfileError> {
     in_range(key, value, 10, 600_000).map(Duration::from_millis)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    module: Module,
-    token: Token,
-    #[serde(default)]
-    login: Login,
-    #[serde(default)]
-    sessions: Sessions,
-    #[serde(default)]
-    timeouts: Timeouts,
-    #[serde(default)]
-    retry: Retry,
-    #[serde(default)]
-    quirks: Quirks,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quirks::EcPointForm;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Module {
-    path: PathBuf,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-}
+    const SHIPPED: [&str; 2] = [
+        include_str!("../../../hsm-config/softhsm.toml"),
+        include_str!("../../../hsm-config/cloudhsm.toml"),
+    ];
+    const LEAST: &str = "name = 'x'\n[module]\npath = '/x.so'\n[token]\nlabel = 'y'\n";
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Token {
-    label: Option<String>,
-    serial: Option<String>,
-    slot: Option<u64>,
-}
+    #[test]
+    fn the_shipped_profiles_are_read() {
+        let [softhsm, cloudhsm] = SHIPPED.map(|text| Profile::load_str(text).unwrap());
+        assert_eq!(softhsm.quirks.ec_point, EcPointForm::Der);
+        assert_eq!(
+            (softhsm.pin, cloudhsm.pin),
+            (PinForm::Pin, PinForm::UserPassword)
+        );
+        assert!(cloudhsm.quirks.attributes_one_by_one && cloudhsm.quirks.public_key_is_private);
+        assert_eq!(cloudhsm.mode, SessionMode::ReadWrite);
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Login {
-    pin: PinForm,
-}
+    #[test]
+    fn what_the_soft_profile_states_are_the_defaults() {
+        let mut least = Profile::load_str(LEAST).unwrap();
+        let stated = Profile::load_str(SHIPPED[0]).unwrap();
+        least.name.clone_from(&stated.name);
+        least.module.clone_from(&stated.module);
+        least.selector = stated.selector.clone();
+        least.quirks.ec_point = stated.quirks.ec_point;
+        assert_eq!(least, stated);
+    }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Sessions {
-    mode: SessionMode,
-    max: u64,
-    queue: u64,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self {
-            mode: SessionMode::ReadWrite,
-            max: 64,
-            queue: 1024,
+    #[test]
+    fn unknown_keys_and_wrong_values_are_refused_by_name() {
+        for (more, named) in [
+            ("pin = 'secret'", "pin"),
+            ("[sessions]\nmaximum = 3", "maximum"),
+            ("[login]\npin = 'user'", "user:password"),
+            ("[sessions]\nmax = 1", "sessions.max"),
+            ("[timeouts]\ncall_ms = 0", "timeouts.call_ms"),
+            ("[retry]\nattempts = 0", "retry.attempts"),
+            ("[quirks]\nec_point = 'odd'", "odd"),
+            (
+                "[quirks]\nretry_codes = ['CKR_PIN_INCORRECT']",
+                "CKR_PIN_INCORRECT",
+            ),
+            ("[quirks]\nretry_codes = ['CKR_WHAT']", "CKR_WHAT"),
+            (
+                "[quirks]\nunsupported_attributes = ['CKA_EXTRACTABLE']",
+                "CKA_EXTRACTABLE",
+            ),
+            (
+                "[quirks]\nunsupported_attributes = ['CKA_VALUE']",
+                "CKA_VALUE",
+            ),
+        ] {
+            let error = Profile::load_str(&format!("{LEAST}{more}\n"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(named), "{error}");
         }
     }
-}
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Timeouts {
-    open_ms: u64,
-    call_ms: u64,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            open_ms: 30_000,
-            call_ms: 10_000,
+    #[test]
+    fn a_token_is_selected_in_exactly_one_way() {
+        for token in ["", "label = 'y'\nslot = 0"] {
+            let text = format!("name = 'x'\n[module]\npath = '/x.so'\n[token]\n{token}\n");
+            assert_eq!(Profile::load_str(&text), Err(ProfileError::Selector));
         }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Retry {
-    attempts: u64,
-    back_off_ms: u64,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            attempts: 3,
-            back_off_ms: 20,
-        }
+        assert_eq!(
+            Profile::load_str(&" ".repeat(65537)),
+            Err(ProfileError::TooLong(65537))
+        );
+        assert!(matches!(
+            Profile::load_str(""),
+            Err(ProfileError::Syntax(_))
+        ));
     }
 }

@@ -1,90 +1,15 @@
 //! The bounded queue in front of the workers, and the watch over deadlines.
 //!
-//! A PKCS#11 call can't be interrupted. So a call's answer is separate from its execution: whoever comes first, the
-//! worker with a result or the watch at the deadline, answers; the other finds the answer gone.
+//! A worker that is inside the module beyond its deadline can't be stopped. It is retired: another takes its place as
+//! long as the token's sessions allow, and it ends when it comes back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::counters::Tally;
+use crate::call::{Answerable, Errand};
 use crate::error::HsmError;
 use crate::worker::Worker;
-
-type Reply<T> = Box<dyn FnOnce(Result<T, HsmError>) + Send>;
-
-/// A call's answer, given once.
-pub(crate) struct Call<T> {
-    reply: Mutex<Option<Reply<T>>>,
-    tally: Arc<Tally>,
-}
-
-impl<T> Call<T> {
-    pub(crate) fn new(reply: Reply<T>, tally: &Arc<Tally>) -> Arc<Self> {
-        Arc::new(Self {
-            reply: Mutex::new(Some(reply)),
-            tally: Arc::clone(tally),
-        })
-    }
-
-    fn reply(&self) -> MutexGuard<'_, Option<Reply<T>>> {
-        self.reply.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Answers, unless it was answered before.
-    pub(crate) fn answer(&self, result: Result<T, HsmError>) {
-        let Some(reply) = self.reply().take() else {
-            return;
-        };
-        if let Err(error) = &result {
-            self.tally.failure(error.class());
-        }
-        reply(result);
-    }
-}
-
-/// A call of whatever type, as queue and watch see it.
-pub(crate) trait Answerable: Send + Sync {
-    fn is_open(&self) -> bool;
-    fn fail(&self, error: HsmError);
-}
-
-impl<T: Send> Answerable for Call<T> {
-    fn is_open(&self) -> bool {
-        self.reply().is_some()
-    }
-
-    fn fail(&self, error: HsmError) {
-        self.answer(Err(error));
-    }
-}
-
-/// What is asked for, and until when.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Errand {
-    pub(crate) operation: &'static str,
-    pub(crate) limit: Duration,
-    pub(crate) deadline: Instant,
-}
-
-impl Errand {
-    pub(crate) fn new(operation: &'static str, limit: Duration) -> Self {
-        // A deadline beyond a day is none; the bound keeps the sum in range.
-        let limit = limit.min(Duration::from_secs(86_400));
-        Self {
-            operation,
-            limit,
-            deadline: Instant::now() + limit,
-        }
-    }
-
-    pub(crate) const fn late(self) -> HsmError {
-        HsmError::Deadline {
-            operation: self.operation,
-            limit: self.limit,
-        }
-    }
-}
 
 /// A call that waits for a worker.
 pub(crate) struct Job {
@@ -296,5 +221,102 @@ impl Queue {
         for job in waiting {
             job.call.fail(HsmError::Closed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, Receiver};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::call::Call;
+
+    const SOON: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A job that nobody serves: these tests stand where the workers stand.
+    fn job(limit: Duration) -> (Job, Receiver<Result<(), HsmError>>) {
+        let (sender, receiver) = mpsc::channel();
+        let call = Call::new(
+            Box::new(move |result| sender.send(result).unwrap()),
+            &Arc::default(),
+        );
+        (
+            Job {
+                errand: Errand::new("testing", limit),
+                call,
+                serve: Box::new(|_| ()),
+            },
+            receiver,
+        )
+    }
+
+    #[test]
+    fn a_call_is_answered_once_whoever_comes_first() {
+        let (job, answers) = job(LONG);
+        job.call.fail(HsmError::Closed);
+        assert!(!job.call.is_open());
+        job.call.fail(HsmError::SelfCheck("late"));
+        drop(job);
+        assert_eq!(answers.iter().collect::<Vec<_>>(), [Err(HsmError::Closed)]);
+    }
+
+    #[test]
+    fn stuck_workers_are_replaced_as_far_as_sessions_allow_and_end_when_they_come_back() {
+        let queue = Queue::new(8, 1);
+        for worker in 0..2 {
+            queue.push(job(SOON).0).unwrap();
+            queue.next(worker).unwrap();
+        }
+        let mut due = Vec::new();
+        while due.len() < 2 {
+            due.extend(queue.due().unwrap());
+        }
+        assert!(due.iter().all(|due| due.inside_module));
+        assert_eq!(
+            due.iter().filter(|due| due.replace).count(),
+            1,
+            "one session is left for a replacement"
+        );
+        assert_eq!(queue.depth(), (0, 2));
+        // The first was retired; the second goes on.
+        assert_eq!((queue.finish(0), queue.finish(1)), (false, true));
+        assert_eq!(queue.depth(), (0, 0));
+    }
+
+    #[test]
+    fn a_call_that_no_worker_takes_is_due_too() {
+        let queue = Queue::new(8, 0);
+        let (patient, _patient) = job(LONG);
+        let (hasty, answers) = job(SOON);
+        queue.push(patient).unwrap();
+        queue.push(hasty).unwrap();
+        let due = queue.due().unwrap();
+        assert!(due.len() == 1 && !due[0].inside_module && !due[0].replace);
+        due[0].fail();
+        assert_eq!(
+            answers.recv().unwrap(),
+            Err(HsmError::Deadline {
+                operation: "testing",
+                limit: SOON
+            })
+        );
+        assert_eq!(queue.depth(), (1, 0));
+    }
+
+    #[test]
+    fn closing_fails_what_waits_and_refuses_what_comes() {
+        let queue = Queue::new(1, 0);
+        let (waiting, answers) = job(LONG);
+        queue.push(waiting).unwrap();
+        assert_eq!(
+            queue.push(job(LONG).0),
+            Err(HsmError::QueueFull { capacity: 1 })
+        );
+        queue.close();
+        assert_eq!(answers.recv().unwrap(), Err(HsmError::Closed));
+        assert_eq!(queue.push(job(LONG).0), Err(HsmError::Closed));
+        assert!(queue.next(0).is_none() && queue.due().is_none());
     }
 }

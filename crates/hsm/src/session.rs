@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
+use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
@@ -12,7 +13,8 @@ use crate::error::HsmError;
 use crate::fault::Fault;
 use crate::inspect::{self, Located};
 use crate::key::{Curve, KeyId, KeyReport};
-use crate::login::Login;
+use crate::login::{self, Login};
+use crate::return_code::ReturnCode;
 use crate::verify::Verifier;
 
 /// A session and the handles that are valid in it.
@@ -40,8 +42,9 @@ impl KeySession {
     /// The key pair with this id. A point that differs from one seen earlier is refused.
     pub(crate) fn locate(&self, id: &KeyId) -> Result<Option<Located>, Fault> {
         let located = inspect::locate(&self.session, &self.login.profile.quirks, id)?;
-        if let Some(Located { report, .. }) = &located {
-            self.remember(report)?;
+        match &located {
+            Some(Located { report, .. }) => self.remember(report)?,
+            None => self.still_logged_in()?,
         }
         Ok(located)
     }
@@ -63,6 +66,17 @@ impl KeySession {
         })
     }
 
+    /// Without a login, private objects are invisible: a key that isn't seen is only missing if the login still holds.
+    fn still_logged_in(&self) -> Result<(), Fault> {
+        if login::holds(&self.session) {
+            return Ok(());
+        }
+        Err(Fault::Code {
+            function: "FindObjects".to_owned(),
+            code: ReturnCode::new(RvError::UserNotLoggedIn),
+        })
+    }
+
     /// All key pairs with an id of ours.
     pub(crate) fn list(&self) -> Result<Vec<KeyReport>, Fault> {
         let mut reports = Vec::new();
@@ -70,6 +84,7 @@ impl KeySession {
             // A key destroyed in between is simply not there.
             reports.extend(self.locate(&id)?.map(|located| located.report));
         }
+        self.still_logged_in()?;
         Ok(reports)
     }
 

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use crate::call::Errand;
 use crate::counters::Tally;
 use crate::error::HsmError;
 use crate::fault::{Fault, Verdict};
 use crate::login::Login;
-use crate::queue::{Errand, Queue};
+use crate::queue::Queue;
 use crate::session::KeySession;
 
 /// Starts worker threads, each with a number of its own.
