@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use custodyd_testbed::{Anvil, Daemon, free_port, write_file};
+use custodyd_testbed::{Anvil, Daemon, Postgres, free_port, write_file};
 
 fn is_running(pid: u32) -> bool {
     // A zombie still has a folder in /proc: its command line is empty.
@@ -42,34 +42,47 @@ fn a_part_lives_on_when_the_thread_that_asked_for_it_ends() {
     assert_eq!(anvil.height().unwrap(), 0);
 }
 
-/// Run only as a child of the test below: starts Anvil, says its pid, and waits to be killed.
+/// The test runs itself as the owner: that one starts two parts, says their pids, and waits to be killed.
 #[test]
 fn a_part_ends_when_its_owner_is_killed() {
     const PID_FILE: &str = "CUSTODYD_TESTBED_PID_FILE";
     if let Some(file) = std::env::var_os(PID_FILE) {
         let mut anvil = Anvil::start().unwrap();
+        // It runs as another user when this is root, which must not shield it from the signal.
+        let mut postgres = Postgres::start().unwrap();
+        let pids = format!("{} {}", anvil.process().pid(), postgres.process().pid());
         let file = PathBuf::from(file);
-        let pid = anvil.process().pid().to_string();
-        write_file(file.parent().unwrap(), "pid.new", &pid).unwrap();
-        std::fs::rename(file.with_file_name("pid.new"), &file).unwrap();
+        write_file(file.parent().unwrap(), "pids.new", &pids).unwrap();
+        std::fs::rename(file.with_file_name("pids.new"), &file).unwrap();
         thread::sleep(Duration::from_secs(60));
         panic!("nobody killed it");
     }
     let folder = tempfile::tempdir().unwrap();
-    let pid_file = folder.path().join("pid");
+    let pid_file = folder.path().join("pids");
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_part_ends_when_its_owner_is_killed"])
         .env(PID_FILE, &pid_file)
+        .env("TMPDIR", temporary_folder_for_all(folder.path()))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("starting Anvil", || pid_file.exists());
-    let pid = std::fs::read_to_string(&pid_file).unwrap().parse().unwrap();
-    assert!(is_running(pid));
+    wait_for("starting the parts", || pid_file.exists());
+    let pids = std::fs::read_to_string(&pid_file).unwrap();
+    let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
+    assert!(pids.iter().all(|pid| is_running(*pid)));
     owner.kill().unwrap();
     owner.wait().unwrap();
-    wait_for("the end of Anvil", || !is_running(pid));
+    wait_for("the end of the parts", || {
+        !pids.iter().any(|pid| is_running(*pid))
+    });
+}
+
+/// A killed owner removes no folders: it's given one to put them in, which every user may pass through.
+fn temporary_folder_for_all(folder: &Path) -> &Path {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
 }
 
 /// A stand-in for the daemon's manners, not for the daemon: it listens where it's told, or ends at once.
