@@ -14,7 +14,10 @@ pub const LONG: Duration = Duration::from_secs(60);
 pub fn programs() -> Programs {
     let custodyd = PathBuf::from(env!("CARGO_BIN_EXE_custodyd"));
     let coldsign = custodyd.with_file_name("coldsign");
-    Programs { coldsign: coldsign.exists().then_some(coldsign), custodyd }
+    Programs {
+        coldsign: coldsign.exists().then_some(coldsign),
+        custodyd,
+    }
 }
 
 pub async fn house(plan: Plan) -> House {
@@ -34,7 +37,10 @@ pub fn ask(asset: &str, amount: &str, destination: &str) -> NewWithdrawal {
 
 /// Asks for a withdrawal and gives the daemon's document.
 pub async fn withdraw(client: &Client, key: &str, body: &NewWithdrawal) -> Value {
-    client.post_idempotent("/v1/withdrawals", key, body).await.unwrap()
+    client
+        .post_idempotent("/v1/withdrawals", key, body)
+        .await
+        .unwrap()
 }
 
 pub async fn show(client: &Client, id: &str) -> Value {
@@ -44,23 +50,36 @@ pub async fn show(client: &Client, id: &str) -> Value {
 /// Waits for a state.
 pub async fn until_state(house: &House, client: &Client, id: &str, state: &'static str) -> Value {
     house
-        .until(state, LONG, async || client.get::<Value>(&format!("/v1/withdrawals/{id}")).await.is_ok_and(|w| w["state"] == state))
+        .until(state, LONG, async || {
+            client
+                .get::<Value>(&format!("/v1/withdrawals/{id}"))
+                .await
+                .is_ok_and(|w| w["state"] == state)
+        })
         .await
         .unwrap();
     show(client, id).await
 }
 
 /// An operator decides, as custodyctl does it.
-pub async fn decide(house: &House, operator: &str, id: &str, decision: Decision) -> Result<Value, custodyd_client::ClientError> {
+pub async fn decide(
+    house: &House,
+    operator: &str,
+    id: &str,
+    decision: Decision,
+) -> Result<Value, custodyd_client::ClientError> {
     let client = house.client_as(operator).unwrap();
     let document = client.get(&format!("/v1/withdrawals/{id}")).await?;
-    let signed = custodyd_client::sign_decision(&document, decision, 3_600_000, client.identity().unwrap())?;
+    let signed =
+        custodyd_client::sign_decision(&document, decision, 3_600_000, client.identity().unwrap())?;
     let verb = match decision {
         Decision::Approve => "approvals",
         Decision::Reject => "rejections",
         Decision::Cancel => "cancellation",
     };
-    client.post(&format!("/v1/withdrawals/{id}/{verb}"), &signed).await
+    client
+        .post(&format!("/v1/withdrawals/{id}/{verb}"), &signed)
+        .await
 }
 
 pub fn default_policy() -> String {

@@ -1,5 +1,10 @@
 //! The main job on real parts: Litecoin Core, Anvil, SoftHSM, and custodyd as its users run it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 mod house;
 mod main_job;

@@ -93,7 +93,10 @@ impl fmt::Debug for TestbedError {
 
 impl TestbedError {
     pub(crate) fn unexpected(part: &'static str, said: &str) -> Self {
-        Self::Unexpected { part, said: said.to_owned() }
+        Self::Unexpected {
+            part,
+            said: said.to_owned(),
+        }
     }
 
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {

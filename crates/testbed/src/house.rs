@@ -15,7 +15,9 @@ use serde_json::Value;
 
 use crate::{
     Anvil, AnvilOptions, Daemon, Litecoind, Mining, SoftToken, TestbedError,
-    house_files::{make_cold_key, make_identities, run, write_coldsign_config, write_config, write_genesis},
+    house_files::{
+        make_cold_key, make_identities, run, write_coldsign_config, write_config, write_genesis,
+    },
     scratch,
 };
 
@@ -118,17 +120,32 @@ impl House {
     ) -> Result<Self, TestbedError> {
         tell("starting nodes");
         let litecoind = plan.litecoin.then(Litecoind::start).transpose()?;
-        let options = AnvilOptions { mining: Mining::Manual, ..AnvilOptions::default() };
-        let anvil = plan.ethereum.then(|| Anvil::start_with(options)).transpose()?;
+        let options = AnvilOptions {
+            mining: Mining::Manual,
+            ..AnvilOptions::default()
+        };
+        let anvil = plan
+            .ethereum
+            .then(|| Anvil::start_with(options))
+            .transpose()?;
         tell("initialising SoftHSM tokens");
         let token = SoftToken::init_in(&folder.join("token"), "custodyd")?;
         let cold_token = match (&programs.coldsign, plan.litecoin) {
-            (Some(_), true) if plan.cold => Some(SoftToken::init_in(&folder.join("cold-token"), "cold")?),
+            (Some(_), true) if plan.cold => {
+                Some(SoftToken::init_in(&folder.join("cold-token"), "cold")?)
+            }
             _ => None,
         };
         let identities = make_identities(folder)?;
         let listen: SocketAddr = ([127, 0, 0, 1], scratch::free_port()?).into();
-        let config = write_config(folder, &plan, listen, &token, litecoind.as_ref(), anvil.as_ref())?;
+        let config = write_config(
+            folder,
+            &plan,
+            listen,
+            &token,
+            litecoind.as_ref(),
+            anvil.as_ref(),
+        )?;
         let cold_key = match (&cold_token, &programs.coldsign) {
             (Some(cold), Some(coldsign)) => {
                 tell("making the cold key on the air-gapped token");
@@ -138,13 +155,11 @@ impl House {
         };
         let genesis = write_genesis(folder, &plan, &identities, cold_key.as_deref())?;
         tell("genesis: custodyd init");
-        let init = run(
-            Command::new(&programs.custodyd)
-                .args(["init", "--config"])
-                .arg(&config)
-                .arg("--genesis")
-                .arg(&genesis),
-        )?;
+        let init = run(Command::new(&programs.custodyd)
+            .args(["init", "--config"])
+            .arg(&config)
+            .arg("--genesis")
+            .arg(&genesis))?;
         if let Some(cold) = &cold_token {
             let journal_key = init
                 .lines()
@@ -155,8 +170,13 @@ impl House {
             write_coldsign_config(folder, cold, Some(&journal_key))?;
         }
         tell("custodyd serve");
-        let daemon =
-            Daemon::start(&programs.custodyd, &config, listen, plan.environment.clone(), Duration::from_secs(60))?;
+        let daemon = Daemon::start(
+            &programs.custodyd,
+            &config,
+            listen,
+            plan.environment.clone(),
+            Duration::from_secs(60),
+        )?;
         let house = Self {
             daemon,
             litecoind,
@@ -170,13 +190,17 @@ impl House {
         };
         let operator = house.client_as("operator/alice")?;
         house
-            .until("make the wallets' keys", Duration::from_secs(30), async || {
-                let wallets: Result<Value, _> = operator.get("/v1/wallets").await;
-                wallets.is_ok_and(|page| {
-                    let items = page["items"].as_array().cloned().unwrap_or_default();
-                    !items.is_empty() && items.iter().all(|wallet| wallet["state"] == "active")
-                })
-            })
+            .until(
+                "make the wallets' keys",
+                Duration::from_secs(30),
+                async || {
+                    let wallets: Result<Value, _> = operator.get("/v1/wallets").await;
+                    wallets.is_ok_and(|page| {
+                        let items = page["items"].as_array().cloned().unwrap_or_default();
+                        !items.is_empty() && items.iter().all(|wallet| wallet["state"] == "active")
+                    })
+                },
+            )
             .await?;
         Ok(house)
     }
@@ -188,7 +212,10 @@ impl House {
 
     /// The key file of somebody, such as `operator/alice`.
     pub fn key_file(&self, principal: &str) -> PathBuf {
-        self.keys.get(principal).cloned().unwrap_or_else(|| self.folder.join("no-such-key"))
+        self.keys
+            .get(principal)
+            .cloned()
+            .unwrap_or_else(|| self.folder.join("no-such-key"))
     }
 
     /// Speaks as somebody, such as `client/exchange`.
@@ -208,13 +235,23 @@ impl House {
             .output()
             .map_err(TestbedError::io("running custodyd".to_owned()))?;
         let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-        Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        ))
     }
 
     /// Runs `coldsign`, and gives what it printed.
     pub fn coldsign(&self, arguments: &[&str]) -> Result<String, TestbedError> {
-        let program = self.programs.coldsign.clone().unwrap_or_else(|| PathBuf::from("coldsign"));
-        run(Command::new(program).args(arguments).arg("--config").arg(self.folder.join("coldsign.toml")))
+        let program = self
+            .programs
+            .coldsign
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("coldsign"));
+        run(Command::new(program)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("coldsign.toml")))
     }
 
     /// Polls until `done`, or says what was waited for and the end of the daemon's log.
@@ -233,8 +270,16 @@ impl House {
         }
         let log = self.daemon.log().unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(25)..).unwrap_or_default().join("\n");
-        Err(TestbedError::TooSlow { part: "custodyd".to_owned(), what, waited: at_most, tail })
+        let tail = lines
+            .get(lines.len().saturating_sub(25)..)
+            .unwrap_or_default()
+            .join("\n");
+        Err(TestbedError::TooSlow {
+            part: "custodyd".to_owned(),
+            what,
+            waited: at_most,
+            tail,
+        })
     }
 
     /// The first address of a wallet.
@@ -245,13 +290,18 @@ impl House {
             .await
             .map_err(|e| TestbedError::unexpected("custodyd", &e.to_string()))?;
         let address = document["addresses"][0].as_str();
-        address.map(str::to_owned).ok_or_else(|| TestbedError::unexpected("custodyd", &document.to_string()))
+        address
+            .map(str::to_owned)
+            .ok_or_else(|| TestbedError::unexpected("custodyd", &document.to_string()))
     }
 
     /// Pays into a wallet, in coins of this size each, and waits until the vault has seen them.
     pub async fn fund_litecoin(&self, wallet: &str, coins: &[&str]) -> Result<(), TestbedError> {
         let address = self.address_of(wallet).await?;
-        let node = self.litecoind.as_ref().ok_or_else(|| TestbedError::unexpected("house", "no litecoind"))?;
+        let node = self
+            .litecoind
+            .as_ref()
+            .ok_or_else(|| TestbedError::unexpected("house", "no litecoind"))?;
         for amount in coins {
             node.pay(&address, amount)?;
         }
@@ -262,7 +312,10 @@ impl House {
     /// Gives an account this balance, in wei as hex, and waits until the vault has seen it.
     pub async fn fund_ethereum(&self, wallet: &str, wei_hex: &str) -> Result<(), TestbedError> {
         let address = self.address_of(wallet).await?;
-        let node = self.anvil.as_ref().ok_or_else(|| TestbedError::unexpected("house", "no anvil"))?;
+        let node = self
+            .anvil
+            .as_ref()
+            .ok_or_else(|| TestbedError::unexpected("house", "no anvil"))?;
         node.fund(&address, wei_hex)?;
         node.mine(1)?;
         self.until_funded(wallet).await

@@ -21,19 +21,25 @@ pub(crate) struct Identities(Vec<(String, PathBuf, String)>);
 
 impl Identities {
     pub(crate) fn files(&self) -> BTreeMap<String, PathBuf> {
-        self.0.iter().map(|(principal, file, _)| (principal.clone(), file.clone())).collect()
+        self.0
+            .iter()
+            .map(|(principal, file, _)| (principal.clone(), file.clone()))
+            .collect()
     }
 }
 
 pub(crate) fn make_identities(folder: &Path) -> Result<Identities, TestbedError> {
     let keys = folder.join("keys");
     std::fs::create_dir_all(&keys).map_err(TestbedError::io(keys.display().to_string()))?;
-    let names =
-        OPERATORS.iter().map(|n| format!("operator/{n}")).chain(CLIENTS.iter().map(|n| format!("client/{n}")));
+    let names = OPERATORS
+        .iter()
+        .map(|n| format!("operator/{n}"))
+        .chain(CLIENTS.iter().map(|n| format!("client/{n}")));
     names
         .map(|principal| {
             let file = keys.join(format!("{}.pem", principal.replace('/', "-")));
-            let public = KeyFile::generate(&file).map_err(|e| TestbedError::unexpected("key file", &e.to_string()))?;
+            let public = KeyFile::generate(&file)
+                .map_err(|e| TestbedError::unexpected("key file", &e.to_string()))?;
             Ok((principal, file, hex::encode(public.as_bytes())))
         })
         .collect::<Result<_, TestbedError>>()
@@ -75,7 +81,10 @@ poll_ms = 200
         pin = token.pin_file().display(),
         conf = token.conf_path().display(),
         workers = plan.workers,
-        module = plan.module.as_ref().map_or_else(String::new, |m| format!("module = \"{}\"\n", m.display())),
+        module = plan
+            .module
+            .as_ref()
+            .map_or_else(String::new, |m| format!("module = \"{}\"\n", m.display())),
         extra = plan.extra_config,
     );
     if let Some(node) = litecoind {
@@ -120,12 +129,19 @@ pub(crate) fn write_genesis(
         Some(text) => scratch::write_file(folder, "policy.toml", text)?,
         None => project().join("policies/default.toml"),
     };
-    let mut text = format!("vault = \"main\"\npolicy = \"{}\"\n\n[operators]\n", policy.display());
+    let mut text = format!(
+        "vault = \"main\"\npolicy = \"{}\"\n\n[operators]\n",
+        policy.display()
+    );
     for (kind, title) in [("operator/", ""), ("client/", "\n[clients]\n")] {
         text.push_str(title);
         for (principal, _, public) in &identities.0 {
             if let Some(name) = principal.strip_prefix(kind) {
-                let value = if kind == "operator/" { format!("[\"{public}\"]") } else { format!("\"{public}\"") };
+                let value = if kind == "operator/" {
+                    format!("[\"{public}\"]")
+                } else {
+                    format!("\"{public}\"")
+                };
                 let _ = writeln!(text, "{name} = {value}");
             }
         }
@@ -145,7 +161,13 @@ pub(crate) fn write_genesis(
         wallet("hot-ltc", "hot", "litecoin-regtest", "0.01 LTC", None);
         wallet("warm-ltc", "warm", "litecoin-regtest", "0.01 LTC", None);
         if let Some(key) = cold_key {
-            wallet("cold-ltc", "cold", "litecoin-regtest", "0.01 LTC", Some(key));
+            wallet(
+                "cold-ltc",
+                "cold",
+                "litecoin-regtest",
+                "0.01 LTC",
+                Some(key),
+            );
         }
     }
     if plan.ethereum {
@@ -155,14 +177,21 @@ pub(crate) fn write_genesis(
 }
 
 /// `coldsign keygen`; gives the public key it prints.
-pub(crate) fn make_cold_key(folder: &Path, coldsign: &Path, token: &SoftToken) -> Result<String, TestbedError> {
+pub(crate) fn make_cold_key(
+    folder: &Path,
+    coldsign: &Path,
+    token: &SoftToken,
+) -> Result<String, TestbedError> {
     // The journal's key isn't known before the vault is made; making a key needs none.
     write_coldsign_config(folder, token, None)?;
     let printed = run(Command::new(coldsign)
         .args(["keygen", "--label", "cold-ltc", "--config"])
         .arg(folder.join("coldsign.toml")))?;
-    let key = printed.split_whitespace().find(|word| word.len() == 66 && word.bytes().all(|b| b.is_ascii_hexdigit()));
-    key.map(str::to_owned).ok_or_else(|| TestbedError::unexpected("coldsign keygen", &printed))
+    let key = printed
+        .split_whitespace()
+        .find(|word| word.len() == 66 && word.bytes().all(|b| b.is_ascii_hexdigit()));
+    key.map(str::to_owned)
+        .ok_or_else(|| TestbedError::unexpected("coldsign keygen", &printed))
 }
 
 pub(crate) fn write_coldsign_config(
@@ -172,12 +201,22 @@ pub(crate) fn write_coldsign_config(
 ) -> Result<(), TestbedError> {
     let profile = std::fs::read_to_string(project().join("hsm-config/softhsm.toml"))
         .map_err(TestbedError::io("hsm-config/softhsm.toml".to_owned()))?;
-    let profile = profile.replace("label = \"custodyd\"", &format!("label = \"{}\"", token.label())).replace(
-        "[module.environment]",
-        &format!("[module.environment]\nSOFTHSM2_CONF = \"{}\"", token.conf_path().display()),
-    );
+    let profile = profile
+        .replace(
+            "label = \"custodyd\"",
+            &format!("label = \"{}\"", token.label()),
+        )
+        .replace(
+            "[module.environment]",
+            &format!(
+                "[module.environment]\nSOFTHSM2_CONF = \"{}\"",
+                token.conf_path().display()
+            ),
+        );
     scratch::write_file(folder, "cold-hsm.toml", &profile)?;
-    let vaults = journal_key.map_or_else(String::new, |key| format!("[vaults.main]\njournal_key = \"{key}\"\n\n"));
+    let vaults = journal_key.map_or_else(String::new, |key| {
+        format!("[vaults.main]\njournal_key = \"{key}\"\n\n")
+    });
     let text = format!(
         "{vaults}[hsm]\nprofile = \"cold-hsm.toml\"\npin_file = \"{}\"\n\n\
          [caps]\nLTC = {{ transaction = \"100\", bundle = \"200\", fee = \"0.01\" }}\n",
