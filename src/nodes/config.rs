@@ -85,7 +85,12 @@ impl TryFrom<WrittenAuth> for NodeAuth {
     type Error = &'static str;
 
     fn try_from(written: WrittenAuth) -> Result<Self, Self::Error> {
-        match (written.cookie_file, written.user, written.password_file, written.bearer_file) {
+        match (
+            written.cookie_file,
+            written.user,
+            written.password_file,
+            written.bearer_file,
+        ) {
             (Some(path), None, None, None) => Ok(NodeAuth::Cookie(path)),
             (None, Some(user), Some(file), None) => Ok(NodeAuth::Password { user, file }),
             (None, None, None, Some(path)) => Ok(NodeAuth::Bearer(path)),
@@ -113,27 +118,44 @@ impl NodeConfig {
     /// [`NodeError::Misconfigured`].
     pub fn check(&self) -> Result<(), NodeError> {
         self.parsed_url()?;
-        let FeeBounds { min, max, fallback, target_blocks } = self.fee;
+        let FeeBounds {
+            min,
+            max,
+            fallback,
+            target_blocks,
+        } = self.fee;
         if min > max {
             return Err(self.fault(format!("fee.min {min} is above fee.max {max}")));
         }
         if let Some(fallback) = fallback.filter(|fallback| !(min..=max).contains(fallback)) {
-            return Err(self.fault(format!("fee.fallback {fallback} is not within {min} and {max}")));
+            return Err(self.fault(format!(
+                "fee.fallback {fallback} is not within {min} and {max}"
+            )));
         }
         if !(1..=1008).contains(&target_blocks) {
-            return Err(self.fault(format!("fee.target_blocks {target_blocks} is not within 1 and 1008")));
+            return Err(self.fault(format!(
+                "fee.target_blocks {target_blocks} is not within 1 and 1008"
+            )));
         }
         if !(1..=600_000).contains(&self.timeout_ms) {
-            return Err(self.fault(format!("timeout_ms {} is not within 1 and 600000", self.timeout_ms)));
+            return Err(self.fault(format!(
+                "timeout_ms {} is not within 1 and 600000",
+                self.timeout_ms
+            )));
         }
         if self.min_confirmations == 0 || self.conflict_depth == Some(0) {
-            return Err(self.fault("min_confirmations and conflict_depth are at least 1".to_owned()));
+            return Err(
+                self.fault("min_confirmations and conflict_depth are at least 1".to_owned())
+            );
         }
         match (&self.wallet, self.network.family()) {
-            (Some(_), Family::Evm) => Err(self.fault("wallet is for the Bitcoin family".to_owned())),
-            (Some(name), Family::Bitcoin) if !is_plain_name(name) => {
-                Err(self.fault(format!("wallet \"{}\" is not 1 to 64 of a-z, A-Z, 0-9, - and _", name.escape_debug())))
+            (Some(_), Family::Evm) => {
+                Err(self.fault("wallet is for the Bitcoin family".to_owned()))
             }
+            (Some(name), Family::Bitcoin) if !is_plain_name(name) => Err(self.fault(format!(
+                "wallet \"{}\" is not 1 to 64 of a-z, A-Z, 0-9, - and _",
+                name.escape_debug()
+            ))),
             _ => Ok(()),
         }
     }
@@ -170,14 +192,19 @@ impl NodeConfig {
     }
 
     pub(super) const fn fault(&self, what: String) -> NodeError {
-        NodeError::Misconfigured { network: self.network, what }
+        NodeError::Misconfigured {
+            network: self.network,
+            what,
+        }
     }
 }
 
 /// The name becomes a path segment of the node's URL.
 fn is_plain_name(name: &str) -> bool {
     (1..=WALLET_NAME_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -202,14 +229,28 @@ mod tests {
         let config: NodeConfig = toml::from_str(SOUND).unwrap();
         config.check().unwrap();
         assert_eq!(config.wallet_name(), "custodyd");
-        assert_eq!((config.timeout_ms, config.min_confirmations, config.conflict_depth()), (10_000, 1, 6));
+        assert_eq!(
+            (
+                config.timeout_ms,
+                config.min_confirmations,
+                config.conflict_depth()
+            ),
+            (10_000, 1, 6)
+        );
     }
 
     #[test]
     fn every_way_to_authenticate_is_written_one_way() {
-        let auth = |text: &str| toml::from_str::<std::collections::BTreeMap<String, NodeAuth>>(text);
+        let auth =
+            |text: &str| toml::from_str::<std::collections::BTreeMap<String, NodeAuth>>(text);
         let password = auth(r#"auth = { user = "a", password_file = "b" }"#).unwrap();
-        assert_eq!(password["auth"], NodeAuth::Password { user: "a".into(), file: "b".into() });
+        assert_eq!(
+            password["auth"],
+            NodeAuth::Password {
+                user: "a".into(),
+                file: "b".into()
+            }
+        );
         assert!(auth(r#"auth = { bearer_file = "b" }"#).is_ok());
         for mixed in [
             r"auth = {}",
@@ -231,16 +272,21 @@ mod tests {
         assert!(fault_of(|c| c.timeout_ms = 0).contains("timeout_ms"));
         assert!(fault_of(|c| c.min_confirmations = 0).contains("at least 1"));
         assert!(fault_of(|c| c.wallet = Some("../other".into())).contains("wallet"));
-        assert!(fault_of(|c| {
-            c.network = "eip155:1".parse().unwrap();
-            c.wallet = Some("custodyd".into());
-        })
-        .contains("Bitcoin family"));
+        assert!(
+            fault_of(|c| {
+                c.network = "eip155:1".parse().unwrap();
+                c.wallet = Some("custodyd".into());
+            })
+            .contains("Bitcoin family")
+        );
     }
 
     #[test]
     fn credentials_in_a_url_are_refused_and_not_repeated() {
         let fault = fault_of(|c| c.url = "http://rpc:hunter2@127.0.0.1:1".into());
-        assert!(fault.contains("credentials") && !fault.contains("hunter2"), "{fault}");
+        assert!(
+            fault.contains("credentials") && !fault.contains("hunter2"),
+            "{fault}"
+        );
     }
 }

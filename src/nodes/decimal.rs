@@ -22,11 +22,17 @@ pub(super) fn satoshis(number: &str) -> Option<u64> {
         None => (mantissa, ""),
     };
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) || !all_digits(whole) || !all_digits(fraction) {
+    if whole.is_empty()
+        || (whole.len() > 1 && whole.starts_with('0'))
+        || !all_digits(whole)
+        || !all_digits(fraction)
+    {
         return None;
     }
     let digits = format!("{whole}{fraction}").parse::<u128>().ok()?;
-    let shift = DECIMALS.checked_add(exponent)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let shift = DECIMALS
+        .checked_add(exponent)?
+        .checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let scale = 10_u128.checked_pow(shift.unsigned_abs());
     let satoshis = match (digits, scale) {
         (0, _) => 0,
@@ -44,7 +50,11 @@ fn parse_exponent(text: &str) -> Option<i32> {
         return None;
     }
     let magnitude: i32 = digits.parse().ok()?;
-    Some(if text.starts_with('-') { magnitude.checked_neg()? } else { magnitude })
+    Some(if text.starts_with('-') {
+        magnitude.checked_neg()?
+    } else {
+        magnitude
+    })
 }
 
 #[cfg(test)]
@@ -65,14 +75,23 @@ mod tests {
         ] {
             assert_eq!(satoshis(text), Some(units), "{text}");
         }
-        assert_eq!(satoshis("0.1").unwrap() + satoshis("0.2").unwrap(), satoshis("0.3").unwrap());
+        assert_eq!(
+            satoshis("0.1").unwrap() + satoshis("0.2").unwrap(),
+            satoshis("0.3").unwrap()
+        );
     }
 
     #[test]
     fn exponents_are_numbers_too() {
-        for (text, units) in
-            [("1e-8", 1), ("1e-08", 1), ("1E-8", 1), ("1.2e-7", 12), ("1.5e1", 1_500_000_000), ("1e+0", 100_000_000), ("0e999", 0)]
-        {
+        for (text, units) in [
+            ("1e-8", 1),
+            ("1e-08", 1),
+            ("1E-8", 1),
+            ("1.2e-7", 12),
+            ("1.5e1", 1_500_000_000),
+            ("1e+0", 100_000_000),
+            ("0e999", 0),
+        ] {
             assert_eq!(satoshis(text), Some(units), "{text}");
         }
     }
@@ -80,8 +99,27 @@ mod tests {
     #[test]
     fn what_is_no_amount_is_none() {
         for text in [
-            "", "-1", "-0.1", "+1", "1.", ".1", "01", "1e", "1e-9", "0.000000001", "1e-99", "1e99", "1e9999", "184467440738",
-            "NaN", "null", "\"1\"", "1 ", "1,5", "0x1", "1e1.5",
+            "",
+            "-1",
+            "-0.1",
+            "+1",
+            "1.",
+            ".1",
+            "01",
+            "1e",
+            "1e-9",
+            "0.000000001",
+            "1e-99",
+            "1e99",
+            "1e9999",
+            "184467440738",
+            "NaN",
+            "null",
+            "\"1\"",
+            "1 ",
+            "1,5",
+            "0x1",
+            "1e1.5",
         ] {
             assert_eq!(satoshis(text), None, "{text}");
         }

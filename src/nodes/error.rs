@@ -146,7 +146,9 @@ pub enum NodeError {
         network: Network,
     },
     /// Fees are above what we are willing to pay.
-    #[error("a fee of {needed} on {network} is above the configured maximum of {max} (sat/kvB or wei per gas)")]
+    #[error(
+        "a fee of {needed} on {network} is above the configured maximum of {max} (sat/kvB or wei per gas)"
+    )]
     FeeAboveMaximum {
         /// Whose.
         network: Network,

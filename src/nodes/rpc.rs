@@ -60,7 +60,10 @@ impl Reply {
     }
 
     /// Its result, or nothing if the node answered with this code.
-    pub(super) fn read_unless<T: DeserializeOwned>(&self, code: i64) -> Result<Option<T>, NodeError> {
+    pub(super) fn read_unless<T: DeserializeOwned>(
+        &self,
+        code: i64,
+    ) -> Result<Option<T>, NodeError> {
         match &self.outcome {
             Err(fault) if fault.code == code => Ok(None),
             _ => self.read().map(Some),
@@ -70,12 +73,20 @@ impl Reply {
 
 impl Fault {
     pub(super) fn error(&self, method: &'static str) -> NodeError {
-        NodeError::Rpc { method, code: self.code, message: self.reason() }
+        NodeError::Rpc {
+            method,
+            code: self.code,
+            message: self.reason(),
+        }
     }
 
     /// The message for people: bounded, on one line.
     pub(super) fn reason(&self) -> String {
-        self.message.chars().take(MAX_MESSAGE).flat_map(char::escape_debug).collect()
+        self.message
+            .chars()
+            .take(MAX_MESSAGE)
+            .flat_map(char::escape_debug)
+            .collect()
     }
 }
 
@@ -122,9 +133,20 @@ impl Endpoint {
             .redirect(redirect::Policy::none())
             .no_proxy();
         // Plain HTTP needs no certificates, and reqwest refuses to start where the system has none.
-        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        let http = builder.build().map_err(|error| config.fault(format!("no HTTP client: {error}")))?;
-        Ok(Self { http, url, auth: config.auth.clone(), timeout: config.timeout() })
+        let builder = if url.scheme() == "http" {
+            builder.tls_certs_only([])
+        } else {
+            builder
+        };
+        let http = builder
+            .build()
+            .map_err(|error| config.fault(format!("no HTTP client: {error}")))?;
+        Ok(Self {
+            http,
+            url,
+            auth: config.auth.clone(),
+            timeout: config.timeout(),
+        })
     }
 
     /// The same node at another path.
@@ -140,7 +162,11 @@ impl Endpoint {
     }
 
     /// One call.
-    pub(super) async fn call<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, NodeError> {
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, NodeError> {
         self.ask(Call::new(method, params)).await?.read()
     }
 
@@ -149,7 +175,10 @@ impl Endpoint {
         let method = call.method;
         let (status, body) = self.post(call.body(0).to_string()).await?;
         let answer: Answer = self.parse(method, status, &body)?;
-        Ok(Reply { method, outcome: answer.outcome() })
+        Ok(Reply {
+            method,
+            outcome: answer.outcome(),
+        })
     }
 
     /// Many calls in as few requests as fit, answered in their order.
@@ -163,7 +192,13 @@ impl Endpoint {
 
     async fn one_batch(&self, calls: &[Call]) -> Result<Vec<Reply>, NodeError> {
         let first = calls.first().map_or("an empty batch", |call| call.method);
-        let bodies = Value::Array(calls.iter().enumerate().map(|(id, call)| call.body(id)).collect());
+        let bodies = Value::Array(
+            calls
+                .iter()
+                .enumerate()
+                .map(|(id, call)| call.body(id))
+                .collect(),
+        );
         let (status, body) = self.post(bodies.to_string()).await?;
         let answers: Vec<Answer> = match serde_json::from_slice(&body) {
             Ok(answers) => answers,
@@ -175,54 +210,91 @@ impl Endpoint {
         };
         let mut slots: Vec<Option<Answer>> = calls.iter().map(|_| None).collect();
         for answer in answers {
-            let slot = answer.id.and_then(|id| slots.get_mut(id)).filter(|slot| slot.is_none());
-            *slot.ok_or_else(|| malformed(first, "an answer to no call of the batch".to_owned()))? = Some(answer);
+            let slot = answer
+                .id
+                .and_then(|id| slots.get_mut(id))
+                .filter(|slot| slot.is_none());
+            *slot.ok_or_else(|| {
+                malformed(first, "an answer to no call of the batch".to_owned())
+            })? = Some(answer);
         }
         calls
             .iter()
             .zip(slots)
             .map(|(call, slot)| {
-                let answer = slot.ok_or_else(|| malformed(call.method, "no answer in the batch".to_owned()))?;
-                Ok(Reply { method: call.method, outcome: answer.outcome() })
+                let answer = slot
+                    .ok_or_else(|| malformed(call.method, "no answer in the batch".to_owned()))?;
+                Ok(Reply {
+                    method: call.method,
+                    outcome: answer.outcome(),
+                })
             })
             .collect()
     }
 
     /// Core answers a failed call with HTTP 500 and JSON, so the body is tried whatever the status.
-    fn parse<T: DeserializeOwned>(&self, method: &'static str, status: StatusCode, body: &[u8]) -> Result<T, NodeError> {
+    fn parse<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<T, NodeError> {
         serde_json::from_slice(body).map_err(|error| {
             if status.is_success() {
                 malformed(method, error.to_string())
             } else {
-                NodeError::Http { url: self.shown(), status: status.as_u16() }
+                NodeError::Http {
+                    url: self.shown(),
+                    status: status.as_u16(),
+                }
             }
         })
     }
 
     async fn post(&self, body: String) -> Result<(StatusCode, Vec<u8>), NodeError> {
-        let request = self.http.post(self.url.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
-        let mut response = self.authenticated(request).await?.send().await.map_err(|error| self.broken(error))?;
+        let request = self
+            .http
+            .post(self.url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
+        let mut response = self
+            .authenticated(request)
+            .await?
+            .send()
+            .await
+            .map_err(|error| self.broken(error))?;
         let status = response.status();
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(NodeError::Unauthorized { url: self.shown(), status: status.as_u16() });
+            return Err(NodeError::Unauthorized {
+                url: self.shown(),
+                status: status.as_u16(),
+            });
         }
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
             if read.len().saturating_add(chunk.len()) > MAX_ANSWER {
-                return Err(malformed("a call", format!("it is longer than {MAX_ANSWER} bytes")));
+                return Err(malformed(
+                    "a call",
+                    format!("it is longer than {MAX_ANSWER} bytes"),
+                ));
             }
             read.extend_from_slice(&chunk);
         }
         Ok((status, read))
     }
 
-    async fn authenticated(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, NodeError> {
+    async fn authenticated(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::RequestBuilder, NodeError> {
         Ok(match &self.auth {
             None => request,
             Some(NodeAuth::Password { user, file }) => {
                 request.basic_auth(user, Some(required(file).await?.expose_secret()))
             }
-            Some(NodeAuth::Bearer(file)) => request.bearer_auth(required(file).await?.expose_secret()),
+            Some(NodeAuth::Bearer(file)) => {
+                request.bearer_auth(required(file).await?.expose_secret())
+            }
             // Core deletes its cookie when it stops: then the connection tells more than the missing file.
             Some(NodeAuth::Cookie(file)) => match credential(file).await? {
                 None => request,
@@ -246,12 +318,17 @@ impl Endpoint {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        NodeError::Unreachable { url, source: cause.to_string().into() }
+        NodeError::Unreachable {
+            url,
+            source: cause.to_string().into(),
+        }
     }
 }
 
 async fn required(file: &Path) -> Result<SecretString, NodeError> {
-    credential(file).await?.ok_or_else(|| unreadable(file, "there is no such file"))
+    credential(file)
+        .await?
+        .ok_or_else(|| unreadable(file, "there is no such file"))
 }
 
 async fn credential(file: &Path) -> Result<Option<SecretString>, NodeError> {
@@ -268,5 +345,8 @@ async fn credential(file: &Path) -> Result<Option<SecretString>, NodeError> {
 }
 
 fn unreadable(path: &Path, why: &str) -> NodeError {
-    NodeError::Credential { path: path.to_owned(), why: why.to_owned() }
+    NodeError::Credential {
+        path: path.to_owned(),
+        why: why.to_owned(),
+    }
 }

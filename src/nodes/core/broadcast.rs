@@ -19,7 +19,11 @@ const VERIFY_ERROR: i64 = -25;
 const UNDECODABLE: i64 = -22;
 
 /// The transaction itself is there already (`src/validation.cpp`).
-const KNOWN: [&str; 3] = ["txn-already-in-mempool", "txn-already-known", "txn-same-nonwitness-data-in-mempool"];
+const KNOWN: [&str; 3] = [
+    "txn-already-in-mempool",
+    "txn-already-known",
+    "txn-same-nonwitness-data-in-mempool",
+];
 /// Depends on the mempool, its rivals in it or the height, and so may pass later.
 const FOR_NOW: [&str; 9] = [
     "mempool min fee not met",
@@ -42,13 +46,22 @@ impl CoreNode {
     /// not have been sent.
     pub async fn broadcast(&self, transaction: &RawTransaction) -> Result<Accepted, NodeError> {
         self.of_our_network(transaction)?;
-        let reply = self.node.ask(Call::new("sendrawtransaction", json!([transaction.to_hex()]))).await?;
+        let reply = self
+            .node
+            .ask(Call::new(
+                "sendrawtransaction",
+                json!([transaction.to_hex()]),
+            ))
+            .await?;
         match &reply.outcome {
             Err(fault) => sorted(fault, transaction, reply.method),
             Ok(_) => {
                 let txid: Txid = reply.read()?;
                 if txid.to_string() != transaction.txid() {
-                    return Err(malformed(reply.method, format!("{txid} for {}", transaction.txid())));
+                    return Err(malformed(
+                        reply.method,
+                        format!("{txid} for {}", transaction.txid()),
+                    ));
                 }
                 Ok(Accepted::Taken)
             }
@@ -56,14 +69,20 @@ impl CoreNode {
     }
 }
 
-fn sorted(fault: &Fault, transaction: &RawTransaction, method: &'static str) -> Result<Accepted, NodeError> {
+fn sorted(
+    fault: &Fault,
+    transaction: &RawTransaction,
+    method: &'static str,
+) -> Result<Accepted, NodeError> {
     let says = |reasons: &[&str]| reasons.iter().any(|reason| fault.message.contains(reason));
     let (txid, reason) = (transaction.txid().to_owned(), fault.reason());
     match fault.code {
         ALREADY_IN_CHAIN => Ok(Accepted::AlreadyKnown),
         REJECTED if says(&KNOWN) => Ok(Accepted::AlreadyKnown),
         REJECTED if says(&FOR_NOW) => Err(NodeError::RefusedForNow { txid, reason }),
-        VERIFY_ERROR | REJECTED if says(&["missingorspent", "Missing inputs", "missing-inputs"]) => {
+        VERIFY_ERROR | REJECTED
+            if says(&["missingorspent", "Missing inputs", "missing-inputs"]) =>
+        {
             Err(NodeError::Spent { txid, reason })
         }
         VERIFY_ERROR | REJECTED | UNDECODABLE => Err(NodeError::Refused { txid, reason }),

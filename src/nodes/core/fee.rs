@@ -30,7 +30,10 @@ impl CoreNode {
     /// [`NodeError::NoFeeEstimate`]; [`NodeError::FeeAboveMaximum`] if not even the maximum enters the mempool.
     pub async fn fee_quote(&self) -> Result<FeeQuote, NodeError> {
         let calls = [
-            Call::new("estimatesmartfee", json!([self.fee.target_blocks, "CONSERVATIVE"])),
+            Call::new(
+                "estimatesmartfee",
+                json!([self.fee.target_blocks, "CONSERVATIVE"]),
+            ),
             Call::new("getmempoolinfo", json!([])),
         ];
         let replies = self.node.batch(&calls).await?;
@@ -38,18 +41,30 @@ impl CoreNode {
             return Err(malformed("estimatesmartfee", "not two answers".to_owned()));
         };
         let estimate: Estimate = estimate.read()?;
-        let estimate = estimate.feerate.map(|rate| fee_rate("estimatesmartfee", &rate)).transpose()?;
+        let estimate = estimate
+            .feerate
+            .map(|rate| fee_rate("estimatesmartfee", &rate))
+            .transpose()?;
         let floor = fee_rate("getmempoolinfo", &mempool.read::<Mempool>()?.mempoolminfee)?;
-        self.bid(estimate, floor).map(|sat_per_kvb| FeeQuote::Bitcoin { sat_per_kvb })
+        self.bid(estimate, floor)
+            .map(|sat_per_kvb| FeeQuote::Bitcoin { sat_per_kvb })
     }
 
     fn bid(&self, estimate: Option<u64>, floor: u64) -> Result<u64, NodeError> {
-        let FeeBounds { min, max, fallback, .. } = self.fee;
+        let FeeBounds {
+            min, max, fallback, ..
+        } = self.fee;
         let network = self.network();
         if floor > max {
-            return Err(NodeError::FeeAboveMaximum { network, needed: floor.into(), max });
+            return Err(NodeError::FeeAboveMaximum {
+                network,
+                needed: floor.into(),
+                max,
+            });
         }
-        let wanted = estimate.or(fallback).ok_or(NodeError::NoFeeEstimate { network })?;
+        let wanted = estimate
+            .or(fallback)
+            .ok_or(NodeError::NoFeeEstimate { network })?;
         Ok(wanted.max(floor).clamp(min, max))
     }
 }

@@ -4,6 +4,7 @@
 mod broadcast;
 mod fee;
 mod position;
+mod rival;
 mod wallet;
 
 use std::collections::BTreeSet;
@@ -72,7 +73,10 @@ impl CoreNode {
     /// # Errors
     /// [`NodeError::WrongChain`], [`NodeError::Syncing`], and those of any call.
     pub async fn check(&self) -> Result<(), NodeError> {
-        let calls = [Call::new("getblockchaininfo", json!([])), Call::new("getblockhash", json!([0]))];
+        let calls = [
+            Call::new("getblockchaininfo", json!([])),
+            Call::new("getblockhash", json!([0])),
+        ];
         let replies = self.node.batch(&calls).await?;
         let [info, genesis] = replies.as_slice() else {
             return Err(malformed("getblockchaininfo", "not two answers".to_owned()));
@@ -89,7 +93,9 @@ impl CoreNode {
         }
         // A regtest chain is as old as its last block.
         if info.initialblockdownload && info.chain != "regtest" {
-            return Err(NodeError::Syncing { url: self.node.shown() });
+            return Err(NodeError::Syncing {
+                url: self.node.shown(),
+            });
         }
         Ok(())
     }
@@ -112,10 +118,16 @@ impl CoreNode {
         struct Known {
             hex: String,
         }
-        let ours = self.wallet_call("gettransaction", json!([txid, true])).await?;
+        let ours = self
+            .wallet_call("gettransaction", json!([txid, true]))
+            .await?;
         let hex = match ours.read_unless::<Known>(UNKNOWN_TRANSACTION)? {
             Some(known) => known.hex,
-            None => self.node.call("getrawtransaction", json!([txid, false])).await?,
+            None => {
+                self.node
+                    .call("getrawtransaction", json!([txid, false]))
+                    .await?
+            }
         };
         hex::decode(hex).map_err(|error| malformed("gettransaction", error.to_string()))
     }
@@ -128,20 +140,35 @@ impl CoreNode {
 /// Core's name of a network and the hash of its first block: `chainparams.cpp` of Bitcoin Core and Litecoin Core.
 const fn genesis_blocks(network: BitcoinNetwork) -> &'static [(&'static str, &'static str)] {
     match network {
-        BitcoinNetwork::Bitcoin => &[("main", "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f")],
+        BitcoinNetwork::Bitcoin => &[(
+            "main",
+            "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+        )],
         BitcoinNetwork::BitcoinTestnet => &[
-            ("test", "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943"),
-            ("testnet4", "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043"),
+            (
+                "test",
+                "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943",
+            ),
+            (
+                "testnet4",
+                "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043",
+            ),
         ],
-        BitcoinNetwork::BitcoinRegtest => {
-            &[("regtest", "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206")]
-        }
-        BitcoinNetwork::Litecoin => &[("main", "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2")],
-        BitcoinNetwork::LitecoinTestnet => {
-            &[("test", "4966625a4b2851d9fdee139e56211a0d88575f59ed816ff5e6a63deb4e3e29a0")]
-        }
-        BitcoinNetwork::LitecoinRegtest => {
-            &[("regtest", "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9")]
-        }
+        BitcoinNetwork::BitcoinRegtest => &[(
+            "regtest",
+            "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
+        )],
+        BitcoinNetwork::Litecoin => &[(
+            "main",
+            "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2",
+        )],
+        BitcoinNetwork::LitecoinTestnet => &[(
+            "test",
+            "4966625a4b2851d9fdee139e56211a0d88575f59ed816ff5e6a63deb4e3e29a0",
+        )],
+        BitcoinNetwork::LitecoinRegtest => &[(
+            "regtest",
+            "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9",
+        )],
     }
 }

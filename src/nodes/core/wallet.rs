@@ -109,7 +109,11 @@ impl CoreNode {
     /// holds private keys, and those of any call.
     pub async fn watch(&self, keys: &[PublicKey], birth: KeyBirth) -> Result<(), NodeError> {
         let mut watched = self.watched.lock().await;
-        let mut fresh: Vec<PublicKey> = keys.iter().filter(|key| !watched.contains(key)).copied().collect();
+        let mut fresh: Vec<PublicKey> = keys
+            .iter()
+            .filter(|key| !watched.contains(key))
+            .copied()
+            .collect();
         if fresh.is_empty() {
             return Ok(());
         }
@@ -122,7 +126,9 @@ impl CoreNode {
         let missing: Vec<PublicKey> = fresh
             .iter()
             .zip(&known)
-            .filter(|(_, info)| !(info.ismine || info.iswatchonly) || !birth.is_covered_by(info.timestamp))
+            .filter(|(_, info)| {
+                !(info.ismine || info.iswatchonly) || !birth.is_covered_by(info.timestamp)
+            })
             .map(|(key, _)| *key)
             .collect();
         for keys in missing.chunks(IMPORT_AT_ONCE) {
@@ -140,7 +146,10 @@ impl CoreNode {
         self.all_watched(keys).await?;
         let replies = self
             .wallet_batch(&[
-                Call::new("listunspent", json!([self.min_confirmations, ANY_DEPTH, [], false])),
+                Call::new(
+                    "listunspent",
+                    json!([self.min_confirmations, ANY_DEPTH, [], false]),
+                ),
                 Call::new("getwalletinfo", json!([])),
             ])
             .await?;
@@ -148,23 +157,38 @@ impl CoreNode {
             return Err(malformed("listunspent", "not two answers".to_owned()));
         };
         self.complete(&info.read()?)?;
-        let owners: BTreeMap<String, PublicKey> =
-            keys.iter().map(|key| (hex::encode(key.p2wpkh_script()), *key)).collect();
+        let owners: BTreeMap<String, PublicKey> = keys
+            .iter()
+            .map(|key| (hex::encode(key.p2wpkh_script()), *key))
+            .collect();
         unspent
             .read::<Vec<Unspent>>()?
             .into_iter()
             .filter(|coin| coin.confirmations >= self.min_confirmations)
-            .filter_map(|coin| owners.get(&coin.script_pub_key).map(|key| self.coin(&coin, *key)))
+            .filter_map(|coin| {
+                owners
+                    .get(&coin.script_pub_key)
+                    .map(|key| self.coin(&coin, *key))
+            })
             .collect()
     }
 
     fn coin(&self, unspent: &Unspent, public_key: PublicKey) -> Result<Coin, NodeError> {
-        let wrong = |why: String| malformed("listunspent", format!("{}:{}: {why}", unspent.txid, unspent.vout));
+        let wrong = |why: String| {
+            malformed(
+                "listunspent",
+                format!("{}:{}: {why}", unspent.txid, unspent.vout),
+            )
+        };
         let number = unspent.amount.get();
         let units = satoshis(number).ok_or_else(|| wrong(format!("{number} is no amount")))?;
-        let amount =
-            Amount::from_u64(self.network().asset(), units).map_err(|error| wrong(error.to_string()))?;
-        Ok(Coin { outpoint: OutPoint::new(unspent.txid, unspent.vout), amount, public_key })
+        let amount = Amount::from_u64(self.network().asset(), units)
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(Coin {
+            outpoint: OutPoint::new(unspent.txid, unspent.vout),
+            amount,
+            public_key,
+        })
     }
 
     /// A batch for our wallet, which is loaded first if the node came back without it.
@@ -182,16 +206,25 @@ impl CoreNode {
         self.wallet.batch(calls).await
     }
 
-    pub(super) async fn wallet_call(&self, method: &'static str, params: Value) -> Result<Reply, NodeError> {
+    pub(super) async fn wallet_call(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<Reply, NodeError> {
         let mut replies = self.wallet_batch(&[Call::new(method, params)]).await?;
-        replies.pop().ok_or_else(|| malformed(method, "no answer".to_owned()))
+        replies
+            .pop()
+            .ok_or_else(|| malformed(method, "no answer".to_owned()))
     }
 
     async fn all_watched(&self, keys: &[PublicKey]) -> Result<(), NodeError> {
         let watched = self.watched.lock().await;
         match keys.iter().find(|key| !watched.contains(key)) {
             None => Ok(()),
-            Some(key) => Err(NodeError::NotWatched { wallet: self.wallet_name.clone(), key: Box::new(*key) }),
+            Some(key) => Err(NodeError::NotWatched {
+                wallet: self.wallet_name.clone(),
+                key: Box::new(*key),
+            }),
         }
     }
 
@@ -203,12 +236,20 @@ impl CoreNode {
 
     fn complete(&self, info: &WalletInfo) -> Result<(), NodeError> {
         if info.private_keys_enabled {
-            let what = format!("its wallet {} holds private keys: name another", self.wallet_name);
-            return Err(NodeError::Misconfigured { network: self.network(), what });
+            let what = format!(
+                "its wallet {} holds private keys: name another",
+                self.wallet_name
+            );
+            return Err(NodeError::Misconfigured {
+                network: self.network(),
+                what,
+            });
         }
         match &info.scanning {
             Value::Null | Value::Bool(false) => Ok(()),
-            _ => Err(NodeError::Rescanning { wallet: self.wallet_name.clone() }),
+            _ => Err(NodeError::Rescanning {
+                wallet: self.wallet_name.clone(),
+            }),
         }
     }
 
@@ -218,28 +259,49 @@ impl CoreNode {
             .map(|key| Address::from_public_key(self.network(), key))
             .map(|address| Call::new("getaddressinfo", json!([address.as_str()])))
             .collect();
-        self.wallet.batch(&calls).await?.iter().map(Reply::read).collect()
+        self.wallet
+            .batch(&calls)
+            .await?
+            .iter()
+            .map(Reply::read)
+            .collect()
     }
 
     /// Descriptor wallets take `importdescriptors` only, the older kind `importmulti` only.
-    async fn import(&self, keys: &[PublicKey], birth: KeyBirth, descriptors: bool) -> Result<(), NodeError> {
+    async fn import(
+        &self,
+        keys: &[PublicKey],
+        birth: KeyBirth,
+        descriptors: bool,
+    ) -> Result<(), NodeError> {
         let requests: Vec<Value> = self
             .checksummed(keys)
             .await?
             .into_iter()
             .map(|descriptor| match descriptors {
                 true => json!({"desc": descriptor, "timestamp": birth.to_json()}),
-                false => json!({"desc": descriptor, "timestamp": birth.to_json(), "watchonly": true}),
+                false => {
+                    json!({"desc": descriptor, "timestamp": birth.to_json(), "watchonly": true})
+                }
             })
             .collect();
-        let method = if descriptors { "importdescriptors" } else { "importmulti" };
+        let method = if descriptors {
+            "importdescriptors"
+        } else {
+            "importmulti"
+        };
         let imported: Vec<Imported> = self.wallet.call(method, json!([requests])).await?;
         if imported.len() != keys.len() {
-            return Err(malformed(method, format!("{} results for {} keys", imported.len(), keys.len())));
+            return Err(malformed(
+                method,
+                format!("{} results for {} keys", imported.len(), keys.len()),
+            ));
         }
         match imported.into_iter().find(|result| !result.success) {
             None => Ok(()),
-            Some(Imported { error: Some(fault), .. }) => Err(fault.error(method)),
+            Some(Imported {
+                error: Some(fault), ..
+            }) => Err(fault.error(method)),
             Some(_) => Err(malformed(method, "a failure without a reason".to_owned())),
         }
     }
@@ -247,8 +309,10 @@ impl CoreNode {
     /// The descriptors with their checksums (BIP-380), which the node computes.
     async fn checksummed(&self, keys: &[PublicKey]) -> Result<Vec<String>, NodeError> {
         let plain: Vec<String> = keys.iter().map(|key| format!("wpkh({key})")).collect();
-        let calls: Vec<Call> =
-            plain.iter().map(|descriptor| Call::new("getdescriptorinfo", json!([descriptor]))).collect();
+        let calls: Vec<Call> = plain
+            .iter()
+            .map(|descriptor| Call::new("getdescriptorinfo", json!([descriptor])))
+            .collect();
         let replies = self.node.batch(&calls).await?;
         plain
             .iter()
@@ -257,7 +321,10 @@ impl CoreNode {
                 let DescriptorInfo { descriptor } = reply.read()?;
                 match descriptor.strip_prefix(plain.as_str()) {
                     Some(rest) if rest.starts_with('#') => Ok(descriptor),
-                    _ => Err(malformed(reply.method, format!("another descriptor than {plain}"))),
+                    _ => Err(malformed(
+                        reply.method,
+                        format!("another descriptor than {plain}"),
+                    )),
                 }
             })
             .collect()
@@ -269,9 +336,14 @@ impl CoreNode {
             return Ok(Wallet::Loaded);
         }
         if self.wallet_exists().await? {
-            let reply = self.node.ask(Call::new("loadwallet", json!([self.wallet_name, true]))).await?;
+            let reply = self
+                .node
+                .ask(Call::new("loadwallet", json!([self.wallet_name, true])))
+                .await?;
             return match &reply.outcome {
-                Err(fault) if fault.code == ALREADY_LOADED || fault.message.contains("already loaded") => {
+                Err(fault)
+                    if fault.code == ALREADY_LOADED || fault.message.contains("already loaded") =>
+                {
                     Ok(Wallet::Loaded)
                 }
                 Err(fault) => Err(fault.error(reply.method)),
@@ -292,7 +364,10 @@ impl CoreNode {
             name: String,
         }
         let folder: Folder = self.node.call("listwalletdir", json!([])).await?;
-        Ok(folder.wallets.iter().any(|wallet| wallet.name == self.wallet_name))
+        Ok(folder
+            .wallets
+            .iter()
+            .any(|wallet| wallet.name == self.wallet_name))
     }
 
     /// A descriptor wallet, or the older kind where the node was built without SQLite, as Debian's litecoind is.
@@ -309,7 +384,9 @@ impl CoreNode {
         };
         let reply = make(true).await?;
         let reply = match &reply.outcome {
-            Err(fault) if fault.code == WALLET_ERROR && fault.message.contains("sqlite") => make(false).await?,
+            Err(fault) if fault.code == WALLET_ERROR && fault.message.contains("sqlite") => {
+                make(false).await?
+            }
             _ => reply,
         };
         reply.read::<serde::de::IgnoredAny>().map(drop)

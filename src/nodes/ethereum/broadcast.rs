@@ -12,8 +12,19 @@ use crate::nodes::{
     rpc::{Call, Fault, Reply, malformed},
 };
 
-const KNOWN: [&str; 5] = ["already known", "alreadyknown", "known transaction", "already imported", "already in mempool"];
-const NONCE_USED: [&str; 4] = ["nonce too low", "nonce_too_low", "oldnonce", "nonce is too low"];
+const KNOWN: [&str; 5] = [
+    "already known",
+    "alreadyknown",
+    "known transaction",
+    "already imported",
+    "already in mempool",
+];
+const NONCE_USED: [&str; 4] = [
+    "nonce too low",
+    "nonce_too_low",
+    "oldnonce",
+    "nonce is too low",
+];
 /// Depends on the balance, the fees or the rivals of the moment.
 const FOR_NOW: [&str; 11] = [
     "underpriced",
@@ -39,7 +50,8 @@ impl EthereumNode {
     /// those of any call, after which it may or may not have been sent.
     pub async fn broadcast(&self, transaction: &RawTransaction) -> Result<Accepted, NodeError> {
         let mut sent = self.broadcast_many(&[transaction]).await?;
-        sent.pop().ok_or_else(|| malformed("eth_sendRawTransaction", "no answer".to_owned()))?
+        sent.pop()
+            .ok_or_else(|| malformed("eth_sendRawTransaction", "no answer".to_owned()))?
     }
 
     /// Sends many in as few requests as fit; an answer for each, in their order. Those of one account go in the order of their
@@ -54,11 +66,17 @@ impl EthereumNode {
         let mut calls = Vec::with_capacity(transactions.len());
         for transaction in transactions {
             self.of_our_network(transaction)?;
-            calls.push(Call::new("eth_sendRawTransaction", json!([format!("0x{}", transaction.to_hex())])));
+            calls.push(Call::new(
+                "eth_sendRawTransaction",
+                json!([format!("0x{}", transaction.to_hex())]),
+            ));
         }
         let replies = self.node.batch(&calls).await?;
-        let mut outcomes: Vec<_> =
-            replies.iter().zip(transactions).map(|(reply, transaction)| sorted(reply, transaction)).collect();
+        let mut outcomes: Vec<_> = replies
+            .iter()
+            .zip(transactions)
+            .map(|(reply, transaction)| sorted(reply, transaction))
+            .collect();
         self.settle_used_nonces(transactions, &mut outcomes).await?;
         Ok(outcomes)
     }
@@ -72,7 +90,10 @@ impl EthereumNode {
         let (mut doubtful, mut calls) = (Vec::new(), Vec::new());
         for (outcome, transaction) in outcomes.iter_mut().zip(transactions) {
             if matches!(outcome, Err(NodeError::Spent { .. })) {
-                calls.push(Call::new("eth_getTransactionByHash", json!([transaction.txid()])));
+                calls.push(Call::new(
+                    "eth_getTransactionByHash",
+                    json!([transaction.txid()]),
+                ));
                 doubtful.push(outcome);
             }
         }
@@ -89,7 +110,10 @@ fn sorted(reply: &Reply, transaction: &RawTransaction) -> Result<Accepted, NodeE
     match &reply.outcome {
         Err(fault) => refusal(fault, reply.method, transaction.txid()),
         Ok(_) if reply.read::<super::Hash>()?.is(transaction.txid()) => Ok(Accepted::Taken),
-        Ok(_) => Err(malformed(reply.method, format!("another hash than {}", transaction.txid()))),
+        Ok(_) => Err(malformed(
+            reply.method,
+            format!("another hash than {}", transaction.txid()),
+        )),
     }
 }
 
@@ -115,7 +139,14 @@ mod tests {
     use super::*;
 
     fn sort(code: i64, message: &str) -> Result<Accepted, NodeError> {
-        refusal(&Fault { code, message: message.to_owned() }, "eth_sendRawTransaction", "0x01")
+        refusal(
+            &Fault {
+                code,
+                message: message.to_owned(),
+            },
+            "eth_sendRawTransaction",
+            "0x01",
+        )
     }
 
     #[test]
@@ -128,23 +159,52 @@ mod tests {
             "transaction already imported",
             "ALREADY_EXISTS: already known",
         ] {
-            assert!(matches!(sort(-32000, words), Ok(Accepted::AlreadyKnown)), "{words}");
+            assert!(
+                matches!(sort(-32000, words), Ok(Accepted::AlreadyKnown)),
+                "{words}"
+            );
         }
     }
 
     #[test]
     fn what_may_pass_later_is_told_from_what_never_will() {
-        for words in ["nonce too low", "nonce too low: next nonce 5, tx nonce 4", "OldNonce", "NONCE_TOO_LOW"] {
-            assert!(matches!(sort(-32000, words), Err(NodeError::Spent { .. })), "{words}");
+        for words in [
+            "nonce too low",
+            "nonce too low: next nonce 5, tx nonce 4",
+            "OldNonce",
+            "NONCE_TOO_LOW",
+        ] {
+            assert!(
+                matches!(sort(-32000, words), Err(NodeError::Spent { .. })),
+                "{words}"
+            );
         }
-        for words in ["replacement transaction underpriced", "insufficient funds for gas * price + value", "txpool is full"] {
+        for words in [
+            "replacement transaction underpriced",
+            "insufficient funds for gas * price + value",
+            "txpool is full",
+        ] {
             let error = sort(-32000, words).unwrap_err();
-            assert!(matches!(error, NodeError::RefusedForNow { .. }) && error.is_transient(), "{words}");
+            assert!(
+                matches!(error, NodeError::RefusedForNow { .. }) && error.is_transient(),
+                "{words}"
+            );
         }
-        for words in ["invalid sender", "intrinsic gas too low", "invalid chain id for signer", "exceeds block gas limit"] {
+        for words in [
+            "invalid sender",
+            "intrinsic gas too low",
+            "invalid chain id for signer",
+            "exceeds block gas limit",
+        ] {
             let error = sort(-32000, words).unwrap_err();
-            assert!(matches!(error, NodeError::Refused { .. }) && !error.is_transient(), "{words}");
+            assert!(
+                matches!(error, NodeError::Refused { .. }) && !error.is_transient(),
+                "{words}"
+            );
         }
-        assert!(matches!(sort(-32601, "the method does not exist"), Err(NodeError::Rpc { .. })));
+        assert!(matches!(
+            sort(-32601, "the method does not exist"),
+            Err(NodeError::Rpc { .. })
+        ));
     }
 }

@@ -54,7 +54,12 @@ struct Block {
 impl EthereumNode {
     pub(super) fn new(chain: EvmChainId, config: &NodeConfig) -> Result<Self, NodeError> {
         let node = Endpoint::new(config)?;
-        Ok(Self { chain, node, fee: config.fee, conflict_depth: config.conflict_depth() })
+        Ok(Self {
+            chain,
+            node,
+            fee: config.fee,
+            conflict_depth: config.conflict_depth(),
+        })
     }
 
     /// Its network.
@@ -68,7 +73,10 @@ impl EthereumNode {
     /// # Errors
     /// [`NodeError::WrongChain`], [`NodeError::Syncing`], and those of any call.
     pub async fn check(&self) -> Result<(), NodeError> {
-        let calls = [Call::new("eth_chainId", json!([])), Call::new("eth_syncing", json!([]))];
+        let calls = [
+            Call::new("eth_chainId", json!([])),
+            Call::new("eth_syncing", json!([])),
+        ];
         let replies = self.node.batch(&calls).await?;
         let [chain, syncing] = replies.as_slice() else {
             return Err(malformed("eth_chainId", "not two answers".to_owned()));
@@ -83,7 +91,9 @@ impl EthereumNode {
         }
         match syncing.read()? {
             Value::Bool(false) => Ok(()),
-            _ => Err(NodeError::Syncing { url: self.node.shown() }),
+            _ => Err(NodeError::Syncing {
+                url: self.node.shown(),
+            }),
         }
     }
 
@@ -92,7 +102,10 @@ impl EthereumNode {
     /// # Errors
     /// Those of any call.
     pub async fn tip(&self) -> Result<u64, NodeError> {
-        self.node.call::<Quantity>("eth_blockNumber", json!([])).await?.to_u64("eth_blockNumber")
+        self.node
+            .call::<Quantity>("eth_blockNumber", json!([]))
+            .await?
+            .to_u64("eth_blockNumber")
     }
 
     /// An account at the best block.
@@ -103,7 +116,10 @@ impl EthereumNode {
         of_network(address.network(), self.network())?;
         let height = self.tip().await?;
         let at = json!([address.as_str(), format!("{height:#x}")]);
-        let calls = [Call::new("eth_getBalance", at.clone()), Call::new("eth_getTransactionCount", at)];
+        let calls = [
+            Call::new("eth_getBalance", at.clone()),
+            Call::new("eth_getTransactionCount", at),
+        ];
         let replies = self.node.batch(&calls).await?;
         let [balance, nonce] = replies.as_slice() else {
             return Err(malformed("eth_getBalance", "not two answers".to_owned()));
@@ -111,8 +127,14 @@ impl EthereumNode {
         let Quantity(wei) = balance.read()?;
         let balance = Amount::from_units(Asset::Eth, wei)
             .map_err(|error| malformed("eth_getBalance", error.to_string()))?;
-        let nonce = nonce.read::<Quantity>()?.to_u64("eth_getTransactionCount")?;
-        Ok(AccountView { balance, nonce, height })
+        let nonce = nonce
+            .read::<Quantity>()?
+            .to_u64("eth_getTransactionCount")?;
+        Ok(AccountView {
+            balance,
+            nonce,
+            height,
+        })
     }
 
     /// The next block's base fee, and the node's tip within the configured bounds: not below the minimum, and together with the
@@ -132,23 +154,39 @@ impl EthereumNode {
         // The last entry is the block after the newest.
         let history: FeeHistory = history.read()?;
         let [_, next] = history.base_fee_per_gas.as_slice() else {
-            return Err(malformed("eth_feeHistory", "not the base fees of two blocks".to_owned()));
+            return Err(malformed(
+                "eth_feeHistory",
+                "not the base fees of two blocks".to_owned(),
+            ));
         };
         let base_fee_per_gas = next.to_u128("eth_feeHistory")?;
         let tip: Option<Quantity> = tip.read_unless(METHOD_NOT_FOUND)?;
-        let tip = tip.map(|tip| tip.to_u128("eth_maxPriorityFeePerGas")).transpose()?;
+        let tip = tip
+            .map(|tip| tip.to_u128("eth_maxPriorityFeePerGas"))
+            .transpose()?;
         let priority_fee_per_gas = self.tip_within_bounds(base_fee_per_gas, tip)?;
-        Ok(FeeQuote::Evm { base_fee_per_gas, priority_fee_per_gas })
+        Ok(FeeQuote::Evm {
+            base_fee_per_gas,
+            priority_fee_per_gas,
+        })
     }
 
     fn tip_within_bounds(&self, base_fee: u128, tip: Option<u128>) -> Result<u128, NodeError> {
-        let FeeBounds { min, max, fallback, .. } = self.fee;
+        let FeeBounds {
+            min, max, fallback, ..
+        } = self.fee;
         let network = self.network();
-        let wanted = tip.or(fallback.map(u128::from)).ok_or(NodeError::NoFeeEstimate { network })?;
+        let wanted = tip
+            .or(fallback.map(u128::from))
+            .ok_or(NodeError::NoFeeEstimate { network })?;
         let min = u128::from(min);
         match u128::from(max).checked_sub(base_fee) {
             Some(room) if room >= min => Ok(wanted.clamp(min, room)),
-            _ => Err(NodeError::FeeAboveMaximum { network, needed: base_fee.saturating_add(min), max }),
+            _ => Err(NodeError::FeeAboveMaximum {
+                network,
+                needed: base_fee.saturating_add(min),
+                max,
+            }),
         }
     }
 

@@ -42,7 +42,11 @@ struct Receipt {
 /// What the second request told.
 enum Lead {
     /// In a block, which may be off the best chain by now.
-    Receipt { block: Hash, height: u64, succeeded: bool },
+    Receipt {
+        block: Hash,
+        height: u64,
+        succeeded: bool,
+    },
     Known(ChainPosition),
     /// Unknown, with its nonce used deep enough.
     Outrun,
@@ -59,22 +63,39 @@ impl EthereumNode {
         from: &Address,
         nonce: u64,
     ) -> Result<ChainPosition, NodeError> {
-        let mut positions = self.positions(&[EvmWatch { transaction, from, nonce }]).await?;
-        positions.pop().ok_or_else(|| malformed("eth_getTransactionReceipt", "no answer".to_owned()))
+        let mut positions = self
+            .positions(&[EvmWatch {
+                transaction,
+                from,
+                nonce,
+            }])
+            .await?;
+        positions
+            .pop()
+            .ok_or_else(|| malformed("eth_getTransactionReceipt", "no answer".to_owned()))
     }
 
     /// Where each of many is, in their order.
     ///
     /// # Errors
     /// [`NodeError::ForeignNetwork`], and those of any call.
-    pub async fn positions(&self, watched: &[EvmWatch<'_>]) -> Result<Vec<ChainPosition>, NodeError> {
+    pub async fn positions(
+        &self,
+        watched: &[EvmWatch<'_>],
+    ) -> Result<Vec<ChainPosition>, NodeError> {
         let tip = self.tip().await?;
         let leads = self.leads(watched, tip).await?;
         let mut second_look = BTreeMap::new();
         for (index, (watch, lead)) in watched.iter().zip(&leads).enumerate() {
             let call = match lead {
-                Lead::Receipt { height, .. } => Call::new("eth_getBlockByNumber", json!([format!("{height:#x}"), false])),
-                Lead::Outrun => Call::new("eth_getTransactionByHash", json!([watch.transaction.txid()])),
+                Lead::Receipt { height, .. } => Call::new(
+                    "eth_getBlockByNumber",
+                    json!([format!("{height:#x}"), false]),
+                ),
+                Lead::Outrun => Call::new(
+                    "eth_getTransactionByHash",
+                    json!([watch.transaction.txid()]),
+                ),
                 Lead::Known(_) => continue,
             };
             second_look.insert(index, call);
@@ -93,59 +114,110 @@ impl EthereumNode {
         // State so many blocks deep: what it counts has at least `conflict_depth` confirmations.
         let deep = tip.checked_sub(u64::from(self.conflict_depth.saturating_sub(1)));
         let mut calls = Vec::with_capacity(watched.len().saturating_mul(3));
-        for EvmWatch { transaction, from, .. } in watched {
+        for EvmWatch {
+            transaction, from, ..
+        } in watched
+        {
             self.of_our_network(transaction)?;
             of_network(from.network(), self.network())?;
             let block = deep.map_or_else(|| "earliest".to_owned(), |height| format!("{height:#x}"));
-            calls.push(Call::new("eth_getTransactionReceipt", json!([transaction.txid()])));
-            calls.push(Call::new("eth_getTransactionByHash", json!([transaction.txid()])));
-            calls.push(Call::new("eth_getTransactionCount", json!([from.as_str(), block])));
+            calls.push(Call::new(
+                "eth_getTransactionReceipt",
+                json!([transaction.txid()]),
+            ));
+            calls.push(Call::new(
+                "eth_getTransactionByHash",
+                json!([transaction.txid()]),
+            ));
+            calls.push(Call::new(
+                "eth_getTransactionCount",
+                json!([from.as_str(), block]),
+            ));
         }
         let replies = self.node.batch(&calls).await?;
-        watched.iter().zip(replies.chunks(3)).map(|(watch, replies)| lead(watch, replies)).collect()
+        watched
+            .iter()
+            .zip(replies.chunks(3))
+            .map(|(watch, replies)| lead(watch, replies))
+            .collect()
     }
 }
 
 fn lead(watch: &EvmWatch<'_>, replies: &[Reply]) -> Result<Lead, NodeError> {
     let [receipt, by_hash, deep_nonce] = replies else {
-        return Err(malformed("eth_getTransactionReceipt", "too few answers".to_owned()));
+        return Err(malformed(
+            "eth_getTransactionReceipt",
+            "too few answers".to_owned(),
+        ));
     };
     if let Some(receipt) = receipt.read::<Option<Receipt>>()? {
         if !receipt.transaction_hash.is(watch.transaction.txid()) {
-            return Err(malformed("eth_getTransactionReceipt", "it is another transaction's".to_owned()));
+            return Err(malformed(
+                "eth_getTransactionReceipt",
+                "it is another transaction's".to_owned(),
+            ));
         }
         let height = receipt.block_number.to_u64("eth_getTransactionReceipt")?;
         let succeeded = match receipt.status.to_u64("eth_getTransactionReceipt")? {
             0 => false,
             1 => true,
-            other => return Err(malformed("eth_getTransactionReceipt", format!("status {other}"))),
+            other => {
+                return Err(malformed(
+                    "eth_getTransactionReceipt",
+                    format!("status {other}"),
+                ));
+            }
         };
-        return Ok(Lead::Receipt { block: receipt.block_hash, height, succeeded });
+        return Ok(Lead::Receipt {
+            block: receipt.block_hash,
+            height,
+            succeeded,
+        });
     }
     if !by_hash.read::<Value>()?.is_null() {
         return Ok(Lead::Known(ChainPosition::Pending));
     }
     // A node may have dropped a state that old; then there is no evidence.
     let used = match &deep_nonce.outcome {
-        Ok(_) => deep_nonce.read::<Quantity>()?.to_u64("eth_getTransactionCount")?,
+        Ok(_) => deep_nonce
+            .read::<Quantity>()?
+            .to_u64("eth_getTransactionCount")?,
         Err(_) => 0,
     };
-    Ok(if used > watch.nonce { Lead::Outrun } else { Lead::Known(ChainPosition::Unknown) })
+    Ok(if used > watch.nonce {
+        Lead::Outrun
+    } else {
+        Lead::Known(ChainPosition::Unknown)
+    })
 }
 
-fn concluded(lead: Lead, second_look: Option<&Reply>, tip: u64) -> Result<ChainPosition, NodeError> {
-    let second_look = || second_look.ok_or_else(|| malformed("eth_getBlockByNumber", "no answer".to_owned()));
+fn concluded(
+    lead: Lead,
+    second_look: Option<&Reply>,
+    tip: u64,
+) -> Result<ChainPosition, NodeError> {
+    let second_look =
+        || second_look.ok_or_else(|| malformed("eth_getBlockByNumber", "no answer".to_owned()));
     Ok(match lead {
         Lead::Known(position) => position,
         Lead::Outrun if second_look()?.read::<Value>()?.is_null() => ChainPosition::Conflicted,
         Lead::Outrun => ChainPosition::Pending,
-        Lead::Receipt { block, height, succeeded } => {
+        Lead::Receipt {
+            block,
+            height,
+            succeeded,
+        } => {
             let canonical: Option<Block> = second_look()?.read()?;
             if canonical.is_none_or(|canonical| canonical.hash != block) {
                 return Ok(ChainPosition::Unknown);
             }
-            let confirmations = u32::try_from(tip.saturating_sub(height).saturating_add(1)).unwrap_or(u32::MAX);
-            ChainPosition::Included { height, confirmations, succeeded }
+            let confirmations =
+                u32::try_from(tip.saturating_sub(height).saturating_add(1)).unwrap_or(u32::MAX);
+            ChainPosition::Included {
+                height,
+                confirmations,
+                succeeded,
+            }
         }
     })
 }

@@ -26,14 +26,16 @@ impl Quantity {
     }
 
     pub(super) fn to_u128(self, method: &'static str) -> Result<u128, NodeError> {
-        u128::try_from(self.0).map_err(|_| malformed(method, format!("{} is above 128 bits", self.0)))
+        u128::try_from(self.0)
+            .map_err(|_| malformed(method, format!("{} is above 128 bits", self.0)))
     }
 }
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Quantity::parse(&text).ok_or_else(|| D::Error::custom("not a quantity: 0x and digits without leading zeros"))
+        Quantity::parse(&text)
+            .ok_or_else(|| D::Error::custom("not a quantity: 0x and digits without leading zeros"))
     }
 }
 
@@ -52,7 +54,9 @@ impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match text.strip_prefix("0x") {
-            Some(digits) if digits.len() == MAX_DIGITS && is_hex(digits) => Ok(Hash(text.to_ascii_lowercase())),
+            Some(digits) if digits.len() == MAX_DIGITS && is_hex(digits) => {
+                Ok(Hash(text.to_ascii_lowercase()))
+            }
             _ => Err(D::Error::custom("not a hash: 0x and 64 hexadecimal digits")),
         }
     }
@@ -70,8 +74,13 @@ mod tests {
     fn quantities_have_one_spelling() {
         assert_eq!(Quantity::parse("0x0"), Some(Quantity(U256::ZERO)));
         assert_eq!(Quantity::parse("0x41"), Some(Quantity(U256::from(65))));
-        assert_eq!(Quantity::parse(&format!("0x{}", "f".repeat(64))), Some(Quantity(U256::MAX)));
-        for text in ["", "0x", "0x00", "0x0400", "41", "0X41", "0xg", "-0x1", "0x-1", " 0x1", "0x1_0"] {
+        assert_eq!(
+            Quantity::parse(&format!("0x{}", "f".repeat(64))),
+            Some(Quantity(U256::MAX))
+        );
+        for text in [
+            "", "0x", "0x00", "0x0400", "41", "0X41", "0xg", "-0x1", "0x-1", " 0x1", "0x1_0",
+        ] {
             assert_eq!(Quantity::parse(text), None, "{text}");
         }
         assert_eq!(Quantity::parse(&format!("0x1{}", "0".repeat(64))), None);
@@ -81,7 +90,10 @@ mod tests {
     fn numbers_too_large_for_their_use_are_errors() {
         let large = Quantity(U256::from(u64::MAX) + U256::from(1));
         assert!(large.to_u64("eth_blockNumber").is_err());
-        assert_eq!(large.to_u128("eth_feeHistory").unwrap(), u128::from(u64::MAX) + 1);
+        assert_eq!(
+            large.to_u128("eth_feeHistory").unwrap(),
+            u128::from(u64::MAX) + 1
+        );
     }
 
     #[test]
