@@ -102,9 +102,10 @@ async fn a_payment_is_pending_then_included_then_reorganised_then_included_again
         node.position(&paid, &inputs).await.unwrap(),
         ChainPosition::Pending
     );
+    litecoind.mine_empty().unwrap();
     litecoind.mine(1).unwrap();
     let again = ChainPosition::Included {
-        height,
+        height: height + 1,
         confirmations: 1,
         succeeded: true,
     };

@@ -129,12 +129,13 @@ async fn a_payment_is_pending_then_included_then_undone_by_a_reorganisation() {
 
 #[tokio::test]
 async fn a_payment_is_conflicted_when_its_nonce_is_used_deep_enough_by_another() {
-    let anvil = Anvil::start().unwrap();
+    let anvil = by_hand();
     let node = ethereum(&anvil_config(&anvil));
     let (key, network) = funded(&anvil, 23);
     let from = key.address(network);
     let (ours, rival) = (key.pay(network, 0, 1), key.pay(network, 0, 2));
     node.broadcast(&rival).await.unwrap();
+    anvil.mine(1).unwrap();
     assert_eq!(
         node.position(&ours, &from, 0).await.unwrap(),
         ChainPosition::Unknown

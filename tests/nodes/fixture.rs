@@ -11,25 +11,25 @@ use custodyd_testbed::{Anvil, Litecoind};
 use k256::ecdsa::{SigningKey, signature::hazmat::PrehashSigner};
 use std::sync::Arc;
 
-pub const LTC: Network = Network::Bitcoin(BitcoinNetwork::LitecoinRegtest);
+pub(crate) const LTC: Network = Network::Bitcoin(BitcoinNetwork::LitecoinRegtest);
 
 /// A key that signs as an HSM would: r‖s over 32 bytes.
-pub struct Key(SigningKey);
+pub(crate) struct Key(SigningKey);
 
 impl Key {
-    pub fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self(SigningKey::from_slice(&[seed; 32]).unwrap())
     }
 
-    pub fn public(&self) -> PublicKey {
+    pub(crate) fn public(&self) -> PublicKey {
         PublicKey::from_sec1(&self.0.verifying_key().to_sec1_bytes()).unwrap()
     }
 
-    pub fn address(&self, network: Network) -> Address {
+    pub(crate) fn address(&self, network: Network) -> Address {
         Address::from_public_key(network, &self.public())
     }
 
-    pub fn sign(&self, plan: &Plan) -> RawTransaction {
+    pub(crate) fn sign(&self, plan: &Plan) -> RawTransaction {
         let signatures: Vec<Signature> = plan
             .signing_requests()
             .unwrap()
@@ -44,7 +44,7 @@ impl Key {
     }
 
     /// All of `coin` less `fee` (decimal LTC) to `to`.
-    pub fn spend(&self, coin: &Coin, to: &str, fee: &str) -> RawTransaction {
+    pub(crate) fn spend(&self, coin: &Coin, to: &str, fee: &str) -> RawTransaction {
         let fee = ltc(fee);
         let payment = Payment {
             to: Address::parse(LTC, to).unwrap(),
@@ -60,10 +60,10 @@ impl Key {
         }))
     }
 
-    /// Some wei on Anvil's chain.
-    pub fn pay(&self, network: Network, nonce: u64, wei: u64) -> RawTransaction {
+    /// So many millionths of an ether on Anvil's chain.
+    pub(crate) fn pay(&self, network: Network, nonce: u64, millionths: u64) -> RawTransaction {
         let to = Address::parse(network, "0x00000000000000000000000000000000000a11ce").unwrap();
-        let amount = Amount::from_u64(network.asset(), wei).unwrap();
+        let amount = Amount::from_u64(network.asset(), millionths * 1_000_000_000_000).unwrap();
         let caps = FeeCaps {
             absolute: "1 ETH".parse().unwrap(),
             relative_bp: u32::MAX,
@@ -80,11 +80,11 @@ impl Key {
 
 const GWEI: u128 = 1_000_000_000;
 
-pub fn ltc(decimal: &str) -> Amount {
+pub(crate) fn ltc(decimal: &str) -> Amount {
     format!("{decimal} LTC").parse().unwrap()
 }
 
-pub fn config(network: Network, url: String, auth: Option<NodeAuth>) -> NodeConfig {
+pub(crate) fn config(network: Network, url: String, auth: Option<NodeAuth>) -> NodeConfig {
     // What the program does once, when it starts.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let fee = FeeBounds {
@@ -105,7 +105,7 @@ pub fn config(network: Network, url: String, auth: Option<NodeAuth>) -> NodeConf
     }
 }
 
-pub fn litecoin_config(litecoind: &Litecoind) -> NodeConfig {
+pub(crate) fn litecoin_config(litecoind: &Litecoind) -> NodeConfig {
     config(
         LTC,
         litecoind.rpc_url(),
@@ -113,19 +113,19 @@ pub fn litecoin_config(litecoind: &Litecoind) -> NodeConfig {
     )
 }
 
-pub fn anvil_config(anvil: &Anvil) -> NodeConfig {
+pub(crate) fn anvil_config(anvil: &Anvil) -> NodeConfig {
     let network = format!("eip155:{}", anvil.chain_id()).parse().unwrap();
     config(network, anvil.rpc_url(), None)
 }
 
-pub fn core(config: &NodeConfig) -> Arc<CoreNode> {
+pub(crate) fn core(config: &NodeConfig) -> Arc<CoreNode> {
     match Node::new(config).unwrap() {
         Node::Core(node) => node,
         Node::Ethereum(_) => panic!("{} is not of the Bitcoin family", config.network),
     }
 }
 
-pub fn ethereum(config: &NodeConfig) -> Arc<EthereumNode> {
+pub(crate) fn ethereum(config: &NodeConfig) -> Arc<EthereumNode> {
     match Node::new(config).unwrap() {
         Node::Ethereum(node) => node,
         Node::Core(_) => panic!("{} is no EVM chain", config.network),
@@ -133,7 +133,7 @@ pub fn ethereum(config: &NodeConfig) -> Arc<EthereumNode> {
 }
 
 /// A file with a secret in it, in a folder that lives as long as the test.
-pub fn secret_file(folder: &tempfile::TempDir, text: &str) -> PathBuf {
+pub(crate) fn secret_file(folder: &tempfile::TempDir, text: &str) -> PathBuf {
     let path = folder.path().join("secret");
     std::fs::write(&path, text).unwrap();
     path
