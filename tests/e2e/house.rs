@@ -3,15 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use custodyd_client::{Client, NewWithdrawal};
-pub use custodyd_testbed::{House, Plan};
+pub(crate) use custodyd_testbed::{House, Plan};
 use custodyd_testbed::{Programs, project};
 use custodyd_vault::Decision;
 use serde_json::Value;
 
-pub const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// custodyd as built for this test run, and coldsign beside it when it is there.
-pub fn programs() -> Programs {
+pub(crate) fn programs() -> Programs {
     let custodyd = PathBuf::from(env!("CARGO_BIN_EXE_custodyd"));
     let coldsign = custodyd.with_file_name("coldsign");
     Programs {
@@ -20,11 +20,11 @@ pub fn programs() -> Programs {
     }
 }
 
-pub async fn house(plan: Plan) -> House {
+pub(crate) async fn house(plan: Plan) -> House {
     House::build(programs(), plan).await.unwrap()
 }
 
-pub fn ask(asset: &str, amount: &str, destination: &str) -> NewWithdrawal {
+pub(crate) fn ask(asset: &str, amount: &str, destination: &str) -> NewWithdrawal {
     NewWithdrawal {
         vault: "main".to_owned(),
         asset: asset.to_owned(),
@@ -36,19 +36,19 @@ pub fn ask(asset: &str, amount: &str, destination: &str) -> NewWithdrawal {
 }
 
 /// Asks for a withdrawal and gives the daemon's document.
-pub async fn withdraw(client: &Client, key: &str, body: &NewWithdrawal) -> Value {
+pub(crate) async fn withdraw(client: &Client, key: &str, body: &NewWithdrawal) -> Value {
     client
         .post_idempotent("/v1/withdrawals", key, body)
         .await
         .unwrap()
 }
 
-pub async fn show(client: &Client, id: &str) -> Value {
+pub(crate) async fn show(client: &Client, id: &str) -> Value {
     client.get(&format!("/v1/withdrawals/{id}")).await.unwrap()
 }
 
 /// Waits for a state.
-pub async fn until_state(house: &House, client: &Client, id: &str, state: &'static str) -> Value {
+pub(crate) async fn until_state(house: &House, client: &Client, id: &str, state: &'static str) -> Value {
     house
         .until(state, LONG, async || {
             client
@@ -62,7 +62,7 @@ pub async fn until_state(house: &House, client: &Client, id: &str, state: &'stat
 }
 
 /// An operator decides, as custodyctl does it.
-pub async fn decide(
+pub(crate) async fn decide(
     house: &House,
     operator: &str,
     id: &str,
@@ -82,6 +82,6 @@ pub async fn decide(
         .await
 }
 
-pub fn default_policy() -> String {
+pub(crate) fn default_policy() -> String {
     std::fs::read_to_string(project().join("policies/default.toml")).unwrap()
 }

@@ -6,5 +6,6 @@
     missing_docs
 )]
 
+mod faults;
 mod house;
 mod main_job;

@@ -1,11 +1,8 @@
 //! Where a Bitcoin-family transaction is. Its id alone never decides: a rival that spends one of its inputs does, and only
 //! once it is `conflict_depth` blocks deep.
 //!
-//! Our wallet on the node sees whatever spends a coin of ours, so it knows the rivals. Its own verdict (a negative number of
-//! confirmations) is not used: Core up to 25 keeps it after the rival's block has been reorganised away. A rival that has
-//! confirmations now is evidence; two transactions that share an input cannot both be in one chain.
-
-use std::collections::BTreeSet;
+//! Core's own verdict, a negative number of confirmations, is not used: 0.21 keeps it after the rival's block has been
+//! reorganised away. The evidence is in [`super::rival`].
 
 use custodyd_chain::{OutPoint, RawTransaction, Txid};
 use custodyd_vault::ChainPosition;
@@ -28,11 +25,11 @@ pub struct BitcoinWatch<'a> {
 }
 
 #[derive(Deserialize)]
-struct WalletTransaction {
+pub(super) struct WalletTransaction {
     /// In the best chain when positive, zero otherwise; negative when Core believes in a rival.
-    confirmations: i64,
+    pub(super) confirmations: i64,
     blockheight: Option<u64>,
-    blockhash: Option<String>,
+    pub(super) blockhash: Option<String>,
     #[serde(default)]
     walletconflicts: Vec<Txid>,
     /// Only when it was asked for.
@@ -67,7 +64,11 @@ impl WalletTransaction {
         }))
     }
 
+<<<<<<< HEAD
     fn spends(&self, outpoint: &OutPoint) -> bool {
+=======
+    pub(super) fn spends(&self, outpoint: &OutPoint) -> bool {
+>>>>>>> nodes
         self.decoded
             .iter()
             .flat_map(|decoded| &decoded.vin)
@@ -75,8 +76,8 @@ impl WalletTransaction {
     }
 }
 
-fn get(txid: impl ToString) -> Call {
-    Call::new("gettransaction", json!([txid.to_string(), true]))
+pub(super) fn get(txid: &str) -> Call {
+    Call::new("gettransaction", json!([txid, true]))
 }
 
 impl CoreNode {
@@ -147,15 +148,16 @@ impl CoreNode {
             return Ok(ChainPosition::Pending);
         }
         let outrun = match ours {
-            Some(ours) => self.deepest(&ours.walletconflicts).await?,
+            Some(ours) => self.deepest_of(&ours.walletconflicts).await?,
             // Never in this node's mempool: a rival was there first, or it wasn't sent yet.
-            None => self.deepest_rival(watch).await?,
+            None => self.depth_of_rival(watch).await?,
         };
         Ok(if outrun >= i64::from(self.conflict_depth) {
             ChainPosition::Conflicted
         } else {
             ChainPosition::Unknown
         })
+<<<<<<< HEAD
     }
 
     /// Most confirmations among transactions that the wallet knows.
@@ -236,10 +238,7 @@ impl CoreNode {
             }
         }
         Ok(0)
+=======
+>>>>>>> nodes
     }
-}
-
-#[derive(Deserialize)]
-struct BlockHeader {
-    previousblockhash: String,
 }
