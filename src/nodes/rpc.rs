@@ -328,8 +328,6 @@ impl Endpoint {
             url,
             source: cause.to_string().into(),
         }
-<<<<<<< HEAD
-=======
     }
 }
 
@@ -340,7 +338,6 @@ fn connection_header(family: Family) -> HeaderMap {
             HeaderMap::from_iter([(header::CONNECTION, HeaderValue::from_static("close"))])
         }
         Family::Evm => HeaderMap::new(),
->>>>>>> nodes
     }
 }
 

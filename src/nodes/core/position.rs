@@ -64,11 +64,7 @@ impl WalletTransaction {
         }))
     }
 
-<<<<<<< HEAD
-    fn spends(&self, outpoint: &OutPoint) -> bool {
-=======
     pub(super) fn spends(&self, outpoint: &OutPoint) -> bool {
->>>>>>> nodes
         self.decoded
             .iter()
             .flat_map(|decoded| &decoded.vin)
@@ -157,88 +153,5 @@ impl CoreNode {
         } else {
             ChainPosition::Unknown
         })
-<<<<<<< HEAD
-    }
-
-    /// Most confirmations among transactions that the wallet knows.
-    async fn deepest(&self, rivals: &[Txid]) -> Result<i64, NodeError> {
-        let calls: Vec<Call> = rivals.iter().map(get).collect();
-        let mut deepest = 0;
-        for reply in self.wallet_batch(&calls).await? {
-            let rival: Option<WalletTransaction> = reply.read_unless(UNKNOWN_TRANSACTION)?;
-            deepest = rival.map_or(deepest, |rival| rival.confirmations.max(deepest));
-        }
-        Ok(deepest)
-    }
-
-    /// Confirmations of whatever spends an input of a transaction that the wallet has never seen. Looked for only when an input
-    /// is spent in the chain, from the block of the coin on.
-    async fn deepest_rival(&self, watch: &BitcoinWatch<'_>) -> Result<i64, NodeError> {
-        let calls: Vec<Call> = watch
-            .inputs
-            .iter()
-            .map(|input| Call::new("gettxout", json!([input.txid, input.vout, false])))
-            .collect();
-        let replies = self.node.batch(&calls).await?;
-        for (input, reply) in watch.inputs.iter().zip(replies) {
-            let unspent: Option<IgnoredAny> = reply.read()?;
-            if unspent.is_none() {
-                let depth = self.depth_of_spender(watch, input).await?;
-                if depth > 0 {
-                    return Ok(depth);
-                }
-            }
-        }
-        Ok(0)
-    }
-
-    async fn depth_of_spender(
-        &self,
-        watch: &BitcoinWatch<'_>,
-        input: &OutPoint,
-    ) -> Result<i64, NodeError> {
-        #[derive(Deserialize)]
-        struct Since {
-            transactions: Vec<Listed>,
-        }
-        #[derive(Deserialize)]
-        struct Listed {
-            txid: Txid,
-        }
-        let coin = self
-            .wallet_call(get(input.txid).method, get(input.txid).params)
-            .await?;
-        let Some(block) = coin
-            .read_unless::<WalletTransaction>(UNKNOWN_TRANSACTION)?
-            .filter(|coin| coin.confirmations > 0)
-            .and_then(|coin| coin.blockhash)
-        else {
-            return Ok(0);
-        };
-        // The listing starts after the block it names, and a coin may be spent in its own.
-        let header: BlockHeader = self.node.call("getblockheader", json!([block])).await?;
-        let since = self
-            .wallet_call("listsinceblock", json!([header.previousblockhash, 1, true]))
-            .await?;
-        let txids: BTreeSet<Txid> = since
-            .read::<Since>()?
-            .transactions
-            .into_iter()
-            .map(|listed| listed.txid)
-            .collect();
-        let calls: Vec<Call> = txids
-            .iter()
-            .map(|txid| Call::new("gettransaction", json!([txid, true, true])))
-            .collect();
-        for (txid, reply) in txids.iter().zip(self.wallet_batch(&calls).await?) {
-            let known: Option<WalletTransaction> = reply.read_unless(UNKNOWN_TRANSACTION)?;
-            if let Some(spender) = known.filter(|known| known.spends(input)) {
-                let rival = txid.to_string() != watch.transaction.txid();
-                return Ok(if rival { spender.confirmations } else { 0 });
-            }
-        }
-        Ok(0)
-=======
->>>>>>> nodes
     }
 }

@@ -121,10 +121,6 @@ impl EthereumNode {
         {
             self.of_our_network(transaction)?;
             of_network(from.network(), self.network())?;
-<<<<<<< HEAD
-            let block = deep.map_or_else(|| "earliest".to_owned(), |height| format!("{height:#x}"));
-=======
->>>>>>> nodes
             calls.push(Call::new(
                 "eth_getTransactionReceipt",
                 json!([transaction.txid()]),
@@ -133,17 +129,6 @@ impl EthereumNode {
                 "eth_getTransactionByHash",
                 json!([transaction.txid()]),
             ));
-<<<<<<< HEAD
-            calls.push(Call::new(
-                "eth_getTransactionCount",
-                json!([from.as_str(), block]),
-            ));
-        }
-        let replies = self.node.batch(&calls).await?;
-        watched
-            .iter()
-            .zip(replies.chunks(3))
-=======
             calls.extend(deep.map(|height| {
                 Call::new(
                     "eth_getTransactionCount",
@@ -156,18 +141,13 @@ impl EthereumNode {
         watched
             .iter()
             .zip(replies.chunks(each))
->>>>>>> nodes
             .map(|(watch, replies)| lead(watch, replies))
             .collect()
     }
 }
 
 fn lead(watch: &EvmWatch<'_>, replies: &[Reply]) -> Result<Lead, NodeError> {
-<<<<<<< HEAD
-    let [receipt, by_hash, deep_nonce] = replies else {
-=======
     let [receipt, by_hash, deep_nonce @ ..] = replies else {
->>>>>>> nodes
         return Err(malformed(
             "eth_getTransactionReceipt",
             "too few answers".to_owned(),
@@ -200,19 +180,10 @@ fn lead(watch: &EvmWatch<'_>, replies: &[Reply]) -> Result<Lead, NodeError> {
     if !by_hash.read::<Value>()?.is_null() {
         return Ok(Lead::Known(ChainPosition::Pending));
     }
-<<<<<<< HEAD
-    // A node may have dropped a state that old; then there is no evidence.
-    let used = match &deep_nonce.outcome {
-        Ok(_) => deep_nonce
-            .read::<Quantity>()?
-            .to_u64("eth_getTransactionCount")?,
-        Err(_) => 0,
-=======
     // A node may have dropped a state that old; then there is no evidence either.
     let used = match deep_nonce {
         [reply] if reply.outcome.is_ok() => reply.read::<Quantity>()?.to_u64(reply.method)?,
         _ => 0,
->>>>>>> nodes
     };
     Ok(if used > watch.nonce {
         Lead::Outrun
