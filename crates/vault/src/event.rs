@@ -45,6 +45,10 @@ pub struct Request {
 }
 
 /// Who took a withdrawal back.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives as long as its event; none is kept in the state"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CancelledBy {

@@ -16,7 +16,7 @@ impl Vault {
             return Err(self.impossible("the withdrawal exists"));
         }
         let slot = (request.client.clone(), request.idempotency_key.clone());
-        if self.idempotency.insert(slot, id.clone()).is_some() {
+        if self.idempotency.insert(slot, *id).is_some() {
             return Err(self.impossible("the idempotency key was used"));
         }
         let asset = request.amount.asset();
@@ -26,7 +26,7 @@ impl Vault {
             .find(|w| w.network.asset() == asset)
             .ok_or_else(|| self.missing(asset))?;
         let withdrawal = Withdrawal {
-            id: id.clone(),
+            id: *id,
             seq: self.seq,
             request: request.clone(),
             wallet: wallet.id.clone(),
@@ -37,8 +37,8 @@ impl Vault {
             created_at: at,
             updated_at: at,
         };
-        self.withdrawals.insert(id.clone(), withdrawal);
-        Ok(vec![Touch::Withdrawal(id.clone())])
+        self.withdrawals.insert(*id, withdrawal);
+        Ok(vec![Touch::Withdrawal(*id)])
     }
 
     pub(super) fn judged(
@@ -70,7 +70,7 @@ impl Vault {
         let withdrawal = self.withdrawals.get(id)?;
         let wallet = self.wallets.get(&withdrawal.wallet)?;
         Some(Facts {
-            withdrawal: id.clone(),
+            withdrawal: *id,
             vault: self.id.clone(),
             wallet: wallet.id.clone(),
             tier: wallet.tier,
@@ -170,15 +170,15 @@ impl Vault {
             .get_mut(id)
             .ok_or_else(|| missing.clone())?;
         if let Some(due) = withdrawal.due() {
-            self.timers.remove(&(due, id.clone()));
+            self.timers.remove(&(due, *id));
         }
         withdrawal.state = state;
         withdrawal.updated_at = at;
         if let Some(due) = withdrawal.due() {
-            self.timers.insert((due, id.clone()));
+            self.timers.insert((due, *id));
         }
         let wallet = self.wallets.get_mut(&withdrawal.wallet).ok_or(missing)?;
-        let place = (withdrawal.seq, id.clone());
+        let place = (withdrawal.seq, *id);
         wallet.ready.remove(&place);
         wallet.blocked.remove(&place);
         match &withdrawal.state {
@@ -186,6 +186,6 @@ impl Vault {
             WithdrawalState::Approved { blocked: Some(_) } => wallet.blocked.insert(place),
             _ => false,
         };
-        Ok(vec![Touch::Withdrawal(id.clone())])
+        Ok(vec![Touch::Withdrawal(*id)])
     }
 }

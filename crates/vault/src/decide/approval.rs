@@ -42,7 +42,7 @@ impl Vault {
                 }])
             }
             (Decision::Cancel, _) if is_cancellable(withdrawal) => {
-                let id = withdrawal.id.clone();
+                let id = withdrawal.id;
                 Ok(vec![Event::Cancelled {
                     id,
                     by: CancelledBy::Operator {
@@ -67,7 +67,7 @@ impl Vault {
     ) -> Result<Vec<Event>, Rejection> {
         let withdrawal = self.known_withdrawal(id)?;
         if withdrawal.request.client != *client {
-            return Err(Rejection::OtherClient(id.clone()));
+            return Err(Rejection::OtherClient(*id));
         }
         if !is_cancellable(withdrawal) {
             return Err(Rejection::NotNow(
@@ -77,7 +77,7 @@ impl Vault {
         }
         let by = CancelledBy::Client(client.clone());
         Ok(vec![Event::Cancelled {
-            id: id.clone(),
+            id: *id,
             by,
             evidence: evidence.clone(),
         }])
@@ -148,7 +148,7 @@ impl Vault {
     pub(super) fn known_withdrawal(&self, id: &WithdrawalId) -> Result<&Withdrawal, Rejection> {
         self.withdrawals
             .get(id)
-            .ok_or_else(|| Rejection::UnknownWithdrawal(id.clone()))
+            .ok_or(Rejection::UnknownWithdrawal(*id))
     }
 }
 

@@ -112,7 +112,7 @@ impl Vault {
         }
         vec![Event::FeeObserved {
             network,
-            quote: quote.clone(),
+            quote: *quote,
         }]
     }
 

@@ -55,12 +55,12 @@ impl Vault {
         } = judgement;
         Ok(vec![
             Event::WithdrawalRequested {
-                id: asked.id.clone(),
+                id: asked.id,
                 request,
                 evidence: asked.evidence.clone(),
             },
             Event::WithdrawalJudged {
-                id: asked.id.clone(),
+                id: asked.id,
                 wallet,
                 class,
                 verdict,
@@ -161,7 +161,7 @@ impl Vault {
                 continue;
             }
             let facts = Facts {
-                withdrawal: id.clone(),
+                withdrawal: *id,
                 vault: self.id.clone(),
                 wallet: wallet.id.clone(),
                 tier: wallet.tier,
