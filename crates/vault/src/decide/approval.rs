@@ -22,6 +22,13 @@ impl Vault {
         if withdrawal.votes.contains_key(operator) && statement.decision != Decision::Cancel {
             return Err(Rejection::AlreadyDecided(operator.clone()));
         }
+        if let WithdrawalState::AwaitingApproval { expires_at } = withdrawal.state
+            && expires_at <= now
+            && statement.decision == Decision::Approve
+        {
+            // The timer that says so may only be due: after a pause the inbox is read before time moves on.
+            return Err(Rejection::NotNow("expired", past(Decision::Approve)));
+        }
         let (statement, signature, evidence) =
             (statement.clone(), asked.signature, asked.evidence.clone());
         match (statement.decision, &withdrawal.state) {
