@@ -64,10 +64,12 @@ impl Vault {
         }
     }
 
-    /// What is outstanding of one export.
+    /// What is outstanding of one export. While a wallet of it is frozen nothing of it leaves to be signed.
     pub fn export_effect(&self, id: &ExportId) -> Option<Effect> {
         let export = self.exports.get(id)?;
-        (export.state == ExportState::Requested).then(|| Effect::BuildExport(id.clone()))
+        let may_leave = export.state == ExportState::Requested
+            && export.transactions.iter().all(|id| self.may_sign(id));
+        may_leave.then(|| Effect::BuildExport(id.clone()))
     }
 
     /// Networks on which something waits to be planned and the quote is missing or growing old.
