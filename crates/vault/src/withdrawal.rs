@@ -1,6 +1,6 @@
 //! One payout: from a signed request to the transaction that pays it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_policy::{
     DestinationClass, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
@@ -88,6 +88,15 @@ impl Withdrawal {
             Some(custodyd_policy::Outcome::Allow { requirements, .. }) => requirements,
             _ => &[],
         }
+    }
+
+    /// Who approved so far: people, not credentials.
+    pub fn approvers(&self) -> BTreeSet<OperatorId> {
+        let approvals = self
+            .votes
+            .iter()
+            .filter(|(_, vote)| vote.decision == Decision::Approve);
+        approvals.map(|(operator, _)| operator.clone()).collect()
     }
 
     /// The hold time that policy asks for, in milliseconds.

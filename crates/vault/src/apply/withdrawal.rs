@@ -89,18 +89,8 @@ impl Vault {
         at: Timestamp,
     ) -> Result<WithdrawalState, ReplayFault> {
         let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
-        let approvers = withdrawal
-            .votes
-            .iter()
-            .filter(|(_, v)| v.decision == Decision::Approve)
-            .map(|(o, _)| o.clone())
-            .collect();
         let late = || self.impossible("a time is out of range");
-        if self
-            .policy
-            .satisfied(withdrawal.requirements(), &approvers)
-            .is_err()
-        {
+        if !self.is_approved(withdrawal) {
             return Ok(match withdrawal.state {
                 WithdrawalState::AwaitingApproval { expires_at } => {
                     WithdrawalState::AwaitingApproval { expires_at }

@@ -170,7 +170,7 @@ impl Vault {
                     .plan
                     .check(&payments, &wallet.addresses(), &wallet.fee_caps)
             }
-            None => Ok(()),
+            None => Err(PlanFault::Empty("wallet")),
         }
     }
 }
