@@ -57,10 +57,11 @@ impl Vault {
             TransactionState::Planned => None,
             TransactionState::Signed if frozen => None,
             TransactionState::Signed => Some(Effect::Broadcast(id.clone())),
-            TransactionState::Broadcast | TransactionState::Included { .. } => {
-                Some(Effect::Watch(id.clone()))
-            }
-            TransactionState::Final { .. } | TransactionState::Conflicted => None,
+            // The rival's block can be reorganised away too, and then this one may still be paid.
+            TransactionState::Broadcast
+            | TransactionState::Included { .. }
+            | TransactionState::Conflicted => Some(Effect::Watch(id.clone())),
+            TransactionState::Final { .. } => None,
         }
     }
 

@@ -205,7 +205,7 @@ pub enum Event {
         /// Blocks from its own to the best one when that was decided.
         confirmations: u32,
     },
-    /// Another transaction took its inputs or nonce; the wallet is frozen, since only somebody else can have signed that.
+    /// Another transaction, in a block, took its inputs or nonce; the wallet is frozen, since only somebody else can have signed that.
     TransactionConflicted {
         /// Which.
         transaction: TransactionId,

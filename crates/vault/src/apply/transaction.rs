@@ -119,10 +119,7 @@ impl Vault {
         transaction.state = state;
         transaction.updated_at = at;
         let withdrawals = transaction.withdrawals.clone();
-        if matches!(
-            state,
-            TransactionState::Final { .. } | TransactionState::Conflicted
-        ) {
+        if matches!(state, TransactionState::Final { .. }) {
             self.open.remove(id);
         }
         let mut touched = vec![Touch::Transaction(id.clone())];

@@ -129,7 +129,8 @@ impl Vault {
                 transaction.state_name(),
                 "an observation",
             )),
-            (TransactionState::Final { .. } | TransactionState::Conflicted, _) => Ok(Vec::new()),
+            (TransactionState::Final { .. }, _)
+            | (TransactionState::Conflicted, ChainPosition::Conflicted) => Ok(Vec::new()),
             (
                 state,
                 ChainPosition::Included {
@@ -168,9 +169,10 @@ impl Vault {
             (_, ChainPosition::Conflicted) => {
                 Ok(vec![Event::TransactionConflicted { transaction: id }])
             }
-            (
-                TransactionState::Included { .. },
-                ChainPosition::Pending | ChainPosition::Unknown,
+            (TransactionState::Included { .. }, ChainPosition::Unknown)
+            | (
+                TransactionState::Included { .. } | TransactionState::Conflicted,
+                ChainPosition::Pending,
             ) => Ok(vec![Event::TransactionReorged { transaction: id }]),
             (TransactionState::Signed, ChainPosition::Pending) => {
                 Ok(vec![Event::TransactionBroadcast { transaction: id }])
