@@ -73,6 +73,13 @@ impl Vault {
                         "a signature",
                     ));
                 }
+                if raw.network() != entry.plan.network() {
+                    return Err(Rejection::TransactionState(
+                        transaction.clone(),
+                        "planned for another network",
+                        "this signature",
+                    ));
+                }
                 let (transaction, raw) = (transaction.clone(), raw.clone());
                 Ok(vec![Event::TransactionSigned {
                     transaction,
