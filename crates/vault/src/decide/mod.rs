@@ -121,6 +121,10 @@ impl Vault {
     }
 }
 
+/// The largest integer that RFC 8785 writes exactly (ECMA-262 `MAX_SAFE_INTEGER`). A larger one has no place in the
+/// journal: an event that can't be written would be decided, and fail, again and again.
+pub(crate) const MAX_EXACT: u64 = (1 << 53) - 1;
+
 /// Whether a text may be shown to people as it is: no control characters, no direction marks (Unicode TR 36 §2.1).
 pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
     text.chars().count() <= most
