@@ -130,6 +130,6 @@ pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
     text.chars().count() <= most
         && !text.chars().any(|c| {
             c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+                || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         })
 }
