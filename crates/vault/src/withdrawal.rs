@@ -47,6 +47,19 @@ pub enum WithdrawalState {
     Failed(String),
 }
 
+impl WithdrawalState {
+    /// Nothing was planned for it, so that taking it back can't race a signature.
+    pub fn is_cancellable(&self) -> bool {
+        matches!(
+            self,
+            Self::AwaitingApproval { .. }
+                | Self::Holding { .. }
+                | Self::HoldingForLimit { .. }
+                | Self::Approved { .. }
+        )
+    }
+}
+
 /// One person's decision, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vote {

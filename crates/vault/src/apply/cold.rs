@@ -11,7 +11,10 @@ impl Vault {
         id: &ExportId,
         transactions: &[TransactionId],
         at: Timestamp,
-    ) -> Vec<Touch> {
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        if self.exports.contains_key(id) {
+            return Err(self.impossible("the export exists"));
+        }
         let export = Export {
             transactions: transactions.to_vec(),
             state: ExportState::Requested,
@@ -20,7 +23,7 @@ impl Vault {
         };
         self.exports.insert(id.clone(), export);
         self.exports_to_build.insert(id.clone());
-        vec![Touch::Export(id.clone())]
+        Ok(vec![Touch::Export(id.clone())])
     }
 
     pub(super) fn export_built(
@@ -28,7 +31,7 @@ impl Vault {
         id: &ExportId,
         manifest_sha256: &str,
     ) -> Result<Vec<Touch>, ReplayFault> {
-        let export = self.export_mut(id)?;
+        let export = self.export_in(id, ExportState::Requested)?;
         export.state = ExportState::Built;
         export.manifest_sha256 = Some(manifest_sha256.to_owned());
         self.exports_to_build.remove(id);
@@ -36,7 +39,17 @@ impl Vault {
     }
 
     pub(super) fn export_imported(&mut self, id: &ExportId) -> Result<Vec<Touch>, ReplayFault> {
-        self.export_mut(id)?.state = ExportState::Imported;
+        self.export_in(id, ExportState::Built)?.state = ExportState::Imported;
         Ok(vec![Touch::Export(id.clone())])
+    }
+
+    fn export_in(&mut self, id: &ExportId, state: ExportState) -> Result<&mut Export, ReplayFault> {
+        let fault = self.impossible(&format!("{id} is not {state:?}"));
+        let export = self.export_mut(id)?;
+        if export.state == state {
+            Ok(export)
+        } else {
+            Err(fault)
+        }
     }
 }

@@ -108,17 +108,9 @@ impl Vault {
                 CancelledBy::Client(_) => self.ended(id, WithdrawalState::Cancelled, at),
                 CancelledBy::Operator { statement, .. } => self.voted(statement, at),
             },
-            Event::Expired { id } => self.ended(id, WithdrawalState::Expired, at),
-            Event::HoldEnded { id } => {
-                self.move_withdrawal(id, WithdrawalState::Approved { blocked: None }, at)
-            }
-            Event::PlanningBlocked { id, reason } => self.move_withdrawal(
-                id,
-                WithdrawalState::Approved {
-                    blocked: Some(reason.clone()),
-                },
-                at,
-            ),
+            Event::Expired { id } => self.expired(id, at),
+            Event::HoldEnded { id } => self.hold_ended(id, at),
+            Event::PlanningBlocked { id, reason } => self.planning_blocked(id, reason, at),
             Event::TransactionPlanned {
                 transaction,
                 wallet,
@@ -131,12 +123,7 @@ impl Vault {
                 transaction,
                 raw,
                 signatures,
-            } => {
-                let entry = self.transaction_mut(transaction)?;
-                entry.raw = Some(raw.clone());
-                entry.signatures = *signatures;
-                self.move_transaction(transaction, TransactionState::Signed, at)
-            }
+            } => self.signed(transaction, raw, *signatures, at),
             Event::TransactionBroadcast { transaction }
             | Event::TransactionReorged { transaction } => {
                 self.move_transaction(transaction, TransactionState::Broadcast, at)
@@ -191,7 +178,7 @@ impl Vault {
                 export,
                 transactions,
                 ..
-            } => Ok(self.export_requested(export, transactions, at)),
+            } => self.export_requested(export, transactions, at),
             Event::ColdExportBuilt {
                 export,
                 manifest_sha256,

@@ -1,6 +1,6 @@
 //! Transactions: what a plan reserves stays reserved, and what was signed never goes back.
 
-use custodyd_chain::{Address, Network, Plan};
+use custodyd_chain::{Address, Network, Plan, RawTransaction};
 use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
 
 use super::{ReplayFault, Touch};
@@ -22,11 +22,14 @@ impl Vault {
         if self.transactions.contains_key(id) {
             return Err(self.impossible("the transaction exists"));
         }
+        if self.is_frozen(wallet) {
+            return Err(self.impossible("the wallet is frozen"));
+        }
         let mut touched = self.reserve(id, wallet, plan)?;
         for withdrawal in withdrawals {
-            let state = &self.withdrawal_mut(withdrawal)?.state;
-            if !matches!(state, WithdrawalState::Approved { .. }) {
-                return Err(self.impossible("it pays a withdrawal that is not approved"));
+            let entry = self.withdrawal_mut(withdrawal)?;
+            if !matches!(entry.state, WithdrawalState::Approved { .. }) || entry.wallet != *wallet {
+                return Err(self.impossible("it pays a withdrawal that is not approved for it"));
             }
             touched.extend(self.move_withdrawal(
                 withdrawal,
@@ -45,6 +48,8 @@ impl Vault {
             created_at: at,
             updated_at: at,
         };
+        self.check_plan(&transaction)
+            .map_err(|fault| self.impossible(&fault.to_string()))?;
         self.transactions.insert(id.clone(), transaction);
         self.open.insert(id.clone());
         touched.extend([
@@ -109,12 +114,31 @@ impl Vault {
         }
     }
 
+    /// Takes the signed bytes in. They are never exchanged for others: a second signature of one plan is a fault.
+    pub(super) fn signed(
+        &mut self,
+        id: &TransactionId,
+        raw: &RawTransaction,
+        signatures: u32,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let touched = self.move_transaction(id, TransactionState::Signed, at)?;
+        let transaction = self.transaction_mut(id)?;
+        transaction.raw = Some(raw.clone());
+        transaction.signatures = signatures;
+        Ok(touched)
+    }
+
     pub(super) fn move_transaction(
         &mut self,
         id: &TransactionId,
         state: TransactionState,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
+        let from = self.transaction_mut(id)?.state;
+        if !follows(from, state) {
+            return Err(self.impossible(&format!("{id} goes from {from:?} to {state:?}")));
+        }
         let transaction = self.transaction_mut(id)?;
         transaction.state = state;
         transaction.updated_at = at;
@@ -169,5 +193,18 @@ impl Vault {
         };
         touched.extend(self.freeze(FreezeScope::Wallet(wallet), freeze));
         Ok(touched)
+    }
+}
+
+/// Whether a transaction can go from one state to another: the one table of its transitions.
+fn follows(from: TransactionState, to: TransactionState) -> bool {
+    use TransactionState::{Broadcast, Conflicted, Final, Included, Planned, Signed};
+    match to {
+        Planned => false,
+        Signed => from == Planned,
+        Broadcast => matches!(from, Signed | Included { .. } | Conflicted),
+        Included { .. } => matches!(from, Signed | Broadcast | Conflicted),
+        Final { .. } => matches!(from, Included { .. }),
+        Conflicted => matches!(from, Signed | Broadcast | Included { .. }),
     }
 }

@@ -49,6 +49,12 @@ impl Vault {
         verdict: &custodyd_policy::Verdict,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "judged", |state| {
+            matches!(
+                state,
+                WithdrawalState::Received | WithdrawalState::HoldingForLimit { .. }
+            )
+        })?;
         let withdrawal = self.withdrawal_mut(id)?;
         withdrawal.wallet = wallet.clone();
         withdrawal.class = class;
@@ -116,6 +122,17 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let id = &statement.withdrawal;
+        let again = self
+            .withdrawal_mut(id)?
+            .votes
+            .contains_key(&statement.operator);
+        match statement.decision {
+            Decision::Cancel => {}
+            _ if again => return Err(self.impossible("the person decided before")),
+            _ => self.only_from(id, "voted on", |state| {
+                matches!(state, WithdrawalState::AwaitingApproval { .. })
+            })?,
+        }
         let vote = Vote {
             decision: statement.decision,
             at,
@@ -140,11 +157,60 @@ impl Vault {
         state: WithdrawalState,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
-        if self.withdrawal_mut(id)?.transaction().is_some() {
-            return Err(self.impossible("a transaction pays the withdrawal"));
-        }
+        self.only_from(id, "ended", WithdrawalState::is_cancellable)?;
         self.limits.release(id);
         self.move_withdrawal(id, state, at)
+    }
+
+    pub(super) fn expired(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "expired", |state| {
+            matches!(state, WithdrawalState::AwaitingApproval { .. })
+        })?;
+        self.ended(id, WithdrawalState::Expired, at)
+    }
+
+    pub(super) fn hold_ended(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "released from its hold", |state| {
+            matches!(state, WithdrawalState::Holding { .. })
+        })?;
+        self.move_withdrawal(id, WithdrawalState::Approved { blocked: None }, at)
+    }
+
+    pub(super) fn planning_blocked(
+        &mut self,
+        id: &WithdrawalId,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "blocked", |state| {
+            matches!(state, WithdrawalState::Approved { .. })
+        })?;
+        let blocked = Some(reason.to_owned());
+        self.move_withdrawal(id, WithdrawalState::Approved { blocked }, at)
+    }
+
+    /// Faults unless the withdrawal is in a state from which the event can follow.
+    fn only_from(
+        &self,
+        id: &WithdrawalId,
+        what: &str,
+        from: impl Fn(&WithdrawalState) -> bool,
+    ) -> Result<(), ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        if from(&withdrawal.state) {
+            Ok(())
+        } else {
+            let state = self.withdrawal_state_name(withdrawal);
+            Err(self.impossible(&format!("{id} is {state}, it can't be {what}")))
+        }
     }
 
     /// Moves a withdrawal and keeps timers and the wallet's queues in step.

@@ -48,7 +48,7 @@ impl Vault {
                     evidence,
                 }])
             }
-            (Decision::Cancel, _) if is_cancellable(withdrawal) => {
+            (Decision::Cancel, _) if withdrawal.state.is_cancellable() => {
                 let id = withdrawal.id;
                 Ok(vec![Event::Cancelled {
                     id,
@@ -76,7 +76,7 @@ impl Vault {
         if withdrawal.request.client != *client {
             return Err(Rejection::OtherClient(*id));
         }
-        if !is_cancellable(withdrawal) {
+        if !withdrawal.state.is_cancellable() {
             return Err(Rejection::NotNow(
                 self.withdrawal_state_name(withdrawal),
                 past(Decision::Cancel),
@@ -161,17 +161,6 @@ impl Vault {
             .get(id)
             .ok_or(Rejection::UnknownWithdrawal(*id))
     }
-}
-
-/// Nothing was planned for it, so that taking it back can't race a signature.
-fn is_cancellable(withdrawal: &Withdrawal) -> bool {
-    matches!(
-        withdrawal.state,
-        WithdrawalState::AwaitingApproval { .. }
-            | WithdrawalState::Holding { .. }
-            | WithdrawalState::HoldingForLimit { .. }
-            | WithdrawalState::Approved { .. }
-    )
 }
 
 fn past(decision: Decision) -> &'static str {
