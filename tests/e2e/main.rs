@@ -9,3 +9,4 @@
 mod faults;
 mod house;
 mod main_job;
+mod spy;
