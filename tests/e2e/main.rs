@@ -10,3 +10,5 @@ mod faults;
 mod house;
 mod main_job;
 mod spy;
+mod sqlite;
+mod tampering;
