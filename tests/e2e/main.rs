@@ -6,6 +6,8 @@
     missing_docs
 )]
 
+mod bad_approvals;
+mod bad_inputs;
 mod faults;
 mod house;
 mod main_job;
@@ -13,3 +15,4 @@ mod postgres;
 mod spy;
 mod sqlite;
 mod tampering;
+mod wire;
