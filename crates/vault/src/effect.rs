@@ -57,17 +57,20 @@ impl Vault {
             TransactionState::Planned => None,
             TransactionState::Signed if frozen => None,
             TransactionState::Signed => Some(Effect::Broadcast(id.clone())),
-            TransactionState::Broadcast | TransactionState::Included { .. } => {
-                Some(Effect::Watch(id.clone()))
-            }
-            TransactionState::Final { .. } | TransactionState::Conflicted => None,
+            // The rival's block can be reorganised away too, and then this one may still be paid.
+            TransactionState::Broadcast
+            | TransactionState::Included { .. }
+            | TransactionState::Conflicted => Some(Effect::Watch(id.clone())),
+            TransactionState::Final { .. } => None,
         }
     }
 
-    /// What is outstanding of one export.
+    /// What is outstanding of one export. While a wallet of it is frozen nothing of it leaves to be signed.
     pub fn export_effect(&self, id: &ExportId) -> Option<Effect> {
         let export = self.exports.get(id)?;
-        (export.state == ExportState::Requested).then(|| Effect::BuildExport(id.clone()))
+        let may_leave = export.state == ExportState::Requested
+            && export.transactions.iter().all(|id| self.may_sign(id));
+        may_leave.then(|| Effect::BuildExport(id.clone()))
     }
 
     /// Networks on which something waits to be planned and the quote is missing or growing old.

@@ -45,6 +45,10 @@ pub struct Request {
 }
 
 /// Who took a withdrawal back.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives as long as its event; none is kept in the state"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CancelledBy {
@@ -201,7 +205,7 @@ pub enum Event {
         /// Blocks from its own to the best one when that was decided.
         confirmations: u32,
     },
-    /// Another transaction took its inputs or nonce; the wallet is frozen, since only somebody else can have signed that.
+    /// Another transaction, in a block, took its inputs or nonce; the wallet is frozen, since only somebody else can have signed that.
     TransactionConflicted {
         /// Which.
         transaction: TransactionId,

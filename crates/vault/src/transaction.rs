@@ -28,7 +28,7 @@ pub enum TransactionState {
         /// Whether it did what it said.
         succeeded: bool,
     },
-    /// Something else spent its inputs or nonce.
+    /// Something else, in a block, spent its inputs or nonce. That block can be reorganised away: it is still watched.
     Conflicted,
 }
 

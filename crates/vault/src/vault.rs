@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Address, Amount, FeeQuote, Network, OutPoint};
+use custodyd_chain::{Address, Amount, FeeQuote, Network, OutPoint, Plan};
 use custodyd_policy::{
-    ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Policy, Timestamp, VaultId,
-    WalletId, WithdrawalId,
+    ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Outcome, Policy, Timestamp,
+    VaultId, WalletId, WithdrawalId,
 };
 
 use crate::{
@@ -272,19 +272,55 @@ impl Vault {
             .filter_map(|(_, id)| self.withdrawals.get(id))
     }
 
-    /// Whether a plan may be signed right now: its wallet is not frozen, its payouts are in this transaction and no other,
-    /// and each is paid exactly as approved.
+    /// Whether a plan may be signed right now: its wallet is not frozen, its inputs or nonce are held for it, its payouts
+    /// are in this transaction and no other, have the approvals that were asked for, and each is paid exactly as approved.
     pub fn may_sign(&self, id: &TransactionId) -> bool {
         let Some(transaction) = self.transactions.get(id) else {
             return false;
         };
         transaction.state == TransactionState::Planned
             && !self.is_frozen(&transaction.wallet)
+            && self.holds_for(id, transaction)
             && transaction.withdrawals.iter().all(|w| {
-                self.withdrawals
-                    .get(w)
-                    .is_some_and(|w| w.state == WithdrawalState::InTransaction(id.clone()))
+                self.withdrawals.get(w).is_some_and(|w| {
+                    w.state == WithdrawalState::InTransaction(id.clone()) && self.is_approved(w)
+                })
             })
             && self.check_plan(transaction).is_ok()
+    }
+
+    /// Whether what a plan spends is reserved for it and for nothing else.
+    fn holds_for(&self, id: &TransactionId, transaction: &Transaction) -> bool {
+        let Some(wallet) = self.wallets.get(&transaction.wallet) else {
+            return false;
+        };
+        wallet.network == transaction.plan.network()
+            && match (&transaction.plan, &wallet.funds) {
+                (Plan::Bitcoin(plan), Funds::Coins(_)) => plan
+                    .inputs
+                    .iter()
+                    .all(|coin| self.taken.get(&coin.outpoint) == Some(id)),
+                (Plan::Evm(plan), Funds::Account(account)) => {
+                    wallet.primary_key() == Some(plan.from)
+                        && account
+                            .reserved
+                            .get(&plan.nonce)
+                            .is_some_and(|(holder, _)| holder == id)
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether policy allowed a payout and everybody it asks for approved.
+    pub fn is_approved(&self, withdrawal: &Withdrawal) -> bool {
+        let allowed = withdrawal
+            .verdict
+            .as_ref()
+            .is_some_and(|v| matches!(v.outcome, Outcome::Allow { .. }));
+        allowed
+            && self
+                .policy
+                .satisfied(withdrawal.requirements(), &withdrawal.approvers())
+                .is_ok()
     }
 }

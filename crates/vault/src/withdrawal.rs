@@ -1,6 +1,6 @@
 //! One payout: from a signed request to the transaction that pays it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_policy::{
     DestinationClass, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
@@ -47,6 +47,19 @@ pub enum WithdrawalState {
     Failed(String),
 }
 
+impl WithdrawalState {
+    /// Nothing was planned for it, so that taking it back can't race a signature.
+    pub fn is_cancellable(&self) -> bool {
+        matches!(
+            self,
+            Self::AwaitingApproval { .. }
+                | Self::Holding { .. }
+                | Self::HoldingForLimit { .. }
+                | Self::Approved { .. }
+        )
+    }
+}
+
 /// One person's decision, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vote {
@@ -88,6 +101,15 @@ impl Withdrawal {
             Some(custodyd_policy::Outcome::Allow { requirements, .. }) => requirements,
             _ => &[],
         }
+    }
+
+    /// Who approved so far: people, not credentials.
+    pub fn approvers(&self) -> BTreeSet<OperatorId> {
+        let approvals = self
+            .votes
+            .iter()
+            .filter(|(_, vote)| vote.decision == Decision::Approve);
+        approvals.map(|(operator, _)| operator.clone()).collect()
     }
 
     /// The hold time that policy asks for, in milliseconds.

@@ -6,7 +6,7 @@ use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId};
 
 use crate::{
     APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal,
-    WithdrawalState,
+    WithdrawalState, decide::MAX_EXACT,
 };
 
 impl Vault {
@@ -21,6 +21,13 @@ impl Vault {
         let operator = &statement.operator;
         if withdrawal.votes.contains_key(operator) && statement.decision != Decision::Cancel {
             return Err(Rejection::AlreadyDecided(operator.clone()));
+        }
+        if let WithdrawalState::AwaitingApproval { expires_at } = withdrawal.state
+            && expires_at <= now
+            && statement.decision == Decision::Approve
+        {
+            // The timer that says so may only be due: after a pause the inbox is read before time moves on.
+            return Err(Rejection::NotNow("expired", past(Decision::Approve)));
         }
         let (statement, signature, evidence) =
             (statement.clone(), asked.signature, asked.evidence.clone());
@@ -41,8 +48,8 @@ impl Vault {
                     evidence,
                 }])
             }
-            (Decision::Cancel, _) if is_cancellable(withdrawal) => {
-                let id = withdrawal.id.clone();
+            (Decision::Cancel, _) if withdrawal.state.is_cancellable() => {
+                let id = withdrawal.id;
                 Ok(vec![Event::Cancelled {
                     id,
                     by: CancelledBy::Operator {
@@ -67,9 +74,9 @@ impl Vault {
     ) -> Result<Vec<Event>, Rejection> {
         let withdrawal = self.known_withdrawal(id)?;
         if withdrawal.request.client != *client {
-            return Err(Rejection::OtherClient(id.clone()));
+            return Err(Rejection::OtherClient(*id));
         }
-        if !is_cancellable(withdrawal) {
+        if !withdrawal.state.is_cancellable() {
             return Err(Rejection::NotNow(
                 self.withdrawal_state_name(withdrawal),
                 past(Decision::Cancel),
@@ -77,7 +84,7 @@ impl Vault {
         }
         let by = CancelledBy::Client(client.clone());
         Ok(vec![Event::Cancelled {
-            id: id.clone(),
+            id: *id,
             by,
             evidence: evidence.clone(),
         }])
@@ -97,8 +104,11 @@ impl Vault {
         let keys = self.operators.get(&statement.operator).ok_or_else(|| {
             Rejection::UnknownPrincipal(format!("operator {}", statement.operator))
         })?;
-        let nonce_is_hex =
-            statement.nonce.len() == 32 && statement.nonce.bytes().all(|b| b.is_ascii_hexdigit());
+        let nonce_is_hex = statement.nonce.len() == 32
+            && statement
+                .nonce
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let expected = self.stated_effects(withdrawal);
         let differs = [
             (statement.domain != APPROVAL_DOMAIN, "domain"),
@@ -112,6 +122,7 @@ impl Vault {
             (statement.effects.amount != expected.amount, "amount"),
             (statement.policy != self.policy.hash(), "policy"),
             (!nonce_is_hex, "nonce"),
+            (statement.expires_at.as_ms() > MAX_EXACT, "expiry"),
         ];
         if let Some((_, field)) = differs.into_iter().find(|(wrong, _)| *wrong) {
             return Err(Rejection::StatementDiffers(field));
@@ -148,19 +159,8 @@ impl Vault {
     pub(super) fn known_withdrawal(&self, id: &WithdrawalId) -> Result<&Withdrawal, Rejection> {
         self.withdrawals
             .get(id)
-            .ok_or_else(|| Rejection::UnknownWithdrawal(id.clone()))
+            .ok_or(Rejection::UnknownWithdrawal(*id))
     }
-}
-
-/// Nothing was planned for it, so that taking it back can't race a signature.
-fn is_cancellable(withdrawal: &Withdrawal) -> bool {
-    matches!(
-        withdrawal.state,
-        WithdrawalState::AwaitingApproval { .. }
-            | WithdrawalState::Holding { .. }
-            | WithdrawalState::HoldingForLimit { .. }
-            | WithdrawalState::Approved { .. }
-    )
 }
 
 fn past(decision: Decision) -> &'static str {

@@ -7,7 +7,7 @@ use custodyd_policy::{Timestamp, WalletId};
 
 use crate::{
     ChainPosition, Event, Funds, Rejection, Transaction, TransactionId, TransactionState, Vault,
-    effect::FEE_QUOTE_MAX_AGE_MS,
+    decide::MAX_EXACT, effect::FEE_QUOTE_MAX_AGE_MS,
 };
 
 impl Vault {
@@ -83,6 +83,12 @@ impl Vault {
                 format!("{balance} is not its asset"),
             ));
         }
+        if nonce > MAX_EXACT || height > MAX_EXACT {
+            return Err(Rejection::Observation(
+                id.clone(),
+                format!("nonce {nonce} at height {height} can't be"),
+            ));
+        }
         if account.balance == Some(balance) && account.nonce == nonce {
             return Ok(Vec::new());
         }
@@ -104,6 +110,9 @@ impl Vault {
             .fees
             .get(&network)
             .is_some_and(|(known, _)| known == quote);
+        if matches!(quote, FeeQuote::Bitcoin { sat_per_kvb } if *sat_per_kvb > MAX_EXACT) {
+            return Vec::new();
+        }
         let renewed_soon_enough = self
             .quote_age(network, now)
             .is_some_and(|age| age < FEE_QUOTE_MAX_AGE_MS / 8);
@@ -112,7 +121,7 @@ impl Vault {
         }
         vec![Event::FeeObserved {
             network,
-            quote: quote.clone(),
+            quote: *quote,
         }]
     }
 
@@ -129,7 +138,8 @@ impl Vault {
                 transaction.state_name(),
                 "an observation",
             )),
-            (TransactionState::Final { .. } | TransactionState::Conflicted, _) => Ok(Vec::new()),
+            (TransactionState::Final { .. }, _)
+            | (TransactionState::Conflicted, ChainPosition::Conflicted) => Ok(Vec::new()),
             (
                 state,
                 ChainPosition::Included {
@@ -138,6 +148,13 @@ impl Vault {
                     succeeded,
                 },
             ) => {
+                if *height > MAX_EXACT {
+                    return Err(Rejection::TransactionState(
+                        id,
+                        transaction.state_name(),
+                        "a block of that height",
+                    ));
+                }
                 let known = state
                     == TransactionState::Included {
                         height: *height,
@@ -168,9 +185,10 @@ impl Vault {
             (_, ChainPosition::Conflicted) => {
                 Ok(vec![Event::TransactionConflicted { transaction: id }])
             }
-            (
-                TransactionState::Included { .. },
-                ChainPosition::Pending | ChainPosition::Unknown,
+            (TransactionState::Included { .. }, ChainPosition::Unknown)
+            | (
+                TransactionState::Included { .. } | TransactionState::Conflicted,
+                ChainPosition::Pending,
             ) => Ok(vec![Event::TransactionReorged { transaction: id }]),
             (TransactionState::Signed, ChainPosition::Pending) => {
                 Ok(vec![Event::TransactionBroadcast { transaction: id }])

@@ -161,7 +161,12 @@ impl Vault {
                     "a signature",
                 ));
             }
-            let (transaction, raw) = (transaction.clone(), (*raw).clone());
+            // Verified on its way here; once more, since nobody else looks before it is broadcast.
+            let raw = entry
+                .plan
+                .accept(raw.bytes())
+                .map_err(|e| Rejection::ImportDiffers(format!("{transaction}: {e}")))?;
+            let transaction = transaction.clone();
             events.push(Event::TransactionSigned {
                 transaction,
                 raw,

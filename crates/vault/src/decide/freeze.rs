@@ -24,7 +24,8 @@ impl Vault {
         if reason.trim().is_empty() || !is_plain_text(reason, 500) {
             return Err(Rejection::ReasonForm);
         }
-        if self.frozen.contains_key(scope) {
+        // Once anybody voted to go on, another freeze is news: it stands until a quorum knew of it.
+        if self.frozen.get(scope).is_some_and(|f| f.votes.is_empty()) {
             return Ok(Vec::new());
         }
         let (scope, reason, operator) = (scope.clone(), reason.to_owned(), operator.clone());

@@ -46,19 +46,20 @@ impl Vault {
         key: &KeyId,
         public: &PublicKey,
     ) -> Result<Vec<Event>, Rejection> {
-        let wallet = self
-            .keys
-            .get(key)
-            .ok_or_else(|| Rejection::UnknownKey(key.clone()))?;
-        let slots = self
-            .wallets
-            .get(wallet)
-            .map(|w| w.keys.as_slice())
-            .unwrap_or_default();
-        if slots
-            .iter()
-            .any(|slot| slot.id.as_ref() != Some(key) && slot.public_key.as_ref() == Some(public))
-        {
+        if !self.keys.contains_key(key) {
+            return Err(Rejection::UnknownKey(key.clone()));
+        }
+        let mut slots = self.wallets.values().flat_map(|w| &w.keys);
+        // Two wallets on one account would each count its nonces; and a key doesn't change under its id.
+        let clashes = slots.any(|slot| {
+            let (same, made) = (slot.id.as_ref() == Some(key), slot.public_key.as_ref());
+            if same {
+                made.is_some_and(|made| made != public)
+            } else {
+                made == Some(public)
+            }
+        });
+        if clashes {
             return Err(Rejection::Taken(format!("the public key of {key}")));
         }
         if self.keys_to_make.contains(key) {

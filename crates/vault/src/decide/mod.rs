@@ -73,6 +73,13 @@ impl Vault {
                         "a signature",
                     ));
                 }
+                if raw.network() != entry.plan.network() {
+                    return Err(Rejection::TransactionState(
+                        transaction.clone(),
+                        "planned for another network",
+                        "this signature",
+                    ));
+                }
                 let (transaction, raw) = (transaction.clone(), raw.clone());
                 Ok(vec![Event::TransactionSigned {
                     transaction,
@@ -114,11 +121,15 @@ impl Vault {
     }
 }
 
+/// The largest integer that RFC 8785 writes exactly (ECMA-262 `MAX_SAFE_INTEGER`). A larger one has no place in the
+/// journal: an event that can't be written would be decided, and fail, again and again.
+pub(crate) const MAX_EXACT: u64 = (1 << 53) - 1;
+
 /// Whether a text may be shown to people as it is: no control characters, no direction marks (Unicode TR 36 §2.1).
 pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
     text.chars().count() <= most
         && !text.chars().any(|c| {
             c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+                || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         })
 }

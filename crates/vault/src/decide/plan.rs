@@ -29,13 +29,13 @@ impl Vault {
             Ok(plan) => Event::TransactionPlanned {
                 transaction: TransactionId::of_attempt(&withdrawal.id, 0),
                 wallet: wallet.id.clone(),
-                withdrawals: vec![withdrawal.id.clone()],
+                withdrawals: vec![withdrawal.id],
                 plan,
-                quote: quote.clone(),
+                quote: *quote,
                 export: export.cloned(),
             },
             Err(reason) => Event::PlanningBlocked {
-                id: withdrawal.id.clone(),
+                id: withdrawal.id,
                 reason,
             },
         }
@@ -69,7 +69,7 @@ impl Vault {
                 let plan = BitcoinPlan::select(
                     network,
                     &free,
-                    &[payment.clone()],
+                    std::slice::from_ref(&payment),
                     &change,
                     *sat_per_kvb,
                     &wallet.fee_caps,
@@ -170,7 +170,7 @@ impl Vault {
                     .plan
                     .check(&payments, &wallet.addresses(), &wallet.fee_caps)
             }
-            None => Ok(()),
+            None => Err(PlanFault::Empty("wallet")),
         }
     }
 }

@@ -55,12 +55,12 @@ impl Vault {
         } = judgement;
         Ok(vec![
             Event::WithdrawalRequested {
-                id: asked.id.clone(),
+                id: asked.id,
                 request,
                 evidence: asked.evidence.clone(),
             },
             Event::WithdrawalJudged {
-                id: asked.id.clone(),
+                id: asked.id,
                 wallet,
                 class,
                 verdict,
@@ -138,7 +138,8 @@ impl Vault {
         }
     }
 
-    /// Judges each candidate; the first that policy doesn't deny pays. With none, the first one's denial stands.
+    /// Judges each candidate; the first that policy doesn't deny pays. With none, the first one's denial stands, unless
+    /// one that is frozen might have paid.
     fn route(
         &self,
         id: &WithdrawalId,
@@ -153,7 +154,7 @@ impl Vault {
         let mut refused = None;
         for wallet in candidates {
             if let Some(scope) = self.freeze_of(&wallet.id) {
-                refused.get_or_insert(Rejection::Frozen(scope));
+                refused = Some(Rejection::Frozen(scope));
                 continue;
             }
             if wallet.tier == Tier::Cold && self.owner_tier(destination) == Some(Tier::Hot) {
@@ -161,7 +162,7 @@ impl Vault {
                 continue;
             }
             let facts = Facts {
-                withdrawal: id.clone(),
+                withdrawal: *id,
                 vault: self.id.clone(),
                 wallet: wallet.id.clone(),
                 tier: wallet.tier,
@@ -182,9 +183,13 @@ impl Vault {
             }
             denied.get_or_insert(judgement);
         }
-        denied.ok_or_else(|| {
-            refused.unwrap_or_else(|| Rejection::NoWalletFor(asked.asset.to_string()))
-        })
+        match (denied, refused) {
+            // A freeze passes; a denial is for good, and would use up the client's key for the request.
+            (_, Some(frozen @ Rejection::Frozen(_))) => Err(frozen),
+            (Some(denied), _) => Ok(denied),
+            (None, Some(refused)) => Err(refused),
+            (None, None) => Err(Rejection::NoWalletFor(asked.asset.to_string())),
+        }
     }
 
     fn owner_tier(&self, destination: &Address) -> Option<Tier> {

@@ -37,7 +37,7 @@ impl Vault {
     }
 
     fn decide_due(&self, withdrawal: &Withdrawal, now: Timestamp) -> Option<Event> {
-        let id = withdrawal.id.clone();
+        let id = withdrawal.id;
         match withdrawal.state {
             WithdrawalState::AwaitingApproval { .. } => Some(Event::Expired { id }),
             WithdrawalState::Holding { .. } => Some(Event::HoldEnded { id }),
@@ -60,7 +60,7 @@ impl Vault {
             verdict,
         };
         Some(Event::WithdrawalJudged {
-            id: id.clone(),
+            id: *id,
             wallet,
             class,
             verdict,

@@ -1,0 +1,102 @@
+//! Keys and what the chain shows of them. Whatever changes a wallet lets its blocked payouts be tried again.
+
+use custodyd_chain::{Address, Amount, Coin, FeeQuote, Network, OutPoint, PublicKey};
+use custodyd_policy::{Timestamp, WalletId};
+
+use super::{ReplayFault, Touch};
+use crate::{Funds, KeyId, KeySlot, Vault, Wallet};
+
+impl Vault {
+    pub(super) fn key_requested(
+        &mut self,
+        wallet: &WalletId,
+        key: &KeyId,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        if self.keys.contains_key(key) {
+            return Err(self.impossible("the key exists"));
+        }
+        self.wallet_mut(wallet)?.keys.push(KeySlot {
+            id: Some(key.clone()),
+            public_key: None,
+        });
+        self.keys.insert(key.clone(), wallet.clone());
+        self.keys_to_make.insert(key.clone());
+        Ok(vec![Touch::Key(key.clone()), Touch::Wallet(wallet.clone())])
+    }
+
+    pub(super) fn key_made(
+        &mut self,
+        key: &KeyId,
+        public: PublicKey,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let id = self
+            .keys
+            .get(key)
+            .cloned()
+            .ok_or_else(|| self.missing(key))?;
+        let wallet = self.wallet_mut(&id)?;
+        let network = wallet.network;
+        for slot in wallet
+            .keys
+            .iter_mut()
+            .filter(|slot| slot.id.as_ref() == Some(key))
+        {
+            slot.public_key = Some(public);
+        }
+        wallet.unblock();
+        self.own
+            .insert(Address::from_public_key(network, &public), id.clone());
+        self.keys_to_make.remove(key);
+        Ok(vec![Touch::Key(key.clone()), Touch::Wallet(id)])
+    }
+
+    pub(super) fn coins_observed(
+        &mut self,
+        wallet: &WalletId,
+        added: &[Coin],
+        removed: &[OutPoint],
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let seq = self.seq;
+        let entry = self.wallet_mut(wallet)?;
+        let Funds::Coins(coins) = &mut entry.funds else {
+            let why = format!("wallet {wallet} holds no coins");
+            return Err(ReplayFault::Impossible { seq, why });
+        };
+        for outpoint in removed {
+            coins.remove(outpoint);
+        }
+        coins.extend(added.iter().map(|coin| (coin.outpoint, coin.clone())));
+        entry.unblock();
+        Ok(vec![Touch::Wallet(wallet.clone())])
+    }
+
+    pub(super) fn account_observed(
+        &mut self,
+        wallet: &WalletId,
+        balance: Amount,
+        nonce: u64,
+        height: u64,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let seq = self.seq;
+        let entry = self.wallet_mut(wallet)?;
+        let Funds::Account(account) = &mut entry.funds else {
+            let why = format!("wallet {wallet} is no account");
+            return Err(ReplayFault::Impossible { seq, why });
+        };
+        account
+            .observe(balance, nonce, height)
+            .map_err(|source| ReplayFault::Amount { seq, source })?;
+        entry.unblock();
+        Ok(vec![Touch::Wallet(wallet.clone())])
+    }
+
+    pub(super) fn fee_observed(&mut self, network: Network, quote: FeeQuote, at: Timestamp) {
+        let before = self.fees.insert(network, (quote, at));
+        if before.is_none_or(|(old, _)| old != quote) {
+            self.wallets
+                .values_mut()
+                .filter(|w| w.network == network)
+                .for_each(Wallet::unblock);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Payouts: judged, voted on, moved; their timers, queues and limits are kept in step here and nowhere else.
+
+use custodyd_policy::{Facts, Outcome, Timestamp, WalletId, WithdrawalId};
+
+use super::{ReplayFault, Touch};
+use crate::{Decision, Request, Statement, Vault, Vote, Withdrawal, WithdrawalState};
+
+impl Vault {
+    pub(super) fn requested(
+        &mut self,
+        id: &WithdrawalId,
+        request: &Request,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        if self.withdrawals.contains_key(id) {
+            return Err(self.impossible("the withdrawal exists"));
+        }
+        let slot = (request.client.clone(), request.idempotency_key.clone());
+        if self.idempotency.insert(slot, *id).is_some() {
+            return Err(self.impossible("the idempotency key was used"));
+        }
+        let asset = request.amount.asset();
+        let wallet = self
+            .wallets
+            .values()
+            .find(|w| w.network.asset() == asset)
+            .ok_or_else(|| self.missing(asset))?;
+        let withdrawal = Withdrawal {
+            id: *id,
+            seq: self.seq,
+            request: request.clone(),
+            wallet: wallet.id.clone(),
+            class: self.classify(&request.destination),
+            verdict: None,
+            votes: Default::default(),
+            state: WithdrawalState::Received,
+            created_at: at,
+            updated_at: at,
+        };
+        self.withdrawals.insert(*id, withdrawal);
+        Ok(vec![Touch::Withdrawal(*id)])
+    }
+
+    pub(super) fn judged(
+        &mut self,
+        id: &WithdrawalId,
+        wallet: &WalletId,
+        class: custodyd_policy::DestinationClass,
+        verdict: &custodyd_policy::Verdict,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "judged", |state| {
+            matches!(
+                state,
+                WithdrawalState::Received | WithdrawalState::HoldingForLimit { .. }
+            )
+        })?;
+        let withdrawal = self.withdrawal_mut(id)?;
+        withdrawal.wallet = wallet.clone();
+        withdrawal.class = class;
+        withdrawal.verdict = Some(verdict.clone());
+        let state = match &verdict.outcome {
+            Outcome::Deny => WithdrawalState::Denied,
+            Outcome::HoldForLimit { until } => WithdrawalState::HoldingForLimit { until: *until },
+            Outcome::Allow { .. } => {
+                let facts = self.facts(id, at).ok_or_else(|| self.missing(id))?;
+                self.limits.reserve(&self.policy, &facts);
+                self.after_votes(id, at)?
+            }
+        };
+        self.move_withdrawal(id, state, at)
+    }
+
+    /// What policy judges a withdrawal by.
+    pub(crate) fn facts(&self, id: &WithdrawalId, at: Timestamp) -> Option<Facts> {
+        let withdrawal = self.withdrawals.get(id)?;
+        let wallet = self.wallets.get(&withdrawal.wallet)?;
+        Some(Facts {
+            withdrawal: *id,
+            vault: self.id.clone(),
+            wallet: wallet.id.clone(),
+            tier: wallet.tier,
+            amount: withdrawal.request.amount,
+            destination: withdrawal.request.destination.clone(),
+            class: withdrawal.class,
+            client: withdrawal.request.client.clone(),
+            at,
+        })
+    }
+
+    /// Where the votes so far put an allowed withdrawal.
+    fn after_votes(
+        &self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<WithdrawalState, ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        let late = || self.impossible("a time is out of range");
+        if !self.is_approved(withdrawal) {
+            return Ok(match withdrawal.state {
+                WithdrawalState::AwaitingApproval { expires_at } => {
+                    WithdrawalState::AwaitingApproval { expires_at }
+                }
+                _ => WithdrawalState::AwaitingApproval {
+                    expires_at: at
+                        .checked_add_ms(self.policy.approval_ttl_ms())
+                        .ok_or_else(late)?,
+                },
+            });
+        }
+        match withdrawal.hold_ms() {
+            0 => Ok(WithdrawalState::Approved { blocked: None }),
+            hold => Ok(WithdrawalState::Holding {
+                until: at.checked_add_ms(hold).ok_or_else(late)?,
+            }),
+        }
+    }
+
+    pub(super) fn voted(
+        &mut self,
+        statement: &Statement,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let id = &statement.withdrawal;
+        let again = self
+            .withdrawal_mut(id)?
+            .votes
+            .contains_key(&statement.operator);
+        match statement.decision {
+            Decision::Cancel => {}
+            _ if again => return Err(self.impossible("the person decided before")),
+            _ => self.only_from(id, "voted on", |state| {
+                matches!(state, WithdrawalState::AwaitingApproval { .. })
+            })?,
+        }
+        let vote = Vote {
+            decision: statement.decision,
+            at,
+        };
+        self.withdrawal_mut(id)?
+            .votes
+            .insert(statement.operator.clone(), vote);
+        match statement.decision {
+            Decision::Approve => {
+                let state = self.after_votes(id, at)?;
+                self.move_withdrawal(id, state, at)
+            }
+            Decision::Reject => self.ended(id, WithdrawalState::Rejected, at),
+            Decision::Cancel => self.ended(id, WithdrawalState::Cancelled, at),
+        }
+    }
+
+    /// Ends a withdrawal of which no transaction exists, and gives its limits back.
+    pub(super) fn ended(
+        &mut self,
+        id: &WithdrawalId,
+        state: WithdrawalState,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "ended", WithdrawalState::is_cancellable)?;
+        self.limits.release(id);
+        self.move_withdrawal(id, state, at)
+    }
+
+    pub(super) fn expired(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "expired", |state| {
+            matches!(state, WithdrawalState::AwaitingApproval { .. })
+        })?;
+        self.ended(id, WithdrawalState::Expired, at)
+    }
+
+    pub(super) fn hold_ended(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "released from its hold", |state| {
+            matches!(state, WithdrawalState::Holding { .. })
+        })?;
+        self.move_withdrawal(id, WithdrawalState::Approved { blocked: None }, at)
+    }
+
+    pub(super) fn planning_blocked(
+        &mut self,
+        id: &WithdrawalId,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        self.only_from(id, "blocked", |state| {
+            matches!(state, WithdrawalState::Approved { .. })
+        })?;
+        let blocked = Some(reason.to_owned());
+        self.move_withdrawal(id, WithdrawalState::Approved { blocked }, at)
+    }
+
+    /// Faults unless the withdrawal is in a state from which the event can follow.
+    fn only_from(
+        &self,
+        id: &WithdrawalId,
+        what: &str,
+        from: impl Fn(&WithdrawalState) -> bool,
+    ) -> Result<(), ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        if from(&withdrawal.state) {
+            Ok(())
+        } else {
+            let state = self.withdrawal_state_name(withdrawal);
+            Err(self.impossible(&format!("{id} is {state}, it can't be {what}")))
+        }
+    }
+
+    /// Moves a withdrawal and keeps timers and the wallet's queues in step.
+    pub(super) fn move_withdrawal(
+        &mut self,
+        id: &WithdrawalId,
+        state: WithdrawalState,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let missing = self.missing(id);
+        let withdrawal = self
+            .withdrawals
+            .get_mut(id)
+            .ok_or_else(|| missing.clone())?;
+        if let Some(due) = withdrawal.due() {
+            self.timers.remove(&(due, *id));
+        }
+        withdrawal.state = state;
+        withdrawal.updated_at = at;
+        if let Some(due) = withdrawal.due() {
+            self.timers.insert((due, *id));
+        }
+        let wallet = self.wallets.get_mut(&withdrawal.wallet).ok_or(missing)?;
+        let place = (withdrawal.seq, *id);
+        wallet.ready.remove(&place);
+        wallet.blocked.remove(&place);
+        match &withdrawal.state {
+            WithdrawalState::Approved { blocked: None } => wallet.ready.insert(place),
+            WithdrawalState::Approved { blocked: Some(_) } => wallet.blocked.insert(place),
+            _ => false,
+        };
+        Ok(vec![Touch::Withdrawal(*id)])
+    }
+}
