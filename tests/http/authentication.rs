@@ -66,9 +66,10 @@ async fn an_unknown_name_and_a_wrong_signature_get_the_same_answer() {
 
 #[tokio::test]
 async fn a_signature_holds_for_nothing_else_than_was_signed() {
+    type Spoil = fn(&mut Request);
     let edge = Edge::start().await;
     let id = "wd_00000000000000000000000000000000";
-    let spoilt: [(&str, fn(&mut Request)); 8] = [
+    let spoilt: [(&str, Spoil); 8] = [
         ("another path", |r| {
             r.target = "/v1/withdrawals/simulate".into()
         }),
