@@ -72,7 +72,7 @@ environment = {{ SOFTHSM2_CONF = "{conf}" }}
 listen = "{listen}"
 
 [engine]
-poll_ms = 200
+poll_ms = {poll_ms}
 
 {extra}
 "#,
@@ -81,6 +81,7 @@ poll_ms = 200
         pin = token.pin_file().display(),
         conf = token.conf_path().display(),
         workers = plan.workers,
+        poll_ms = plan.poll_ms,
         module = plan
             .module
             .as_ref()

@@ -47,6 +47,8 @@ async fn measure() -> Result<(), Failure> {
     };
     let plan = Plan {
         litecoin: false,
+        // custodyd's own default.
+        poll_ms: 2_000,
         policy: Some(load::policy()),
         extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
         ..Plan::default()
