@@ -25,7 +25,10 @@ pub(crate) enum ColdsignError {
     #[error("{0} is not empty: the answer goes into a folder of its own")]
     NotEmpty(PathBuf),
     #[error("{path}: {source}")]
-    Bundle { path: PathBuf, source: BundleError },
+    Bundle {
+        path: PathBuf,
+        source: Box<BundleError>,
+    },
     #[error("no journal key is pinned for vault {0}: it must be in [vaults.{0}]")]
     UnknownVault(VaultName),
     #[error(transparent)]
@@ -45,7 +48,7 @@ pub(crate) enum ColdsignError {
     #[error("the token's signature by {key} is refused: {source}")]
     Signature {
         key: PublicKey,
-        source: SignatureError,
+        source: Box<SignatureError>,
     },
     #[error("the answer could not be written into the PSBT: {0}")]
     Answer(#[from] PsbtError),

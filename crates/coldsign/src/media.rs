@@ -24,7 +24,7 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Bundle, ColdsignError> {
     };
     bundle.map_err(|source| ColdsignError::Bundle {
         path: path.to_owned(),
-        source,
+        source: Box::new(source),
     })
 }
 
@@ -35,7 +35,7 @@ fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, ColdsignError> {
     };
     let refused = |source: ArchiveError| ColdsignError::Bundle {
         path: folder.to_owned(),
-        source: BundleError::Archive(source),
+        source: Box::new(BundleError::Archive(source)),
     };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

@@ -61,7 +61,7 @@ pub(crate) fn sign(
     let bytes = token.sign(id, Curve::Secp256k1, *request.digest.as_bytes(), DEADLINE)?;
     let refused = |source| ColdsignError::Signature {
         key: request.public_key,
-        source,
+        source: Box::new(source),
     };
     let signature = Signature::from_hsm(&bytes).map_err(refused)?;
     signature
