@@ -24,6 +24,7 @@ pub use replay::{ReplayError, Replayed, read_event, replay};
 
 use crate::{
     clock::Clock,
+    directory::Directory,
     intake::Answers,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
@@ -129,6 +130,8 @@ impl Pulse {
 pub struct Engine {
     parts: Parts,
     vault: Vault,
+    directory: Directory,
+    tips: BTreeMap<Network, u64>,
     head: HeadRow,
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
@@ -149,6 +152,8 @@ impl Engine {
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
         Ok(Self {
+            directory: Directory::from(&vault),
+            tips: BTreeMap::new(),
             parts,
             vault,
             head,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use custodyd_chain::{Address, Network, OutPoint, Plan, PublicKey, RawTransaction};
 use custodyd_hsm::{Curve, HsmError};
-use custodyd_policy::WalletId;
+use custodyd_policy::{Timestamp, WalletId};
 use custodyd_vault::{ChainPosition, Command, Effect, ExportId, KeyId, TransactionId, Vault};
 
 use super::{Engine, Parts, jobs::Job};
@@ -57,6 +57,8 @@ pub struct Done {
     /// What it depended on, for the health page.
     pub(super) part: String,
     pub(super) result: Result<Vec<Command>, EffectError>,
+    /// The best block's height, when that was asked.
+    pub(super) tip: Option<(Network, u64)>,
 }
 
 /// Jobs on one network that are done in one go.
@@ -132,7 +134,7 @@ pub(super) fn observations(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
     jobs.iter()
         .filter_map(|job| match job {
             Job::Observe(id) => vault.wallets().get(id),
-            Job::Effect(_) => None,
+            Job::Effect(_) | Job::Tip(_) => None,
         })
         .map(|wallet| {
             let keys = wallet
@@ -147,14 +149,18 @@ pub(super) fn observations(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
 
 impl Engine {
     /// Begins one job.
-    pub(super) fn perform(&self, job: Job) {
-        let Job::Effect(effect) = &job else { return };
+    pub(super) fn perform(&mut self, job: Job, now: Timestamp) {
+        let effect = match &job {
+            Job::Effect(effect) => effect,
+            Job::Tip(network) => return self.ask_tip(*network),
+            Job::Observe(_) => return,
+        };
         let parts = self.parts.clone();
         let report = self.report.clone();
         match effect {
             Effect::Sign(id) => {
                 let Some((plan, keys)) = self.signing_material(id) else {
-                    return;
+                    return self.jobs.failed(&job, now);
                 };
                 let id = id.clone();
                 tokio::spawn(async move {
@@ -176,8 +182,7 @@ impl Engine {
                         .send(Done {
                             job,
                             part: "hsm".to_owned(),
-                            result,
-                        })
+                            result, tip: None })
                         .await;
                 });
             }
@@ -193,8 +198,7 @@ impl Engine {
                     let _ = report.blocking_send(Done {
                         job,
                         part: "hsm".to_owned(),
-                        result,
-                    });
+                        result, tip: None });
                 });
             }
             Effect::QuoteFee(network) => {
@@ -205,8 +209,7 @@ impl Engine {
                         .send(Done {
                             job,
                             part: network.to_string(),
-                            result,
-                        })
+                            result, tip: None })
                         .await;
                 });
             }
@@ -221,13 +224,25 @@ impl Engine {
                         .send(Done {
                             job,
                             part: "cold".to_owned(),
-                            result,
-                        })
+                            result, tip: None })
                         .await;
                 });
             }
             Effect::Broadcast(_) | Effect::Watch(_) => {}
         }
+    }
+
+    fn ask_tip(&self, network: Network) {
+        let (parts, report) = (self.parts.clone(), self.report.clone());
+        tokio::spawn(async move {
+            let asked = match node(&parts, network) {
+                Ok(node) => node.tip().await.map_err(EffectError::from),
+                Err(e) => Err(e),
+            };
+            let tip = asked.as_ref().ok().map(|height| (network, *height));
+            let result = asked.map(|_| Vec::new());
+            let _ = report.send(Done { job: Job::Tip(network), part: network.to_string(), result, tip }).await;
+        });
     }
 
     /// A plan and the HSM's keys for it, only if it may be signed now.
@@ -259,8 +274,7 @@ impl Engine {
                     vec![Done {
                         job: Job::Observe(wallet),
                         part: network.to_string(),
-                        result,
-                    }]
+                        result, tip: None }]
                 }
             };
             for each in done {
@@ -404,8 +418,7 @@ async fn broadcast(
             Done {
                 job,
                 part: network.to_string(),
-                result,
-            }
+                result, tip: None }
         })
         .collect()
 }
@@ -451,8 +464,7 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
                 done.push(Done {
                     job: job(&watched.id),
                     part: part.clone(),
-                    result: Ok(vec![command]),
-                });
+                    result: Ok(vec![command]), tip: None });
             }
             resend(parts, network, &lost).await;
             done
@@ -465,8 +477,7 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
                     Done {
                         job: job(&watched.id),
                         part: part.clone(),
-                        result,
-                    }
+                        result, tip: None }
                 })
                 .collect()
         }

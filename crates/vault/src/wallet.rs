@@ -16,6 +16,8 @@ pub struct KeySlot {
     pub id: Option<KeyId>,
     /// Its public half, once made.
     pub public_key: Option<PublicKey>,
+    /// When the HSM made it; unknown for a key from outside. Nothing was paid to it before.
+    pub made_at: Option<Timestamp>,
 }
 
 /// What a wallet holds.
