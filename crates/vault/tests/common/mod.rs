@@ -281,7 +281,7 @@ impl World {
         value: &str,
         to: &str,
     ) -> RequestWithdrawal {
-        let (number, asset) = value.split_once(' ').unwrap();
+        let (number, asset) = value.rsplit_once(' ').unwrap();
         let asset: Asset = asset.parse().unwrap();
         let mut id = [0xd0; 16];
         id[15] = self.serial;
