@@ -64,7 +64,7 @@ pub(crate) enum Step {
 pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
-        12 => (0..2u8, 0..24u8, 0..8u8, 0..8u8, prop::option::weighted(0.6, prop::sample::select(vec![0, 1, 1, 2, 2, 2, 3])))
+        12 => (0..2u8, 0..24u8, 0..8u8, 0..10u8, prop::option::weighted(0.6, prop::sample::select(vec![0, 1, 1, 2, 2, 2, 3])))
             .prop_map(|(client, key, value, to, from)| Step::Request { client, key, value, to, from }),
         6 => index().prop_map(Step::ApproveAll),
         6 => (0..5u8, index(), 0..8u8, prop::option::weighted(0.2, 0..6u8))
@@ -213,7 +213,9 @@ fn request(world: &mut World, client: u8, key: u8, value: u8, to: u8, from: Opti
         &format!("{number} {asset}"),
         &to,
     );
-    asked.wallet = from.map(|n| wallet(WALLETS[usize::from(n)]));
+    asked.wallet = from
+        .filter(|_| asset == "LTC")
+        .map(|n| wallet(WALLETS[usize::from(n)]));
     let _ = world.ask(asked);
 }
 
