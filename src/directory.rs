@@ -1,15 +1,16 @@
 //! Who may speak: the vault's clients and operators with their public keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
-use custodyd_httpsig::{Principal, SignedRequest, Verified};
+use custodyd_httpsig::{HttpSigError, Principal, SignedRequest, Verified};
 use custodyd_policy::{ClientId, OperatorId, VaultId};
 use custodyd_vault::{Ed25519Key, Genesis, Vault};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use crate::problem::Problem;
 
 /// Whoever signed a request, verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Speaker {
     /// A service.
     Client(ClientId),
@@ -63,47 +64,111 @@ impl Directory {
     /// Who signed this request. `verify` checks it against one key; with several keys, one of them must hold.
     ///
     /// # Errors
-    /// 401, alike for an unknown name and a wrong signature.
+    /// Unauthenticated. What is wrong with the request's form or time is told to anyone; whether a name is known is told to nobody:
+    /// an unknown one is checked in the same way, against a key that nobody has.
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(
-            &ed25519_dalek::VerifyingKey,
-        ) -> Result<Verified, custodyd_httpsig::HttpSigError>,
+        verify: impl Fn(&VerifyingKey) -> Result<Verified, HttpSigError>,
     ) -> Result<(Speaker, Verified), Problem> {
-        let refuse = |e: &dyn std::fmt::Display| Problem::unauthenticated(e.to_string());
+        let refuse = |e: HttpSigError| Problem::unauthenticated(e.to_string());
         let principal = request
             .parameters()
             .and_then(|p| p.principal())
-            .map_err(|e| refuse(&e))?;
-        let unknown = || Problem::unauthenticated("the key id is not known here");
-        let (speaker, keys) = match &principal {
-            Principal::Client(id) => {
-                let id: ClientId = id.parse().map_err(|_| unknown())?;
-                let keys = self
-                    .clients
-                    .get(&id)
-                    .map(std::slice::from_ref)
-                    .ok_or_else(unknown)?;
-                (Speaker::Client(id), keys)
-            }
-            Principal::Operator(id) => {
-                let id: OperatorId = id.parse().map_err(|_| unknown())?;
-                let keys = self
-                    .operators
-                    .get(&id)
-                    .map(Vec::as_slice)
-                    .ok_or_else(unknown)?;
-                (Speaker::Operator(id), keys)
-            }
+            .map_err(refuse)?;
+        let (speaker, keys) = match self.find(&principal) {
+            Some((speaker, keys)) if !keys.is_empty() => (Some(speaker), keys),
+            _ => (None, std::slice::from_ref(&*NOBODY)),
         };
-        let mut last = unknown();
         for key in keys {
-            match verify(&key.verifying_key()) {
-                Ok(verified) => return Ok((speaker, verified)),
-                Err(e) => last = refuse(&e),
+            match (verify(&key.verifying_key()), &speaker) {
+                (Ok(verified), Some(speaker)) => return Ok((speaker.clone(), verified)),
+                (Ok(_), None) | (Err(HttpSigError::BadSignature { .. }), _) => {}
+                (Err(e), _) => return Err(refuse(e)),
             }
         }
-        Err(last)
+        Err(Problem::unauthenticated(
+            "the key id is not known here, or the signature is not its key's",
+        ))
+    }
+
+    fn find(&self, principal: &Principal) -> Option<(Speaker, &[Ed25519Key])> {
+        match principal {
+            Principal::Client(id) => {
+                let id: ClientId = id.parse().ok()?;
+                let key = self.clients.get(&id)?;
+                Some((Speaker::Client(id), std::slice::from_ref(key)))
+            }
+            Principal::Operator(id) => {
+                let id: OperatorId = id.parse().ok()?;
+                let keys = self.operators.get(&id)?;
+                Some((Speaker::Operator(id), keys))
+            }
+        }
+    }
+}
+
+/// What unknown names are checked against, so that they take as long as known ones. Its private half is no secret, and a
+/// signature that it holds for still speaks for nobody.
+static NOBODY: LazyLock<Ed25519Key> =
+    LazyLock::new(|| SigningKey::from_bytes(&[0; 32]).verifying_key().into());
+
+#[cfg(test)]
+mod tests {
+    use custodyd_httpsig::{UnsignedRequest, sign};
+
+    use super::*;
+
+    fn signed(keyid: &str, created: u64, key: &SigningKey) -> SignedRequest {
+        let request = UnsignedRequest {
+            method: "GET",
+            authority: "localhost",
+            target: "/v1/wallets",
+            content_type: None,
+            idempotency_key: None,
+            body: b"",
+        };
+        sign(&request, keyid, "0123456789abcdef", created, key)
+            .unwrap()
+            .attach(&request)
+    }
+
+    #[test]
+    fn an_unknown_name_and_a_wrong_signature_are_refused_alike() {
+        let key = |byte| SigningKey::from_bytes(&[byte; 32]);
+        let directory = Directory {
+            vault: "main".parse().unwrap(),
+            clients: BTreeMap::from([("shop".parse().unwrap(), key(1).verifying_key().into())]),
+            operators: BTreeMap::from([(
+                "alice".parse().unwrap(),
+                vec![key(2).verifying_key().into(), key(3).verifying_key().into()],
+            )]),
+        };
+        let ask = |keyid: &str, created, byte| {
+            let request = signed(keyid, created, &key(byte));
+            directory.authenticate(&request, |key| request.verify(key, 1_000, 300))
+        };
+        let (speaker, verified) = ask("operator/alice", 1_000, 3).unwrap();
+        assert_eq!(
+            (speaker.to_string(), verified.keyid.as_str()),
+            ("operator/alice".to_owned(), "operator/alice")
+        );
+        let wrong = ask("client/shop", 1_000, 2).unwrap_err();
+        assert_eq!(wrong.status, 401);
+        for (keyid, byte) in [
+            ("client/nobody", 9),
+            ("operator/nobody", 9),
+            // Signed with the key that stands in for nobody's.
+            ("client/nobody", 0),
+            // A client's name is not an operator's, and the other way round.
+            ("operator/shop", 1),
+            ("client/alice", 2),
+        ] {
+            assert_eq!(ask(keyid, 1_000, byte).unwrap_err(), wrong, "{keyid}");
+        }
+        // Nor does an old signature tell whether the name is known.
+        let stale = ask("client/shop", 1, 1).unwrap_err();
+        assert_ne!(stale, wrong);
+        assert_eq!(ask("client/nobody", 1, 9).unwrap_err(), stale);
     }
 }

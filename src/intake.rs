@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     failpoint,
     problem::Problem,
-    store::{InboxPut, InboxRow, Outcome, Store},
+    store::{InboxPut, InboxRow, Outcome, Store, StoreError},
 };
 
 /// Requests that may wait to be stored; past it the API answers 503 at once.
@@ -33,20 +33,17 @@ pub struct Answers {
 }
 
 impl Answers {
-    fn expect(&self, id: &str) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
+    fn expect(&self, id: &str) -> Expected {
+        let (sender, answer) = oneshot::channel();
         self.waiting
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id.to_owned(), sender);
-        receiver
-    }
-
-    fn forget(&self, id: &str) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        Expected {
+            answers: self.clone(),
+            id: id.to_owned(),
+            answer,
+        }
     }
 
     /// Gives durable answers to those who wait for them.
@@ -57,6 +54,32 @@ impl Answers {
                 let _ = sender.send(outcome);
             }
         }
+    }
+}
+
+/// A place among those who wait. Given up when dropped, also by a request whose client went away.
+struct Expected {
+    answers: Answers,
+    id: String,
+    answer: oneshot::Receiver<Outcome>,
+}
+
+impl Expected {
+    async fn within(&mut self, patience: Duration) -> Option<Outcome> {
+        tokio::time::timeout(patience, &mut self.answer)
+            .await
+            .ok()?
+            .ok()
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.answers
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
     }
 }
 
@@ -108,7 +131,8 @@ impl Intake {
     /// Stores an authenticated request and waits for its answer.
     ///
     /// # Errors
-    /// 409 for a repeated nonce, 503 when it could not be stored. Either way it has no effect.
+    /// 409 for a repeated nonce, 503 when it could not be stored: it has no effect. Where it is not known whether it was
+    /// stored, the 503 says so.
     pub async fn submit(
         &self,
         vault: &str,
@@ -138,28 +162,15 @@ impl Intake {
                 "too many requests wait to be stored; try again shortly",
             )),
         };
-        let refused = match put {
-            Ok(InboxPut::Stored) => None,
-            Ok(InboxPut::Replayed) => Some(Problem::new(
-                409,
-                "replayed",
-                "This very request came before",
+        if put? == InboxPut::Replayed {
+            return Err(Problem::replayed(
                 "sign again with a fresh nonce; an idempotency key keeps a repetition from paying twice",
-            )),
-            Err(problem) => Some(problem),
-        };
-        if let Some(problem) = refused {
-            self.forget(&id);
-            return Err(problem);
+            ));
         }
         let answered = match answer {
-            Some(receiver) => tokio::time::timeout(self.patience, receiver)
-                .await
-                .ok()
-                .and_then(Result::ok),
+            Some(mut expected) => expected.within(self.patience).await,
             None => self.poll(&id).await,
         };
-        self.forget(&id);
         Ok(answered.map_or(Submitted::Pending(id), Submitted::Answered))
     }
 
@@ -173,12 +184,6 @@ impl Intake {
             }
         };
         tokio::time::timeout(self.patience, looking).await.ok()
-    }
-
-    fn forget(&self, id: &str) {
-        if let Some(answers) = &self.answers {
-            answers.forget(id);
-        }
     }
 }
 
@@ -197,13 +202,40 @@ async fn store_requests(store: Store, mut requests: mpsc::Receiver<Put>, bell: A
                 .for_each(|(w, put)| drop(w.send(Ok(put)))),
             Err(e) => {
                 tracing::error!(error = %e, requests = rows.len(), "the inbox could not be written");
-                let problem = Problem::unavailable(
-                    "the request could not be stored, so it has no effect; try again",
-                );
+                let problem = Problem::unavailable(match e {
+                    StoreError::Unknown(_) => {
+                        "it is not known whether the request was stored; a withdrawal is repeated safely under its \
+                         idempotency key"
+                    }
+                    _ => "the request could not be stored, so it has no effect; try again",
+                });
                 waiting
                     .into_iter()
                     .for_each(|w| drop(w.send(Err(problem.clone()))));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_goes_to_who_waits_and_who_went_away_leaves_nothing_behind() {
+        let answers = Answers::default();
+        let outcome = |id: &str| Outcome {
+            inbox_id: id.to_owned(),
+            status: 200,
+            body: String::new(),
+        };
+        let mut waiting = answers.expect("a");
+        drop(answers.expect("b"));
+        assert_eq!(answers.waiting.lock().unwrap().len(), 1);
+        answers.deliver(vec![outcome("a"), outcome("b")]);
+        let answered = waiting.within(Duration::from_secs(5)).await;
+        assert_eq!(answered, Some(outcome("a")));
+        drop(waiting);
+        assert!(answers.waiting.lock().unwrap().is_empty());
     }
 }

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     {
         return fail(&"another TLS provider was installed before ours");
     }
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

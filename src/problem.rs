@@ -4,6 +4,9 @@ use custodyd_vault::Rejection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Characters of a detail.
+const MOST_DETAIL: usize = 1_000;
+
 /// A refusal, as it leaves over HTTP and as it lies in the outcome of an inbox row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -26,7 +29,7 @@ impl Problem {
             kind: format!("urn:custodyd:problem:{code}"),
             title: title.to_owned(),
             status,
-            detail: detail.into(),
+            detail: legible(&detail.into()),
         }
     }
 
@@ -43,6 +46,11 @@ impl Problem {
             "The request is not signed by anyone known here",
             detail,
         )
+    }
+
+    /// A signed request is taken once. `detail` says how to go on.
+    pub fn replayed(detail: impl Into<String>) -> Self {
+        Self::new(409, "replayed", "This very request came before", detail)
     }
 
     /// Known, but this is not theirs to do.
@@ -74,6 +82,23 @@ impl Problem {
             "the fault was logged; nothing was signed because of it",
         )
     }
+}
+
+/// Details repeat what was sent, and people read them in terminals: at most [`MOST_DETAIL`] characters, none of them
+/// invisible, turning the text around or steering the terminal.
+fn legible(detail: &str) -> String {
+    let mut text = String::with_capacity(detail.len().min(MOST_DETAIL));
+    for (at, c) in detail.chars().enumerate() {
+        if at >= MOST_DETAIL {
+            text.push('…');
+            break;
+        }
+        match c {
+            '"' | '\'' | '\\' => text.push(c),
+            c => text.extend(c.escape_debug()),
+        }
+    }
+    text
 }
 
 impl From<Rejection> for Problem {
@@ -115,5 +140,18 @@ impl From<Rejection> for Problem {
             Rejection::Observation(..) => (422, "Observation not acceptable"),
         };
         Self::new(status, rejection.code(), title, rejection.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_short_and_hides_nothing() {
+        let problem = Problem::malformed("a\u{202e}b\0c\u{1b}[31m \"é\" \\");
+        assert_eq!(problem.detail, r#"a\u{202e}b\0c\u{1b}[31m "é" \"#);
+        let long = Problem::malformed("x".repeat(100_000));
+        assert_eq!(long.detail.chars().count(), MOST_DETAIL + 1);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use custodyd_chain::Asset;
 use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{VaultId, WalletId, WithdrawalId};
-use custodyd_vault::{Ed25519Signature, Statement};
+use custodyd_vault::{Ed25519Signature, Rejection, Statement};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -129,7 +129,10 @@ impl Intent {
             .split('/')
             .collect();
         match (request.method.as_str(), parts.as_slice()) {
-            ("POST", ["withdrawals"]) => Ok(Self::Withdraw(json(request)?)),
+            ("POST", ["withdrawals"]) => {
+                check_idempotency_key(request.idempotency_key.as_deref().unwrap_or_default())?;
+                Ok(Self::Withdraw(json(request)?))
+            }
             ("POST", ["withdrawals", "simulate"]) => Ok(Self::Simulate(json(request)?)),
             ("POST", ["withdrawals", id, verb @ ("approvals" | "rejections")]) => {
                 let (id, body) = (parse(id)?, json::<DecisionBody>(request)?);
@@ -160,6 +163,17 @@ impl Intent {
             _ => Err(Problem::not_found(format!("{} {path}", request.method))),
         }
     }
+}
+
+/// Refuses an `Idempotency-Key` that the vault would refuse.
+///
+/// # Errors
+/// 400 of the type that the vault's own refusal has.
+pub fn check_idempotency_key(key: &str) -> Result<(), Problem> {
+    if (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Rejection::IdempotencyKeyForm.into())
 }
 
 fn decision(id: WithdrawalId, body: DecisionBody, wanted: &str) -> Result<Intent, Problem> {

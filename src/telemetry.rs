@@ -39,10 +39,43 @@ pub fn start(log: &Log) -> Result<PrometheusHandle, TelemetryError> {
     } else {
         base.with_ansi(false).finish().try_init()?;
     }
-    Ok(PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(
             Matcher::Full("custodyd_http_seconds".to_owned()),
             &LATENCY_BUCKETS,
         )?
-        .install_recorder()?)
+        .install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+/// What each metric counts, as /metrics tells it. None of them names a person, an amount or an address.
+fn describe() {
+    use metrics::{Unit, describe_counter, describe_histogram};
+    for (name, meaning) in [
+        (
+            "custodyd_http_requests_total",
+            "Requests answered, by method, route and status",
+        ),
+        (
+            "custodyd_journal_events_total",
+            "Events written to the journal",
+        ),
+        ("custodyd_commits_total", "Group commits of the journal"),
+        (
+            "custodyd_batches_failed_total",
+            "Batches given up and replayed from the journal",
+        ),
+        (
+            "custodyd_effects_failed_total",
+            "Effects that failed and will be tried again, by the part that failed",
+        ),
+    ] {
+        describe_counter!(name, Unit::Count, meaning);
+    }
+    describe_histogram!(
+        "custodyd_http_seconds",
+        Unit::Seconds,
+        "Time from a request's head to its answer, by route"
+    );
 }

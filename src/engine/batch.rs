@@ -1,6 +1,6 @@
 //! One group commit: commands in, journal rows and projections out, all or nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
@@ -130,7 +130,11 @@ impl Engine {
             Some(last) => self.sign_head(last).await?,
             None => self.head.clone(),
         };
-        let kinds: BTreeSet<String> = draft.rows.iter().map(|row| row.kind.clone()).collect();
+        let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+        for row in &draft.rows {
+            let count = kinds.entry(row.kind.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
         let batch = Batch {
             vault: self.vault.id().to_string(),
             previous: Some((self.head.seq, self.head.hash)),
@@ -140,15 +144,16 @@ impl Engine {
             outcomes,
         };
         kinds
-            .iter()
+            .keys()
             .for_each(|kind| failpoint::pass_for("committing", kind));
         self.parts.store.commit(&batch).await?;
         kinds
-            .iter()
+            .keys()
             .for_each(|kind| failpoint::pass_for("committed", kind));
         let events = batch.rows.len();
-        metrics::counter!("custodyd_journal_events_total")
-            .increment(u64::try_from(events).unwrap_or(u64::MAX));
+        for (kind, count) in kinds {
+            metrics::counter!("custodyd_journal_events_total", "kind" => kind).increment(count);
+        }
         metrics::counter!("custodyd_commits_total").increment(1);
         self.head = batch.head;
         self.anchored.send_replace(self.head.clone());

@@ -1,21 +1,33 @@
-//! `/v1/cold`: bundles out to the air-gapped signer, and back.
+//! `/v1/cold`: bundles out to the air-gapped signer, and back. Operators only: a bundle holds everybody's withdrawals.
+
+use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Request, State},
     http::StatusCode,
-    response::Response,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
 };
+use custodyd_vault::ExportId;
+use tokio::sync::Semaphore;
 
-use super::{AppState, reply, signed::Signed};
-use crate::{problem::Problem, request::ExportBody, view::ExportView};
+use super::{AppState, path::Id, reply, signed::Signed};
+use crate::{problem::Problem, request::ExportBody, store::ExportRow, view::ExportView};
+
+/// Bundles taken in at a time: each may be [`super::signed::BUNDLE_LIMIT`] long, and is in memory several times over.
+const MOST_IMPORTS: usize = 4;
 
 /// Plans the approved cold withdrawals and prepares a bundle of them.
 #[utoipa::path(
     post, path = "/v1/cold/exports", tag = "cold", request_body = ExportBody,
     responses((status = 202, body = ExportView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn export(State(state): State<AppState>, signed: Signed) -> Response {
-    state.submit(signed).await
+pub(super) async fn export(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("the cold path")?;
+    Ok(state.submit(signed).await)
 }
 
 /// An export.
@@ -25,17 +37,11 @@ pub(super) async fn export(State(state): State<AppState>, signed: Signed) -> Res
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
-    Path(id): Path<String>,
-    _signed: Signed,
+    Id(id): Id<ExportId>,
+    signed: Signed,
 ) -> Result<Response, Problem> {
-    let row = state
-        .store
-        .export(state.directory.vault().as_str(), &id)
-        .await
-        .map_err(reply::unavailable)?;
-    let row =
-        row.ok_or_else(|| Problem::not_found(format!("there is no export {}", id.escape_debug())))?;
-    Ok(reply::raw(200, row.document))
+    signed.operators_only("the cold path")?;
+    Ok(reply::raw(200, find(&state, &id).await?.document))
 }
 
 /// Its bundle, as a .tar.
@@ -45,29 +51,23 @@ pub(super) async fn show(
 )]
 pub(super) async fn bundle(
     State(state): State<AppState>,
-    Path(id): Path<String>,
-    _signed: Signed,
+    Id(id): Id<ExportId>,
+    signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.operators_only("the cold path")?;
     let bytes = state
         .store
-        .bundle(state.directory.vault().as_str(), &id)
+        .bundle(state.directory.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?;
     let Some(bytes) = bytes else {
-        let export = state
-            .store
-            .export(state.directory.vault().as_str(), &id)
-            .await
-            .map_err(reply::unavailable)?;
-        return Err(match export {
-            Some(_) => Problem::new(
-                409,
-                "not-built",
-                "The bundle is not built yet",
-                "ask again in a moment",
-            ),
-            None => Problem::not_found(format!("there is no export {}", id.escape_debug())),
-        });
+        find(&state, &id).await?;
+        return Err(Problem::new(
+            409,
+            "not-built",
+            "The bundle is not built yet",
+            "ask again in a moment",
+        ));
     };
     Ok(reply::typed(StatusCode::OK, "application/x-tar", bytes))
 }
@@ -78,6 +78,37 @@ pub(super) async fn bundle(
     request_body(content = Vec<u8>, content_type = "application/x-tar"),
     responses((status = 200, body = ExportView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn import(State(state): State<AppState>, signed: Signed) -> Response {
-    state.submit(signed).await
+pub(super) async fn import(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("the cold path")?;
+    Ok(state.submit(signed).await)
+}
+
+/// Places for bundles on their way in.
+pub(super) fn import_places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MOST_IMPORTS))
+}
+
+/// Lets a bundle in if there is a place for it, before any of it is read.
+pub(super) async fn admit(
+    State(places): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_place) = places.try_acquire() else {
+        return Problem::unavailable("other bundles are being imported; try again in a moment")
+            .into_response();
+    };
+    next.run(request).await
+}
+
+async fn find(state: &AppState, id: &ExportId) -> Result<ExportRow, Problem> {
+    state
+        .store
+        .export(state.directory.vault().as_str(), id.as_str())
+        .await
+        .map_err(reply::unavailable)?
+        .ok_or_else(|| Problem::not_found(format!("there is no export {id}")))
 }

@@ -11,7 +11,7 @@ use super::{
     reply,
     signed::Signed,
 };
-use crate::{directory::Speaker, problem::Problem};
+use crate::problem::Problem;
 
 /// Which rows to give.
 #[derive(Debug, IntoParams)]
@@ -36,7 +36,7 @@ pub(super) async fn rows(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    operators_only(&signed)?;
+    signed.operators_only("the journal")?;
     let mut query = query(&signed.request.target, &["after", "limit"])?;
     let after = query
         .remove("after")
@@ -77,7 +77,7 @@ pub(super) async fn checkpoint(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    operators_only(&signed)?;
+    signed.operators_only("the journal")?;
     let head = state
         .store
         .last_head(state.directory.vault().as_str())
@@ -96,13 +96,6 @@ pub(super) async fn checkpoint(
         200,
         serde_json::to_string(&view).map_err(|_| Problem::internal())?,
     ))
-}
-
-fn operators_only(signed: &Signed) -> Result<(), Problem> {
-    match signed.speaker {
-        Speaker::Operator(_) => Ok(()),
-        Speaker::Client(_) => Err(Problem::forbidden("the journal is for operators")),
-    }
 }
 
 /// A row of the journal.

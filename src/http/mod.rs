@@ -6,7 +6,9 @@ mod freeze;
 mod health;
 mod journal;
 mod openapi;
+mod path;
 mod policy;
+mod replays;
 mod reply;
 mod router;
 mod signed;
@@ -21,9 +23,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use connection::serve;
+pub use connection::{Limits, serve, serve_within};
+pub use replays::Replays;
 pub use router::router;
-pub use signed::Replays;
 
 use crate::{clock::Clock, directory::Directory, engine::Pulse, intake::Intake, store::Store};
 

@@ -1,9 +1,13 @@
 //! The API's description (OpenAPI 3.1), generated from the handlers.
 
-use axum::{http::StatusCode, response::Response};
+use axum::{body::Bytes, http::StatusCode, response::Response};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme},
+    openapi::{
+        RefOr,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme},
+    },
 };
 
 use super::reply;
@@ -41,11 +45,49 @@ impl Modify for Signatures {
 }
 
 /// The description as it is served.
-pub(super) fn text(document: utoipa::openapi::OpenApi) -> String {
-    document.to_json().unwrap_or_else(|_| "{}".to_owned())
+pub(super) fn text(mut document: utoipa::openapi::OpenApi) -> Bytes {
+    for (path, item) in &mut document.paths.paths {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            name_by_subject(operation);
+            if path.starts_with("/v1/") {
+                describe_problems(operation);
+            }
+        }
+    }
+    document
+        .to_json()
+        .unwrap_or_else(|_| "{}".to_owned())
+        .into()
+}
+
+/// An operation's id is unique: its handler's name, which says too little, behind its subject.
+fn name_by_subject(operation: &mut Operation) {
+    if let (Some(tags), Some(handler)) = (&operation.tags, &operation.operation_id)
+        && let Some(subject) = tags.first()
+    {
+        operation.operation_id = Some(format!("{subject}_{handler}"));
+    }
+}
+
+/// Every operation may fail, and says so in the media type of RFC 9457.
+fn describe_problems(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    for (status, response) in responses.iter_mut() {
+        if status.starts_with(['4', '5'])
+            && let RefOr::T(response) = response
+            && let Some(content) = response.content.shift_remove("application/json")
+        {
+            response
+                .content
+                .insert("application/problem+json".to_owned(), content);
+        }
+    }
+    if let Some(refused) = responses.get("4XX").cloned() {
+        responses.entry("5XX".to_owned()).or_insert(refused);
+    }
 }
 
 /// `GET /openapi.json`
-pub(super) async fn serve(document: String) -> Response {
+pub(super) async fn serve(document: Bytes) -> Response {
     reply::typed(StatusCode::OK, "application/json", document)
 }

@@ -10,7 +10,18 @@ use crate::{problem::Problem, store::StoreError};
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_string(&self).unwrap_or_default();
-        raw(self.status, body)
+        let mut response = raw(self.status, body);
+        let more = match self.status {
+            // The rest of the request is not read, so the connection can't go on.
+            408 | 411 | 413 => Some((header::CONNECTION, "close")),
+            429 | 503 => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = more {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
+        }
+        response
     }
 }
 
@@ -23,6 +34,12 @@ pub(super) fn raw(status: u16, body: String) -> Response {
         "application/json"
     };
     typed(status, kind, body)
+}
+
+/// 202: the request is stored, and its answer will be found under its id.
+pub(super) fn pending(request: &str) -> Response {
+    let document = serde_json::json!({ "request": request, "status": "pending" });
+    raw(202, document.to_string())
 }
 
 /// A body of a given type.

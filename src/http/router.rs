@@ -1,23 +1,35 @@
 //! Every route of the API, and what all of them share.
 
+use std::time::{Duration, Instant};
+
 use axum::{
     Router,
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
 use utoipa::OpenApi as _;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use super::{
-    AppState, cold, freeze, health, journal, openapi, policy, transactions, wallets, withdrawals,
+    AppState, Limits, cold, freeze, health, journal, openapi, policy, transactions, wallets,
+    withdrawals,
 };
 use crate::problem::Problem;
 
 /// The API.
 pub fn router(state: AppState) -> Router {
+    within(state, Limits::default().request_patience)
+}
+
+/// The API, each request answered within `patience`.
+pub(super) fn within(state: AppState, patience: Duration) -> Router {
+    let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -33,7 +45,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(cold::export))
         .routes(routes!(cold::show))
         .routes(routes!(cold::bundle))
-        .routes(routes!(cold::import))
+        .routes(routes!(cold::import).layer(imports))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::unfreeze))
         .routes(routes!(policy::policy))
@@ -45,11 +57,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(health::metrics))
         .split_for_parts();
     let document = openapi::text(document);
+    let description = axum::routing::get(move || openapi::serve(document.clone()));
     router
-        .route(
-            "/openapi.json",
-            axum::routing::get(move || openapi::serve(document.clone())),
-        )
+        .route("/openapi.json", description)
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -59,23 +69,21 @@ pub fn router(state: AppState) -> Router {
                 "see /openapi.json for the methods of this path",
             )
         })
-        .layer(from_fn(around))
+        .layer(from_fn_with_state(patience, around))
         .with_state(state)
 }
 
-/// Around each request: an id, a measurement, headers that every answer has, and a wall against panics.
-async fn around(request: Request, next: Next) -> Response {
-    let began = std::time::Instant::now();
+/// Around each request: an id, a time limit, a measurement, headers that every answer has, a wall against panics.
+async fn around(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let method = request.method().clone();
+    let method = known(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let answered = std::panic::AssertUnwindSafe(next.run(request))
-        .catch_unwind()
-        .await;
-    let mut response = answered.unwrap_or_else(|_| {
+    let answering = std::panic::AssertUnwindSafe(answer(patience, request, next));
+    let mut response = answering.catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(request = %id, route, "a handler panicked");
         Problem::internal().into_response()
     });
@@ -88,17 +96,51 @@ async fn around(request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
     }
-    measure(&method, &route, response.status(), began.elapsed());
-    tracing::debug!(request = %id, %method, route, status = response.status().as_u16(), "answered");
+    let status = response.status();
+    tracing::debug!(request = %id, method, route, status = status.as_u16(), "answered");
+    measure(method, route, status, began.elapsed());
     response
 }
 
-fn measure(method: &Method, route: &str, status: StatusCode, elapsed: std::time::Duration) {
-    let labels = [
-        ("method", method.as_str().to_owned()),
-        ("route", route.to_owned()),
-        ("status", status.as_str().to_owned()),
-    ];
-    metrics::counter!("custodyd_http_requests_total", &labels).increment(1);
-    metrics::histogram!("custodyd_http_seconds", "route" => route.to_owned()).record(elapsed);
+async fn answer(patience: Duration, request: Request, next: Next) -> Response {
+    // RFC 9112 §6.1: two framings are two readings. The digest is signed, so the length is known before the first byte.
+    if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        return Problem::new(
+            411,
+            "length",
+            "A length is needed",
+            "send Content-Length and no Transfer-Encoding",
+        )
+        .into_response();
+    }
+    let answered = tokio::time::timeout(patience, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        Problem::new(
+            408,
+            "timeout",
+            "The request took too long",
+            "a withdrawal is repeated safely under its idempotency key",
+        )
+        .into_response()
+    })
+}
+
+/// A method's name in logs and metrics. A client may make up any, and each would be a new time series.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}
+
+fn measure(method: &'static str, route: String, status: StatusCode, elapsed: Duration) {
+    let status = status.as_str().to_owned();
+    metrics::counter!(
+        "custodyd_http_requests_total",
+        "method" => method, "route" => route.clone(), "status" => status
+    )
+    .increment(1);
+    metrics::histogram!("custodyd_http_seconds", "route" => route).record(elapsed);
 }

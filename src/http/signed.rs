@@ -1,20 +1,20 @@
 //! An authenticated request: rebuilt from exactly what came over the wire, verified, and not seen before.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
-};
-
 use axum::{
-    body::Bytes,
+    body::{Body, HttpBody as _},
     extract::{FromRequest, Request},
-    http::{HeaderMap, Method, header::HOST},
-    response::Response,
+    http::{HeaderMap, header::HOST},
+    response::{IntoResponse as _, Response},
 };
 use custodyd_httpsig::{SignedRequest, Verified};
 
 use super::{AppState, reply};
-use crate::{directory::Speaker, intake::Submitted, problem::Problem, request::Intent};
+use crate::{
+    directory::Speaker,
+    intake::Submitted,
+    problem::Problem,
+    request::{self, Intent},
+};
 
 /// Largest body of an ordinary request, bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -36,6 +36,12 @@ impl FromRequest<AppState> for Signed {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
+        // RFC 9112 §3.2.2: another authority in the target would go before Host. Nobody who signs needs that.
+        if parts.uri.authority().is_some() {
+            return Err(Problem::malformed(
+                "the request's target is a path, without scheme and host",
+            ));
+        }
         let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
         if target.len() > TARGET_LIMIT {
             return Err(Problem::new(
@@ -48,7 +54,6 @@ impl FromRequest<AppState> for Signed {
         let target = target.to_owned();
         let one = |name| single(&parts.headers, name);
         let authority = one(HOST.as_str())?
-            .or_else(|| parts.uri.authority().map(ToString::to_string))
             .ok_or_else(|| Problem::malformed("the Host header is missing"))?
             .to_ascii_lowercase();
         let unsigned = || {
@@ -56,6 +61,10 @@ impl FromRequest<AppState> for Signed {
         };
         let signature_input = one("signature-input")?.ok_or_else(unsigned)?;
         let signature = one("signature")?.ok_or_else(unsigned)?;
+        let idempotency_key = one("idempotency-key")?;
+        if let Some(key) = &idempotency_key {
+            request::check_idempotency_key(key)?;
+        }
         let limit = if target == "/v1/cold/imports" {
             BUNDLE_LIMIT
         } else {
@@ -67,27 +76,20 @@ impl FromRequest<AppState> for Signed {
             target,
             content_digest: one("content-digest")?,
             content_type: one("content-type")?,
-            idempotency_key: one("idempotency-key")?,
+            idempotency_key,
             signature_input,
             signature,
-            body: read_body(body, limit).await?.to_vec(),
+            body: read_body(body, limit).await?,
         };
         let now_s = state.clock.now().as_seconds();
         let (speaker, verified) = state
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
         // The inbox refuses a repeated write; a repeated read is refused here.
-        if parts.method == Method::GET
-            && !state
+        if parts.method.is_safe() {
+            state
                 .replays
-                .is_new(&speaker.to_string(), &verified, now_s, state.max_skew_s)
-        {
-            return Err(Problem::new(
-                409,
-                "replayed",
-                "This very request came before",
-                "sign again with a fresh nonce",
-            ));
+                .take(&speaker, &verified, now_s, state.max_skew_s)?;
         }
         Ok(Self {
             speaker,
@@ -97,17 +99,31 @@ impl FromRequest<AppState> for Signed {
     }
 }
 
-async fn read_body(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
+impl Signed {
+    /// Refuses clients what shows more than their own.
+    pub(super) fn operators_only(&self, what: &str) -> Result<(), Problem> {
+        match self.speaker {
+            Speaker::Operator(_) => Ok(()),
+            Speaker::Client(_) => Err(Problem::forbidden(format!("{what} is for operators"))),
+        }
+    }
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     use http_body_util::{BodyExt as _, Limited};
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
-            413,
-            "too-large",
-            "The body is too large",
-            format!("at most {limit} bytes"),
-        )),
-        Err(_) => Err(Problem::malformed("the body broke off")),
+    let too_large = || {
+        let detail = format!("at most {limit} bytes");
+        Problem::new(413, "too-large", "The body is too large", detail)
+    };
+    // What says that it is too large is refused before any of it is read.
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length <= limit) {
+        match Limited::new(body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes().into()),
+            Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+            Err(_) => Err(Problem::malformed("the body broke off")),
+        }
+    } else {
+        Err(too_large())
     }
 }
 
@@ -129,10 +145,7 @@ fn single(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
 impl AppState {
     /// Hands a write to the engine and waits for its answer.
     pub(super) async fn submit(&self, signed: Signed) -> Response {
-        match self.try_submit(signed).await {
-            Ok(response) => response,
-            Err(problem) => axum::response::IntoResponse::into_response(problem),
-        }
+        self.try_submit(signed).await.into_response()
     }
 
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
@@ -152,10 +165,7 @@ impl AppState {
         Ok(match submitted {
             Submitted::Answered(outcome) => reply::raw(outcome.status, outcome.body),
             Submitted::Pending(id) => {
-                let mut response = reply::raw(
-                    202,
-                    serde_json::json!({ "request": id, "status": "pending" }).to_string(),
-                );
+                let mut response = reply::pending(&id);
                 if let Ok(location) = format!("/v1/requests/{id}").parse() {
                     response
                         .headers_mut()
@@ -164,58 +174,5 @@ impl AppState {
                 response
             }
         })
-    }
-}
-
-/// Nonces of reads, kept as long as their signatures would be taken.
-#[derive(Debug, Default)]
-pub struct Replays(Mutex<Seen>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    by_expiry: BTreeMap<u64, Vec<(String, String)>>,
-    nonces: BTreeSet<(String, String)>,
-}
-
-/// Nonces kept at most. Past it reads are refused until some expire, rather than taken twice.
-const MOST_NONCES: usize = 200_000;
-
-impl Replays {
-    fn is_new(&self, principal: &str, verified: &Verified, now_s: u64, max_skew_s: u64) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = seen.by_expiry.split_off(&now_s);
-        let expired = std::mem::replace(&mut seen.by_expiry, live);
-        for nonce in expired.into_values().flatten() {
-            seen.nonces.remove(&nonce);
-        }
-        let nonce = (principal.to_owned(), verified.nonce.clone());
-        if seen.nonces.len() >= MOST_NONCES || !seen.nonces.insert(nonce.clone()) {
-            return false;
-        }
-        let expiry = verified
-            .created
-            .saturating_add(max_skew_s)
-            .saturating_add(1);
-        seen.by_expiry.entry(expiry).or_default().push(nonce);
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nonce_is_new_once_until_its_signature_has_expired() {
-        let replays = Replays::default();
-        let verified = Verified {
-            keyid: "client/a".into(),
-            created: 100,
-            nonce: "n".into(),
-        };
-        assert!(replays.is_new("client/a", &verified, 100, 300));
-        assert!(!replays.is_new("client/a", &verified, 400, 300));
-        assert!(replays.is_new("client/b", &verified, 400, 300));
-        assert!(replays.is_new("client/a", &verified, 402, 300));
     }
 }

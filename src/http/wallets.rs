@@ -1,13 +1,11 @@
 //! `/v1/wallets`: balances, tiers, states, addresses.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
+use custodyd_policy::WalletId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, reply, signed::Signed};
+use super::{AppState, path::Id, reply, signed::Signed};
 use crate::{
     problem::Problem,
     view::{KeyView, WalletView},
@@ -47,16 +45,15 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    Id(id): Id<WalletId>,
     _signed: Signed,
 ) -> Result<Response, Problem> {
     let row = state
         .store
-        .wallet(state.directory.vault().as_str(), &id)
+        .wallet(state.directory.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?;
-    let row =
-        row.ok_or_else(|| Problem::not_found(format!("there is no wallet {}", id.escape_debug())))?;
+    let row = row.ok_or_else(|| Problem::not_found(format!("there is no wallet {id}")))?;
     Ok(reply::raw(200, row.document))
 }
 

@@ -1,13 +1,16 @@
 //! `/v1/withdrawals`: ask, try, look, decide.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
+use custodyd_policy::WithdrawalId;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AppState, reply, signed::Signed};
+use super::{
+    AppState,
+    path::{Id, RequestId},
+    reply,
+    signed::Signed,
+};
 use crate::{
     directory::Speaker,
     problem::Problem,
@@ -77,13 +80,13 @@ pub(super) async fn cancel(State(state): State<AppState>, signed: Signed) -> Res
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    Id(id): Id<WithdrawalId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    let missing = || Problem::not_found(format!("there is no withdrawal {}", id.escape_debug()));
+    let missing = || Problem::not_found(format!("there is no withdrawal {id}"));
     let row = state
         .store
-        .withdrawal(state.directory.vault().as_str(), &id)
+        .withdrawal(state.directory.vault().as_str(), &id.to_string())
         .await
         .map_err(reply::unavailable)?;
     let row = row.ok_or_else(missing)?;
@@ -111,7 +114,7 @@ pub(super) struct ListQuery {
     limit: Option<u32>,
 }
 
-/// Withdrawals, newest last. A client sees its own, an operator all.
+/// Withdrawals, newest first. A client sees its own, an operator all.
 #[utoipa::path(
     get, path = "/v1/withdrawals", tag = "withdrawals", params(ListQuery),
     responses((status = 200, body = WithdrawalsView), (status = "4XX", body = Problem))
@@ -155,7 +158,7 @@ pub(super) async fn list(
     ))
 }
 
-/// The answer to a request that was stored but not answered in time.
+/// The answer to a request that was stored but not answered in time. Only for whoever signed it.
 #[utoipa::path(
     get, path = "/v1/requests/{id}", tag = "withdrawals", params(("id" = String, Path)),
     responses((status = 200, description = "as the request's own answer"), (status = 202, body = PendingView),
@@ -163,21 +166,23 @@ pub(super) async fn list(
 )]
 pub(super) async fn outcome(
     State(state): State<AppState>,
-    Path(id): Path<String>,
-    _signed: Signed,
+    Id(id): Id<RequestId>,
+    signed: Signed,
 ) -> Result<Response, Problem> {
-    if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Problem::not_found("a request's id is 32 hex digits"));
+    let id = id.as_str();
+    let asked_by = state
+        .store
+        .inbox_principal(state.directory.vault().as_str(), id)
+        .await
+        .map_err(reply::unavailable)?;
+    if asked_by.as_deref() != Some(signed.speaker.to_string().as_str()) {
+        return Err(Problem::not_found(format!("there is no request {id}")));
     }
-    Ok(
-        match state.store.outcome(&id).await.map_err(reply::unavailable)? {
-            Some(outcome) => reply::raw(outcome.status, outcome.body),
-            None => reply::raw(
-                202,
-                serde_json::json!({ "request": id, "status": "pending" }).to_string(),
-            ),
-        },
-    )
+    let outcome = state.store.outcome(id).await.map_err(reply::unavailable)?;
+    Ok(match outcome {
+        Some(outcome) => reply::raw(outcome.status, outcome.body),
+        None => reply::pending(id),
+    })
 }
 
 /// Stored, not answered yet.

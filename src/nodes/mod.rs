@@ -4,7 +4,7 @@
 //! the vault judges. What this layer keeps:
 //!
 //! - amounts are read digit by digit from the node's own text, never through a float;
-//! - an answer is bounded in time (`timeout_ms`) and in size ([`rpc::MAX_ANSWER`]), and anything unexpected in it is an error;
+//! - an answer is bounded in time (`timeout_ms`) and in size (32 MiB), and anything unexpected in it is an error;
 //! - a transaction is called [conflicted](custodyd_vault::ChainPosition::Conflicted) only on positive evidence that a rival is
 //!   `conflict_depth` blocks deep; in doubt it is unknown, which costs nothing but another look;
 //! - no credential is ever printed, and none is kept in memory longer than a request.

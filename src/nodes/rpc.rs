@@ -2,7 +2,12 @@
 
 use std::{io::ErrorKind, path::Path, time::Duration};
 
-use reqwest::{Client, StatusCode, Url, header, redirect};
+use custodyd_chain::Family;
+use reqwest::{
+    Client, StatusCode, Url,
+    header::{self, HeaderMap, HeaderValue},
+    redirect,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
@@ -15,7 +20,7 @@ pub(super) const MAX_ANSWER: usize = 32 << 20;
 pub(super) const MAX_BATCH: usize = 500;
 const MAX_CREDENTIAL: usize = 4096;
 const MAX_MESSAGE: usize = 300;
-/// Core drops idle connections after 30 s; ours are dropped sooner, so that no request meets a closing one.
+/// An idle connection is dropped before the node does it, so that no request meets a closing one.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// A method with its parameters.
@@ -131,7 +136,8 @@ impl Endpoint {
             .pool_idle_timeout(IDLE)
             // A redirect would carry our credential elsewhere, and a proxy from the environment is nobody's decision.
             .redirect(redirect::Policy::none())
-            .no_proxy();
+            .no_proxy()
+            .default_headers(connection_header(config.network.family()));
         // Plain HTTP needs no certificates, and reqwest refuses to start where the system has none.
         let builder = if url.scheme() == "http" {
             builder.tls_certs_only([])
@@ -322,6 +328,16 @@ impl Endpoint {
             url,
             source: cause.to_string().into(),
         }
+    }
+}
+
+/// Core waits for every open connection, idle or not, before it shuts down: it gets one for each request.
+fn connection_header(family: Family) -> HeaderMap {
+    match family {
+        Family::Bitcoin => {
+            HeaderMap::from_iter([(header::CONNECTION, HeaderValue::from_static("close"))])
+        }
+        Family::Evm => HeaderMap::new(),
     }
 }
 

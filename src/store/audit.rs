@@ -6,8 +6,8 @@ use super::error::StoreError;
 use super::fold::text;
 use super::record::Record;
 use crate::journal::{
-    ChainFault, ChainVerifier, Column, FIRST_SEQ, HeadRow, JournalKey, JournalRow, Reason, Table,
-    Tip,
+    Anchor, AnchorError, ChainFault, ChainVerifier, Column, FIRST_SEQ, HeadRow, JournalKey,
+    JournalRow, Reason, Table, Tip,
 };
 
 const PAGE: u32 = 512;
@@ -23,6 +23,9 @@ pub enum AuditError {
     /// A row was edited, lost or forged.
     #[error(transparent)]
     Chain(#[from] ChainFault),
+    /// The database is not the one that this machine last wrote.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
 }
 
 impl Store {
@@ -55,6 +58,30 @@ impl Store {
             verifier.page(&rows, &heads)?;
             rows.iter().for_each(&mut visit);
         }
+    }
+
+    /// Compares the vault's journal with the anchor outside of the database, as start-up must before
+    /// it trusts either. A few hundred bytes are read from the anchor's file.
+    ///
+    /// # Errors
+    /// [`AuditError::Anchor`] names both sides when the database is behind or has another history.
+    pub async fn check_anchor(
+        &self,
+        vault: &str,
+        anchor: &Anchor,
+        key: &JournalKey,
+    ) -> Result<(), AuditError> {
+        let Some(anchored) = anchor.read()? else {
+            return Ok(());
+        };
+        let last = self.last_head(vault).await?;
+        let before = anchored.seq.saturating_sub(1);
+        let rows = self.journal(vault, before, 1).await?;
+        let hash_at = rows
+            .first()
+            .filter(|row| row.seq == anchored.seq)
+            .map(|row| row.hash);
+        Ok(anchor.check(vault, key, last.as_ref(), hash_at)?)
     }
 
     async fn starts_at_the_start(

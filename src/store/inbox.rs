@@ -27,6 +27,7 @@ static PUT: LazyLock<Bulk> = LazyLock::new(|| {
 
 const PENDING: &str = "SELECT id, kind, principal, nonce, at_ms, request FROM inbox \
      WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
+const PRINCIPAL: &str = "SELECT principal FROM inbox WHERE vault = $1 AND id = $2";
 const OUTCOME: &str = "SELECT status, body FROM outcomes WHERE inbox_id = $1";
 
 impl Store {
@@ -98,6 +99,23 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Who signed a request of `vault`'s inbox: `client/…` or `operator/…`.
+    ///
+    /// # Errors
+    /// When the database doesn't answer, or the row is not one of ours.
+    pub async fn inbox_principal(
+        &self,
+        vault: &str,
+        id: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let mut conn = self.reader().await?;
+        let values = [text("vault", vault)?, text("id", id)?];
+        let rows = conn.fetch(PRINCIPAL, &values).await?;
+        rows.first()
+            .map(|row| Record::keyed("inbox", id, row).text("principal"))
+            .transpose()
     }
 
     /// The answer to a request, once there is one.

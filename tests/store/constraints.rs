@@ -241,3 +241,32 @@ pub(crate) async fn another_vault_cannot_take_or_free_a_reservation(bed: Bed) {
     assert_eq!(store.reservations("main").await.unwrap(), held);
     assert_eq!(store.vaults().await.unwrap(), ["main", "other"]);
 }
+
+pub(crate) async fn a_sequence_number_is_written_once_even_if_the_compared_row_was_set_back(
+    bed: Bed,
+) {
+    let store = bed.open().await;
+    let mut writer = Writer::new("main");
+    let first = writer.batch(1);
+    writer.commit(&store, &first).await;
+    let second = writer.batch(2);
+    writer.commit(&store, &second).await;
+
+    let hash = bed.blob(&first.head.hash);
+    bed.sql(&format!(
+        "UPDATE vaults SET head_seq = 1, head_hash = {hash}"
+    ))
+    .await;
+    let mut misled = Writer::new("main");
+    misled.moved_by(&first);
+    let again = misled.with(1, vec![withdrawal(9, "received")]);
+    match store.commit(&again).await {
+        Err(CommitError::Constraint { rule, what }) => {
+            assert_eq!(rule, Rule::Sequence);
+            assert!(what.contains("seq 2"), "{what}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.withdrawal("main", &id(9)).await.unwrap(), None);
+    assert_eq!(store.last_head("main").await.unwrap(), Some(second.head));
+}

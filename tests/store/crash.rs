@@ -98,7 +98,7 @@ async fn a_server_that_dies_under_commits_costs_none_that_was_acknowledged() {
     let mut bed = Bed::postgres();
     let store = bed.open().await;
     let mut writer = Writer::new("main");
-    for round in 0..3_u64 {
+    for round in 0..2_u64 {
         let first = batch(&writer);
         writer.commit(&store, &first).await;
         let busy = {

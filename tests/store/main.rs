@@ -51,6 +51,7 @@ on_both! {
         a_constraint_broken_in_the_middle_writes_nothing_and_names_the_row
         a_document_is_upserted_and_its_last_change_stays
         a_reservation_moves_within_a_batch_and_its_last_word_counts
+        a_sequence_number_is_written_once_even_if_the_compared_row_was_set_back
         another_vault_cannot_take_or_free_a_reservation;
     inbox:
         requests_come_out_in_the_order_in_which_they_went_in

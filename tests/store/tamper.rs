@@ -111,7 +111,7 @@ fn names(error: &AuditError, table: &str, seq: u64) -> bool {
         AuditError::Store(StoreError::Row {
             table: found, key, ..
         }) => *found == table && key.contains(&seq.to_string()),
-        AuditError::Store(_) => false,
+        AuditError::Store(_) | AuditError::Anchor(_) => false,
     }
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn rows_that_vanish_are_missed_and_a_whole_rollback_is_behind_t
     // A commit that the crash kept from the anchor.
     let batch = writer.batch(1);
     writer.commit(&store, &batch).await;
-    check(&store, &anchor).await.unwrap();
+    store.check_anchor("main", &anchor, &key()).await.unwrap();
 
     bed.sql("DELETE FROM journal WHERE seq > 6").await;
     let fault = audit(&store).await.unwrap_err();
@@ -151,7 +151,7 @@ pub(crate) async fn rows_that_vanish_are_missed_and_a_whole_rollback_is_behind_t
     ))
     .await;
     audit(&store).await.unwrap();
-    check(&store, &anchor).await.unwrap();
+    store.check_anchor("main", &anchor, &key()).await.unwrap();
 
     // Rows, heads and the compared row all taken back behind the anchor: consistent in itself.
     let earlier = store.heads("main", 0, 2).await.unwrap()[1].clone();
@@ -162,29 +162,19 @@ pub(crate) async fn rows_that_vanish_are_missed_and_a_whole_rollback_is_behind_t
     ))
     .await;
     audit(&store).await.unwrap();
-    let behind = check(&store, &anchor).await.unwrap_err();
+    let behind = store
+        .check_anchor("main", &anchor, &key())
+        .await
+        .unwrap_err();
     assert!(
         matches!(
             behind,
-            AnchorError::Behind {
+            AuditError::Anchor(AnchorError::Behind {
                 database_seq: 3,
                 anchor_seq: 6,
                 ..
-            }
+            })
         ),
         "{behind}"
     );
-}
-
-/// As start-up does it.
-async fn check(store: &Store, anchor: &Anchor) -> Result<(), AnchorError> {
-    let last = store.last_head("main").await.unwrap();
-    let hash_at = match anchor.read()? {
-        Some(anchored) => {
-            let rows = store.journal("main", anchored.seq - 1, 1).await.unwrap();
-            rows.first().map(|row| row.hash)
-        }
-        None => None,
-    };
-    anchor.check("main", &key(), last.as_ref(), hash_at)
 }

@@ -68,7 +68,7 @@ pub enum ImportError {
         /// Its place, from 0.
         index: usize,
         /// Why.
-        source: SignatureError,
+        source: Box<SignatureError>,
     },
 }
 
@@ -173,7 +173,7 @@ fn verify(
             .map_err(|source| ImportError::Signature {
                 transaction: transaction.clone(),
                 index,
-                source,
+                source: Box::new(source),
             })?;
     }
     Ok(())

@@ -29,7 +29,7 @@ pub enum JournalKeyError {
 
 /// A vault's journal key. Text and JSON form: 33 compressed bytes in lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct JournalKey(VerifyingKey);
+pub struct JournalKey([u8; 33]);
 
 impl JournalKey {
     /// From the compressed SEC 1 form.
@@ -37,17 +37,10 @@ impl JournalKey {
     /// # Errors
     /// [`JournalKeyError::Key`].
     pub fn from_sec1(bytes: &[u8]) -> Result<Self, JournalKeyError> {
-        let refused = || {
-            JournalKeyError::Key(hex::encode(
-                bytes.iter().take(80).copied().collect::<Vec<_>>(),
-            ))
-        };
-        if bytes.len() != 33 {
-            return Err(refused());
-        }
-        VerifyingKey::from_sec1_bytes(bytes)
-            .map(Self)
-            .map_err(|_| refused())
+        let refused = || JournalKeyError::Key(hex::encode(bytes).chars().take(80).collect());
+        let bytes: [u8; 33] = bytes.try_into().map_err(|_| refused())?;
+        VerifyingKey::from_sec1_bytes(&bytes).map_err(|_| refused())?;
+        Ok(Self(bytes))
     }
 
     /// Is the 64-byte signature (r ‖ s) by this key over this digest?
@@ -55,15 +48,17 @@ impl JournalKey {
     /// # Errors
     /// [`JournalKeyError::Signature`].
     pub fn verify(&self, digest: &Digest, signature: &[u8; 64]) -> Result<(), JournalKeyError> {
+        let key = VerifyingKey::from_sec1_bytes(&self.0)
+            .expect("a point of the curve, checked when it was made");
         Signature::from_slice(signature)
-            .and_then(|signature| self.0.verify_prehash(digest.as_bytes(), &signature))
+            .and_then(|signature| key.verify_prehash(digest.as_bytes(), &signature))
             .map_err(|_| JournalKeyError::Signature(*self))
     }
 }
 
 impl fmt::Display for JournalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0.to_encoded_point(true)))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

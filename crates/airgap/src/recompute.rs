@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{
-    Address, Amount, BitcoinNetwork, Coin, DecodeError, Digest, Network, OutPoint, Payment,
-    PublicKey, SigningRequest, unsigned_bitcoin_effects, unsigned_evm_effects,
+    Address, BitcoinNetwork, Coin, DecodeError, Digest, Network, OutPoint, Payment, PublicKey,
+    SigningRequest, unsigned_bitcoin_effects, unsigned_evm_effects,
 };
 
 use crate::bundle::Bundle;
@@ -33,7 +33,7 @@ pub enum RecomputeError {
         /// Which.
         transaction: TransactionId,
         /// Why.
-        source: DecodeError,
+        source: Box<DecodeError>,
     },
     /// An unsigned Ethereum transaction that is not one line of hexadecimal.
     #[error("{0}: the file is not one line of lower-case hexadecimal")]
@@ -57,14 +57,12 @@ pub enum RecomputeError {
         what: &'static str,
     },
     /// An output that nodes would not relay, or that pays nothing.
-    #[error("{transaction} pays {amount} to {to}, less than can be paid")]
+    #[error("{transaction} pays {} to {}, less than can be paid", payment.amount, payment.to)]
     Dust {
         /// Which.
         transaction: TransactionId,
-        /// Destination.
-        to: Address,
-        /// How much.
-        amount: Amount,
+        /// The output.
+        payment: Box<Payment>,
     },
     /// It spends something and pays nobody.
     #[error("{0} pays nobody")]
@@ -173,7 +171,7 @@ fn coins(
     let (decoded, digests) = unsigned_bitcoin_effects(network, &psbt.transaction, &psbt.coins)
         .map_err(|source| RecomputeError::Decode {
             transaction: transaction(),
-            source,
+            source: Box::new(source),
         })?;
     let (mut payments, mut change) = (Vec::new(), Vec::new());
     for (index, Payment { to, amount }) in decoded.payments.into_iter().enumerate() {
@@ -216,7 +214,7 @@ fn account(entry: &Entry, line: &[u8]) -> Result<RecomputedEffects, RecomputeErr
     let (decoded, digest) =
         unsigned_evm_effects(&bytes).map_err(|source| RecomputeError::Decode {
             transaction: transaction(),
-            source,
+            source: Box::new(source),
         })?;
     if decoded.network != entry.network {
         let (stated, found) = (entry.network, decoded.network);
@@ -302,8 +300,7 @@ fn sound(found: &RecomputedEffects) -> Result<(), RecomputeError> {
             let (to, amount) = (to.clone(), *amount);
             return Err(RecomputeError::Dust {
                 transaction: transaction(),
-                to,
-                amount,
+                payment: Box::new(Payment { to, amount }),
             });
         }
     }

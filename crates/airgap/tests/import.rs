@@ -11,6 +11,9 @@ use custodyd_airgap::{
 };
 use fixture::*;
 
+/// A way to spoil a PSBT.
+type Edit = fn(&mut Psbt);
+
 fn psbt_file() -> String {
     format!("{LTC}.psbt")
 }
@@ -93,7 +96,7 @@ fn a_finalized_psbt_is_taken_too() {
 
 #[test]
 fn a_psbt_of_which_anything_else_changed_is_refused() {
-    let changes: [(&str, fn(&mut Psbt)); 9] = [
+    let changes: [(&str, Edit); 9] = [
         ("an output", |psbt| {
             psbt.unsigned_tx.output[0].value = bitcoin::Amount::from_sat(7)
         }),
@@ -230,7 +233,7 @@ fn an_ethereum_signature_of_something_else_or_in_another_form_is_refused() {
             "{what} gave {result:?}"
         );
     }
-    let mut wrong = request.clone();
+    let mut wrong = *request;
     wrong.digest = custodyd_chain::Digest::from_bytes([9; 32]);
     let other = import(
         &export,

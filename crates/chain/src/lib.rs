@@ -9,7 +9,7 @@
 //! | [`keys`], [`signature`] | secp256k1 public keys, digests, low-S signatures |
 //! | [`plan`] | what is going to be signed; the only way to a [`RawTransaction`] |
 //! | [`effects`] | what a transaction does, whoever built it |
-//! | [`decode`] | raw bytes to effects, by code that has no part in building them |
+//! | [`mod@decode`] | raw bytes to effects, by code that has no part in building them |
 //! | [`raw`] | a transaction that was verified, ready for a node |
 //! | [`bitcoin`], [`evm`] | the two families |
 //!

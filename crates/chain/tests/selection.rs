@@ -197,7 +197,7 @@ fn both_fee_caps_must_hold() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn nothing_is_lost_and_the_fee_is_the_rate(

@@ -82,8 +82,9 @@ impl Identity {
         self.key.verifying_key()
     }
 
-    /// The key itself, to sign requests.
-    pub(crate) fn signing_key(&self) -> &SigningKey {
+    /// The private half, to sign with.
+    #[must_use]
+    pub fn signing_key(&self) -> &SigningKey {
         &self.key
     }
 

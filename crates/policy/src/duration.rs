@@ -73,8 +73,9 @@ impl fmt::Display for Span {
         ];
         for (unit_ms, name) in units {
             let one_day = unit_ms == DAY_MS && self.0 == DAY_MS;
-            if self.0 >= unit_ms && self.0 % unit_ms == 0 && !one_day {
-                return write!(f, "{}{name}", self.0 / unit_ms);
+            if self.0 >= unit_ms && self.0.is_multiple_of(unit_ms) && !one_day {
+                let count = self.0.checked_div(unit_ms).unwrap_or_default();
+                return write!(f, "{count}{name}");
             }
         }
         write!(f, "{}ms", self.0)

@@ -17,7 +17,7 @@ pub struct PolicyError {
     /// The line it was refused for, counted from 1, if it is about one.
     pub line: Option<usize>,
     /// Why.
-    pub fault: PolicyFault,
+    pub fault: Box<PolicyFault>,
 }
 
 impl fmt::Display for PolicyError {
@@ -31,7 +31,7 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.fault)
+        Some(self.fault.as_ref())
     }
 }
 

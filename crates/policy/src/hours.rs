@@ -94,7 +94,9 @@ impl Hours {
     fn local(&self, at: Timestamp) -> (i128, u32) {
         let offset_ms = i128::from(self.utc_offset_minutes).saturating_mul(i128::from(MINUTE_MS));
         let local_ms = i128::from(at.as_ms()).saturating_add(offset_ms);
-        let minute = local_ms.rem_euclid(i128::from(DAY_MS)) / i128::from(MINUTE_MS);
+        let minute = local_ms
+            .rem_euclid(i128::from(DAY_MS))
+            .div_euclid(i128::from(MINUTE_MS));
         (
             local_ms.div_euclid(i128::from(DAY_MS)),
             u32::try_from(minute).expect("a remainder of a day is below 1440 minutes"),

@@ -70,7 +70,7 @@ impl fmt::Display for Timestamp {
             ms / MINUTE_MS % 60,
             ms / SECOND_MS % 60
         )?;
-        if ms % SECOND_MS != 0 {
+        if !ms.is_multiple_of(SECOND_MS) {
             write!(f, ".{:03}", ms % SECOND_MS)?;
         }
         f.write_str("Z")

@@ -109,6 +109,25 @@ impl Anvil {
             .ok_or_else(|| unreadable(&height))
     }
 
+    /// A transaction's receipt, or `None` while no block holds it.
+    pub fn receipt(&self, hash: &str) -> Result<Option<Value>, TestbedError> {
+        let receipt = self.rpc("eth_getTransactionReceipt", &json!([hash]))?;
+        Ok(Some(receipt).filter(|receipt| !receipt.is_null()))
+    }
+
+    /// Waits until a block holds a transaction: even when mining is automatic, the answer to its sender comes before the block.
+    pub fn confirmed(&mut self, hash: &str) -> Result<Value, TestbedError> {
+        let port = self.port;
+        let mut receipt = Value::Null;
+        self.node
+            .wait_until("mine a transaction", READY_WITHIN, || {
+                receipt =
+                    rpc(port, "eth_getTransactionReceipt", &json!([hash])).unwrap_or_default();
+                !receipt.is_null()
+            })?;
+        Ok(receipt)
+    }
+
     /// Turns a block for each transaction on or off while it runs.
     pub fn set_automine(&self, on: bool) -> Result<(), TestbedError> {
         self.rpc("evm_setAutomine", &json!([on])).map(drop)

@@ -149,7 +149,8 @@ impl Child {
         }
     }
 
-    /// Asks until `ready` says yes. A child that ends meanwhile is an error with the end of its log.
+    /// Asks until `ready` says yes and the child is still there. One that ended is an error with the end of its log, even if
+    /// somebody answers: whoever was faster to bind its port, for one.
     pub(crate) fn wait_until(
         &mut self,
         what: &'static str,
@@ -157,7 +158,8 @@ impl Child {
         mut ready: impl FnMut() -> bool,
     ) -> Result<(), TestbedError> {
         let deadline = Instant::now() + at_most;
-        while !ready() {
+        loop {
+            let is_ready = ready();
             if let Some(status) = self.exited()? {
                 return Err(TestbedError::Ended {
                     part: self.name.clone(),
@@ -166,12 +168,14 @@ impl Child {
                     tail: tail(&self.log),
                 });
             }
+            if is_ready {
+                return Ok(());
+            }
             if Instant::now() >= deadline {
                 return Err(self.too_slow(what, at_most));
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(())
     }
 
     fn too_slow(&self, what: &'static str, waited: Duration) -> TestbedError {

@@ -90,6 +90,11 @@ impl Daemon {
         local_http::get(self.start.listen, path)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Where it listens: `http://<address>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.start.listen)

@@ -57,6 +57,14 @@ pub enum TestbedError {
         /// The last lines of its log.
         tail: String,
     },
+    /// A part said something that can't be used.
+    #[error("{part} said: {said}")]
+    Unexpected {
+        /// The part.
+        part: &'static str,
+        /// What it said.
+        said: String,
+    },
     /// A node answered a call with an error.
     #[error("{part} refused {method}: {reason}")]
     Refused {
@@ -84,6 +92,13 @@ impl fmt::Debug for TestbedError {
 }
 
 impl TestbedError {
+    pub(crate) fn unexpected(part: &'static str, said: &str) -> Self {
+        Self::Unexpected {
+            part,
+            said: said.to_owned(),
+        }
+    }
+
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }

@@ -90,10 +90,11 @@ fn send_one_wei(anvil: &Anvil) -> String {
 
 #[test]
 fn anvil_funds_mines_and_goes_back_to_a_snapshot() {
-    let anvil = Anvil::start().unwrap();
+    let mut anvil = Anvil::start().unwrap();
     assert_eq!(anvil.rpc("eth_chainId", &json!([])).unwrap(), "0x7a69");
     let snapshot = anvil.snapshot().unwrap();
-    send_one_wei(&anvil);
+    let hash = send_one_wei(&anvil);
+    assert_eq!(anvil.confirmed(&hash).unwrap()["status"], "0x1");
     assert_eq!(anvil.balance(RECEIVER).unwrap(), "0x1");
     anvil.mine(3).unwrap();
     assert_eq!(anvil.height().unwrap(), 4);
@@ -114,30 +115,24 @@ fn anvil_mines_by_hand_when_told_to() {
     })
     .unwrap();
     let hash = send_one_wei(&anvil);
-    let receipt = || {
-        anvil
-            .rpc("eth_getTransactionReceipt", &json!([hash]))
-            .unwrap()
-    };
-    assert!(receipt().is_null());
+    assert_eq!(anvil.receipt(&hash).unwrap(), None);
     anvil.mine(1).unwrap();
-    assert_eq!(receipt()["status"], "0x1");
+    assert_eq!(anvil.receipt(&hash).unwrap().unwrap()["status"], "0x1");
     anvil.reorganise(1).unwrap();
-    assert!(receipt().is_null());
+    assert_eq!(anvil.receipt(&hash).unwrap(), None);
 }
 
 #[test]
 fn anvil_keeps_its_chain_over_a_restart() {
     let mut anvil = Anvil::start().unwrap();
     let hash = send_one_wei(&anvil);
+    anvil.confirmed(&hash).unwrap();
     anvil.stop().unwrap();
     assert!(anvil.height().is_err());
     anvil.restart().unwrap();
     assert_eq!(anvil.height().unwrap(), 1);
     assert_eq!(anvil.balance(RECEIVER).unwrap(), "0x1");
-    let receipt = anvil
-        .rpc("eth_getTransactionReceipt", &json!([hash]))
-        .unwrap();
+    let receipt = anvil.receipt(&hash).unwrap().unwrap();
     assert_eq!(receipt["blockNumber"], "0x1");
 }
 

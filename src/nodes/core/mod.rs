@@ -4,6 +4,7 @@
 mod broadcast;
 mod fee;
 mod position;
+mod rival;
 mod wallet;
 
 use std::collections::BTreeSet;

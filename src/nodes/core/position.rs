@@ -1,11 +1,8 @@
 //! Where a Bitcoin-family transaction is. Its id alone never decides: a rival that spends one of its inputs does, and only
 //! once it is `conflict_depth` blocks deep.
 //!
-//! Our wallet on the node sees whatever spends a coin of ours, so it knows the rivals. Its own verdict (a negative number of
-//! confirmations) is not used: Core up to 25 keeps it after the rival's block has been reorganised away. A rival that has
-//! confirmations now is evidence; two transactions that share an input cannot both be in one chain.
-
-use std::collections::BTreeSet;
+//! Core's own verdict, a negative number of confirmations, is not used: 0.21 keeps it after the rival's block has been
+//! reorganised away. The evidence is in [`super::rival`].
 
 use custodyd_chain::{OutPoint, RawTransaction, Txid};
 use custodyd_vault::ChainPosition;
@@ -28,11 +25,11 @@ pub struct BitcoinWatch<'a> {
 }
 
 #[derive(Deserialize)]
-struct WalletTransaction {
+pub(super) struct WalletTransaction {
     /// In the best chain when positive, zero otherwise; negative when Core believes in a rival.
-    confirmations: i64,
+    pub(super) confirmations: i64,
     blockheight: Option<u64>,
-    blockhash: Option<String>,
+    pub(super) blockhash: Option<String>,
     #[serde(default)]
     walletconflicts: Vec<Txid>,
     /// Only when it was asked for.
@@ -67,7 +64,7 @@ impl WalletTransaction {
         }))
     }
 
-    fn spends(&self, outpoint: &OutPoint) -> bool {
+    pub(super) fn spends(&self, outpoint: &OutPoint) -> bool {
         self.decoded
             .iter()
             .flat_map(|decoded| &decoded.vin)
@@ -75,8 +72,8 @@ impl WalletTransaction {
     }
 }
 
-fn get(txid: impl ToString) -> Call {
-    Call::new("gettransaction", json!([txid.to_string(), true]))
+pub(super) fn get(txid: &str) -> Call {
+    Call::new("gettransaction", json!([txid, true]))
 }
 
 impl CoreNode {
@@ -147,9 +144,9 @@ impl CoreNode {
             return Ok(ChainPosition::Pending);
         }
         let outrun = match ours {
-            Some(ours) => self.deepest(&ours.walletconflicts).await?,
+            Some(ours) => self.deepest_of(&ours.walletconflicts).await?,
             // Never in this node's mempool: a rival was there first, or it wasn't sent yet.
-            None => self.deepest_rival(watch).await?,
+            None => self.depth_of_rival(watch).await?,
         };
         Ok(if outrun >= i64::from(self.conflict_depth) {
             ChainPosition::Conflicted
@@ -157,89 +154,4 @@ impl CoreNode {
             ChainPosition::Unknown
         })
     }
-
-    /// Most confirmations among transactions that the wallet knows.
-    async fn deepest(&self, rivals: &[Txid]) -> Result<i64, NodeError> {
-        let calls: Vec<Call> = rivals.iter().map(get).collect();
-        let mut deepest = 0;
-        for reply in self.wallet_batch(&calls).await? {
-            let rival: Option<WalletTransaction> = reply.read_unless(UNKNOWN_TRANSACTION)?;
-            deepest = rival.map_or(deepest, |rival| rival.confirmations.max(deepest));
-        }
-        Ok(deepest)
-    }
-
-    /// Confirmations of whatever spends an input of a transaction that the wallet has never seen. Looked for only when an input
-    /// is spent in the chain, from the block of the coin on.
-    async fn deepest_rival(&self, watch: &BitcoinWatch<'_>) -> Result<i64, NodeError> {
-        let calls: Vec<Call> = watch
-            .inputs
-            .iter()
-            .map(|input| Call::new("gettxout", json!([input.txid, input.vout, false])))
-            .collect();
-        let replies = self.node.batch(&calls).await?;
-        for (input, reply) in watch.inputs.iter().zip(replies) {
-            let unspent: Option<IgnoredAny> = reply.read()?;
-            if unspent.is_none() {
-                let depth = self.depth_of_spender(watch, input).await?;
-                if depth > 0 {
-                    return Ok(depth);
-                }
-            }
-        }
-        Ok(0)
-    }
-
-    async fn depth_of_spender(
-        &self,
-        watch: &BitcoinWatch<'_>,
-        input: &OutPoint,
-    ) -> Result<i64, NodeError> {
-        #[derive(Deserialize)]
-        struct Since {
-            transactions: Vec<Listed>,
-        }
-        #[derive(Deserialize)]
-        struct Listed {
-            txid: Txid,
-        }
-        let coin = self
-            .wallet_call(get(input.txid).method, get(input.txid).params)
-            .await?;
-        let Some(block) = coin
-            .read_unless::<WalletTransaction>(UNKNOWN_TRANSACTION)?
-            .filter(|coin| coin.confirmations > 0)
-            .and_then(|coin| coin.blockhash)
-        else {
-            return Ok(0);
-        };
-        // The listing starts after the block it names, and a coin may be spent in its own.
-        let header: BlockHeader = self.node.call("getblockheader", json!([block])).await?;
-        let since = self
-            .wallet_call("listsinceblock", json!([header.previousblockhash, 1, true]))
-            .await?;
-        let txids: BTreeSet<Txid> = since
-            .read::<Since>()?
-            .transactions
-            .into_iter()
-            .map(|listed| listed.txid)
-            .collect();
-        let calls: Vec<Call> = txids
-            .iter()
-            .map(|txid| Call::new("gettransaction", json!([txid, true, true])))
-            .collect();
-        for (txid, reply) in txids.iter().zip(self.wallet_batch(&calls).await?) {
-            let known: Option<WalletTransaction> = reply.read_unless(UNKNOWN_TRANSACTION)?;
-            if let Some(spender) = known.filter(|known| known.spends(input)) {
-                let rival = txid.to_string() != watch.transaction.txid();
-                return Ok(if rival { spender.confirmations } else { 0 });
-            }
-        }
-        Ok(0)
-    }
-}
-
-#[derive(Deserialize)]
-struct BlockHeader {
-    previousblockhash: String,
 }

@@ -111,7 +111,8 @@ impl EthereumNode {
     }
 
     async fn leads(&self, watched: &[EvmWatch<'_>], tip: u64) -> Result<Vec<Lead>, NodeError> {
-        // State so many blocks deep: what it counts has at least `conflict_depth` confirmations.
+        // State so many blocks deep: what it counts has at least `conflict_depth` confirmations. A chain that is shorter holds no
+        // evidence.
         let deep = tip.checked_sub(u64::from(self.conflict_depth.saturating_sub(1)));
         let mut calls = Vec::with_capacity(watched.len().saturating_mul(3));
         for EvmWatch {
@@ -120,7 +121,6 @@ impl EthereumNode {
         {
             self.of_our_network(transaction)?;
             of_network(from.network(), self.network())?;
-            let block = deep.map_or_else(|| "earliest".to_owned(), |height| format!("{height:#x}"));
             calls.push(Call::new(
                 "eth_getTransactionReceipt",
                 json!([transaction.txid()]),
@@ -129,22 +129,25 @@ impl EthereumNode {
                 "eth_getTransactionByHash",
                 json!([transaction.txid()]),
             ));
-            calls.push(Call::new(
-                "eth_getTransactionCount",
-                json!([from.as_str(), block]),
-            ));
+            calls.extend(deep.map(|height| {
+                Call::new(
+                    "eth_getTransactionCount",
+                    json!([from.as_str(), format!("{height:#x}")]),
+                )
+            }));
         }
         let replies = self.node.batch(&calls).await?;
+        let each = if deep.is_some() { 3 } else { 2 };
         watched
             .iter()
-            .zip(replies.chunks(3))
+            .zip(replies.chunks(each))
             .map(|(watch, replies)| lead(watch, replies))
             .collect()
     }
 }
 
 fn lead(watch: &EvmWatch<'_>, replies: &[Reply]) -> Result<Lead, NodeError> {
-    let [receipt, by_hash, deep_nonce] = replies else {
+    let [receipt, by_hash, deep_nonce @ ..] = replies else {
         return Err(malformed(
             "eth_getTransactionReceipt",
             "too few answers".to_owned(),
@@ -177,12 +180,10 @@ fn lead(watch: &EvmWatch<'_>, replies: &[Reply]) -> Result<Lead, NodeError> {
     if !by_hash.read::<Value>()?.is_null() {
         return Ok(Lead::Known(ChainPosition::Pending));
     }
-    // A node may have dropped a state that old; then there is no evidence.
-    let used = match &deep_nonce.outcome {
-        Ok(_) => deep_nonce
-            .read::<Quantity>()?
-            .to_u64("eth_getTransactionCount")?,
-        Err(_) => 0,
+    // A node may have dropped a state that old; then there is no evidence either.
+    let used = match deep_nonce {
+        [reply] if reply.outcome.is_ok() => reply.read::<Quantity>()?.to_u64(reply.method)?,
+        _ => 0,
     };
     Ok(if used > watch.nonce {
         Lead::Outrun

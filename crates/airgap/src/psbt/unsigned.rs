@@ -151,12 +151,15 @@ fn own_key(place: Place, key: &[u8], origin: &[u8]) -> Result<PublicKey, PsbtErr
     Ok(key)
 }
 
+/// What follows a key's type byte, and the value.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// The entries of a map that has exactly one of each of these types: key data and value.
 fn fields<const N: usize>(
     place: Place,
     map: &Map,
     types: [u8; N],
-) -> Result<[(&[u8], &[u8]); N], PsbtError> {
+) -> Result<[Field<'_>; N], PsbtError> {
     let mut found = [None; N];
     for (key, value) in map {
         let unexpected = || PsbtError::Unexpected {

@@ -8,4 +8,5 @@ pub mod descriptor;
 pub mod params;
 pub mod plan;
 pub mod select;
+mod spend;
 mod wire;

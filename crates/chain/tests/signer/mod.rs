@@ -1,9 +1,9 @@
-//! Keys made for tests, and a signer that behaves as an HSM does: 32 bytes in, r ‖ s out.
+//! Keys and plans made for tests, and a signer that behaves as an HSM does: 32 bytes in, r ‖ s out.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use custodyd_chain::{
-    Address, Amount, Asset, BitcoinNetwork, Coin, Digest, FeeCaps, OutPoint, Payment, Plan,
-    PublicKey, RawTransaction, Signature, Txid,
+    Address, Amount, Asset, BitcoinNetwork, BitcoinPlan, Coin, Digest, EvmChainId, EvmPlan,
+    FeeCaps, OutPoint, Payment, Plan, PublicKey, RawTransaction, Signature, Txid, U256,
 };
 use k256::ecdsa::SigningKey;
 use k256::ecdsa::signature::hazmat::PrehashSigner;
@@ -84,4 +84,70 @@ pub(crate) fn no_caps(asset: Asset) -> FeeCaps {
         absolute: Amount::from_units(asset, asset.cap()).unwrap(),
         relative_bp: u32::MAX,
     }
+}
+
+/// Where most of these tests pay.
+pub(crate) const LTC: BitcoinNetwork = BitcoinNetwork::LitecoinRegtest;
+
+pub(crate) fn select(
+    network: BitcoinNetwork,
+    coins: &[Coin],
+    payments: &[Payment],
+    change: &Address,
+) -> BitcoinPlan {
+    let caps = no_caps(network.params().asset);
+    BitcoinPlan::select(network, coins, payments, change, 10_000, &caps).unwrap()
+}
+
+/// Three coins of two keys; pays one foreign address and gets change.
+pub(crate) fn bitcoin_example() -> (BitcoinPlan, [SigningKey; 2]) {
+    let keys = [key(1), key(2)];
+    let coins = [
+        coin(LTC, 1, 400_000, &keys[0]),
+        coin(LTC, 2, 300_000, &keys[1]),
+        coin(LTC, 3, 200_000, &keys[0]),
+    ];
+    let plan = select(
+        LTC,
+        &coins,
+        &[payment(&wallet(LTC, 9), 650_000)],
+        &wallet(LTC, 1),
+    );
+    assert!(plan.inputs.len() > 1 && plan.change.is_some());
+    (plan, keys)
+}
+
+pub(crate) fn chain(id: u64) -> EvmChainId {
+    EvmChainId::new(id).unwrap()
+}
+
+pub(crate) fn wei(units: u128) -> Amount {
+    Amount::from_units(Asset::Eth, U256::from(units)).unwrap()
+}
+
+pub(crate) fn pay(id: u64, units: u128) -> Payment {
+    let to = Address::parse(
+        chain(id).into(),
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+    )
+    .unwrap();
+    Payment {
+        to,
+        amount: wei(units),
+    }
+}
+
+pub(crate) fn evm_example() -> (EvmPlan, SigningKey) {
+    let key = key(3);
+    let caps = no_caps(Asset::Eth);
+    let plan = EvmPlan::new(
+        chain(31_337),
+        public(&key),
+        7,
+        pay(31_337, 10_u128.pow(18)),
+        10_u128.pow(9),
+        5,
+        &caps,
+    );
+    (plan.unwrap(), key)
 }

@@ -45,7 +45,10 @@ impl Policy {
 
 /// The file's shape, before anything in it is checked against anything else.
 fn read(source: &str) -> Result<syntax::File, PolicyError> {
-    let whole = |fault| PolicyError { line: None, fault };
+    let whole = |fault| PolicyError {
+        line: None,
+        fault: Box::new(fault),
+    };
     if source.len() > MAX_POLICY_BYTES {
         return Err(whole(PolicyFault::TooLarge {
             bytes: source.len(),
@@ -58,9 +61,9 @@ fn read(source: &str) -> Result<syntax::File, PolicyError> {
     // The parser bounds nesting, of brackets and of dotted keys, by itself.
     toml::from_str(source).map_err(|refusal| PolicyError {
         line: refusal.span().map(|span| line_of(source, &span)),
-        fault: PolicyFault::Syntax {
+        fault: Box::new(PolicyFault::Syntax {
             message: advice(refusal.message()),
-        },
+        }),
     })
 }
 
@@ -86,7 +89,7 @@ fn line_of(source: &str, span: &Range<usize>) -> usize {
 fn refused<T>(source: &str, at: &Spanned<T>, fault: PolicyFault) -> PolicyError {
     PolicyError {
         line: Some(line_of(source, &at.span())),
-        fault,
+        fault: Box::new(fault),
     }
 }
 

@@ -40,7 +40,7 @@ impl Parser<'_> {
         }
         Err(PolicyError {
             line: None,
-            fault: PolicyFault::NothingAllowed,
+            fault: Box::new(PolicyFault::NothingAllowed),
         })
     }
 

@@ -316,3 +316,69 @@ fn place(history: &History, index: usize, limit: &Limit, subject: &Subject<'_>) 
     let key = history.key(limit.per, subject)?;
     Some(Place { limit: index, key })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::HOUR_MS;
+
+    const POLICY: &str = r#"
+version = 1
+[groups]
+treasury = ["alice"]
+[governance]
+unfreeze = [{ group = "treasury", quorum = 1 }]
+[[rules]]
+id = "hot"
+effect = "allow"
+when = { tier = ["hot"] }
+[[limits]]
+id = "destination"
+per = "destination"
+max_count = 1
+window = "1h"
+on_breach = "deny"
+"#;
+
+    fn facts(serial: u64, at: u64) -> Facts {
+        let facts = serde_json::json!({
+            "withdrawal": format!("wd_{serial:032x}"), "vault": "main", "wallet": "hot", "tier": "hot",
+            "amount": "1 ETH", "destination": format!("eip155:1:0x{serial:040x}"), "class": "new",
+            "client": "exchange", "at": at,
+        });
+        serde_json::from_value(facts).unwrap()
+    }
+
+    #[test]
+    fn memory_follows_the_window_over_years_of_new_destinations() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let mut book = LimitBook::default();
+        // Four a day, for three years.
+        for serial in 1..=4_380 {
+            book.reserve(&policy, &facts(serial, serial * 6 * HOUR_MS));
+            let series = book.sums.as_ref().unwrap().series.len();
+            assert!(
+                series <= Sums::FIRST_SWEEP,
+                "{series} windows, and one in use"
+            );
+        }
+        assert_eq!(book.history.admissions().count(), 366 * 4);
+        let now = Timestamp::from_ms(4_380 * 6 * HOUR_MS);
+        let usage = book.usage(&policy, now);
+        assert_eq!(usage.len(), 1);
+        assert_eq!(usage.first().map(|u| u.count), Some(1));
+    }
+
+    #[test]
+    fn books_are_equal_by_what_is_admitted_not_by_how_it_came_about() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let (mut one, mut other) = (LimitBook::default(), LimitBook::default());
+        one.reserve(&policy, &facts(1, 5));
+        one.reserve(&policy, &facts(2, 6));
+        one.release(&facts(1, 5).withdrawal);
+        other.reserve(&policy, &facts(2, 6));
+        assert_eq!(one, other);
+        other.reserve(&policy, &facts(3, 6));
+        assert_ne!(one, other);
+    }
+}

@@ -90,13 +90,12 @@ impl PrefixSums {
         };
         while step > 0 {
             let next = taken.saturating_add(step);
-            if next <= self.nodes.len() {
-                if let Some(rest) = left.checked_sub(self.node(next).weight) {
-                    if !rest.is_zero() {
-                        taken = next;
-                        left = rest;
-                    }
-                }
+            if next <= self.nodes.len()
+                && let Some(rest) = left.checked_sub(self.node(next).weight)
+                && !rest.is_zero()
+            {
+                taken = next;
+                left = rest;
             }
             step >>= 1;
         }

@@ -221,3 +221,72 @@ impl<T: Ord + Clone> Interned<T> {
         self.names.get(usize::try_from(number).ok()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::DAY_MS;
+
+    fn facts(serial: u64, destination: u64, at: u64) -> Facts {
+        let account = format!("\"eip155:1:0x{destination:040x}\"");
+        Facts {
+            withdrawal: WithdrawalId::from_bytes(u128::from(serial).to_be_bytes()),
+            vault: "main".parse().unwrap(),
+            wallet: "hot".parse().unwrap(),
+            tier: Tier::Hot,
+            amount: "1 ETH".parse().unwrap(),
+            destination: serde_json::from_str(&account).unwrap(),
+            class: DestinationClass::New,
+            client: "exchange".parse().unwrap(),
+            at: Timestamp::from_ms(at),
+        }
+    }
+
+    #[test]
+    fn an_admission_is_kept_for_as_long_as_any_window_could_reach_it() {
+        let mut history = History::default();
+        let first = facts(1, 1, 0);
+        assert_eq!(history.record(&first), Some(0));
+        history.record(&facts(2, 1, 366 * DAY_MS - 1));
+        assert_eq!(history.admissions().count(), 2);
+        history.record(&facts(3, 1, 366 * DAY_MS));
+        assert_eq!(history.sequence(&first.withdrawal), None);
+        assert_eq!(history.subject(0), None);
+        let left: Vec<_> = history
+            .admissions()
+            .map(|(sequence, ..)| sequence)
+            .collect();
+        assert_eq!(left, [1, 2]);
+        // Too late to release it; nothing else is touched.
+        history.release(&first.withdrawal);
+        assert_eq!(history.admissions().count(), 2);
+    }
+
+    #[test]
+    fn names_of_forgotten_admissions_are_collected_and_the_others_stay() {
+        let mut history = History::default();
+        for serial in 1..=3_000 {
+            history.record(&facts(serial, serial, serial * DAY_MS));
+        }
+        assert_eq!(history.admissions().count(), 366);
+        assert!(history.is_sparse());
+        let key = |history: &History, of: &Facts| {
+            history.key(Dimension::Destination, &Subject::of(of, of.at))
+        };
+        let (old, new) = (facts(0, 1, 0), facts(0, 2_999, 0));
+        assert!(key(&history, &old).is_some());
+        let before: Vec<_> = history
+            .admissions()
+            .map(|(_, withdrawal, s)| (withdrawal, s.destination.clone(), s.at))
+            .collect();
+        history.collect_names();
+        assert!(!history.is_sparse());
+        assert_eq!(key(&history, &old), None);
+        assert!(key(&history, &new).is_some());
+        let after: Vec<_> = history
+            .admissions()
+            .map(|(_, withdrawal, s)| (withdrawal, s.destination.clone(), s.at))
+            .collect();
+        assert_eq!(before, after);
+    }
+}

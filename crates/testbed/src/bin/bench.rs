@@ -1,0 +1,120 @@
+//! `make bench`: measures, prints a table, and writes target/bench.json. Ratios are taken in one run on one machine; a
+//! timing is never a test's assertion, so a missed goal is shown and not failed.
+
+#[path = "bench/load.rs"]
+mod load;
+#[path = "bench/policy.rs"]
+mod policy;
+#[path = "bench/report.rs"]
+mod report;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use custodyd_hsm::{Profile, raw_sign_rate};
+use custodyd_testbed::{House, Plan, Programs, project};
+use report::{Goal, Report};
+use secrecy::SecretString;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Withdrawals signed through the whole path.
+const WITHDRAWALS: usize = 8_000;
+
+fn main() -> Result<(), Failure> {
+    if let Some(pin_file) = std::env::args().skip_while(|a| a != "--raw-sign").nth(1) {
+        return raw_sign(Path::new(&pin_file));
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(measure())
+}
+
+async fn measure() -> Result<(), Failure> {
+    let mut report = Report::default();
+    println!("policy: a verdict with 200 rules");
+    let median = policy::median_us(200)?;
+    report.add("policy_200_rules_us", median, "µs", Goal::AtMost(100.0));
+
+    println!("house: Anvil, SoftHSM, custodyd (release)");
+    let programs = Programs {
+        custodyd: program("custodyd"),
+        coldsign: None,
+    };
+    let plan = Plan {
+        litecoin: false,
+        // custodyd's own default.
+        poll_ms: 2_000,
+        policy: Some(load::policy()),
+        extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
+        ..Plan::default()
+    };
+    let house = House::build(programs, plan).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let resting = rss_mib(house.daemon.pid())?;
+    report.add("idle_rss_mib", resting, "MiB", Goal::Below(60.0));
+
+    println!("C_Sign alone: two threads on the same token, 5 s");
+    let before = raw_rate(&house)?;
+    println!("the whole path: {WITHDRAWALS} signed withdrawals");
+    let through = load::signed_per_second(&house, WITHDRAWALS).await?;
+    println!("C_Sign alone, again");
+    let raw = f64::midpoint(before, raw_rate(&house)?);
+    report.add("eth_signed_per_s", through, "1/s", Goal::None);
+    report.add("raw_c_sign_per_s", raw, "1/s", Goal::None);
+    report.add(
+        "eth_signed_vs_raw",
+        through / raw,
+        "ratio",
+        Goal::AtLeast(0.3),
+    );
+    report.add(
+        "busy_rss_mib",
+        rss_mib(house.daemon.pid())?,
+        "MiB",
+        Goal::None,
+    );
+    report.write(&project().join("target/bench.json"))
+}
+
+/// A program of the same build.
+fn program(name: &str) -> PathBuf {
+    std::env::current_exe().map_or_else(|_| PathBuf::from(name), |own| own.with_file_name(name))
+}
+
+/// The rate of a bare C_Sign loop on two threads, in a process of its own with the token's environment.
+fn raw_rate(house: &House) -> Result<f64, Failure> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("--raw-sign")
+        .arg(house.token.pin_file())
+        .envs(house.token.environment())
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+fn raw_sign(pin_file: &Path) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(project().join("hsm-config/softhsm.toml"))?;
+    let pin = SecretString::from(std::fs::read_to_string(pin_file)?.trim().to_owned());
+    let rate = raw_sign_rate(&Profile::load_str(&text)?, pin, 2, Duration::from_secs(5))?;
+    println!("{}", rate.per_second());
+    Ok(())
+}
+
+/// Resident memory of a process, in MiB (proc(5), VmRSS).
+fn rss_mib(pid: u32) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib: f64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .ok_or("no VmRSS")?
+        .parse()?;
+    Ok(kib / 1024.0)
+}

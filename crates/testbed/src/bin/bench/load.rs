@@ -1,0 +1,233 @@
+//! The whole path under load: signed requests over HTTP until each has a verified raw transaction in the journal.
+
+use std::{net::SocketAddr, time::Instant};
+
+use custodyd_client::Identity;
+use custodyd_httpsig::{Principal, UnsignedRequest, sign};
+use custodyd_testbed::House;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+use crate::Failure;
+
+/// The head of the benchmark's policies.
+pub(crate) const HEAD: &str = r#"version = 1
+[groups]
+treasury = ["alice", "bob", "carol"]
+[approvals]
+expire_after = "24h"
+[destinations]
+cool_off = "24h"
+[governance]
+unfreeze = [{ group = "treasury", quorum = 2 }]
+[tiers]
+warm = { group = "treasury", quorum = 2, hold = "1h" }
+cold = { group = "treasury", quorum = 2 }
+"#;
+
+/// Limits that every withdrawal is counted against and none reaches.
+pub(crate) const LIMITS: &str = r#"
+[[limits]]
+id = "hot-eth-daily"
+per = "wallet"
+max_amount = "1000000 ETH"
+window = "24h"
+on_breach = "deny"
+when = { tier = ["hot"] }
+[[limits]]
+id = "destination-daily"
+per = "destination"
+max_amount = "1000000 ETH"
+window = "24h"
+on_breach = "deny"
+[[limits]]
+id = "client-hourly"
+per = "client"
+max_count = 1000000
+window = "1h"
+on_breach = "hold"
+"#;
+
+/// The policy of the load: a hot Ethereum wallet that pays small amounts by itself.
+pub(crate) fn policy() -> String {
+    let rules = r#"
+[[rules]]
+id = "small"
+effect = "allow"
+when = { tier = ["hot"], amount = { at_most = "1 ETH" } }
+[[rules]]
+id = "large"
+effect = "allow"
+when = { tier = ["hot"], amount = { above = "1 ETH" } }
+require = [{ group = "treasury", quorum = 2 }]
+"#;
+    format!("{HEAD}{rules}{LIMITS}")
+}
+
+/// Connections that ask at the same time.
+const CONNECTIONS: usize = 128;
+
+/// Signed withdrawals a second, from the first request to the last verified transaction in the journal.
+pub(crate) async fn signed_per_second(house: &House, count: usize) -> Result<f64, Failure> {
+    house
+        .fund_ethereum("hot-eth", "0x152d02c7e14af6800000")
+        .await?;
+    let client = house.client_as("client/exchange")?;
+    // One withdrawal before, so that a fee quote is there as it is in a running house.
+    let first = custodyd_client::NewWithdrawal {
+        vault: "main".into(),
+        asset: "ETH".into(),
+        amount: "0.001".into(),
+        destination: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8".into(),
+        reference: "warm-up".into(),
+        wallet: None,
+    };
+    let _: serde_json::Value = client
+        .post_idempotent("/v1/withdrawals", "warm-up", &first)
+        .await?;
+    house
+        .until(
+            "sign the first withdrawal",
+            std::time::Duration::from_secs(20),
+            async || signed(house) >= 1,
+        )
+        .await?;
+
+    let address: SocketAddr = house.daemon.url().trim_start_matches("http://").parse()?;
+    let identity = Identity::load(
+        "client/exchange".parse()?,
+        &house.key_file("client/exchange"),
+    )?;
+    let requests = requests(&address, &identity, count)?;
+    let per_connection = count.div_ceil(CONNECTIONS);
+    let mut streams = Vec::new();
+    for _ in 0..CONNECTIONS {
+        streams.push(TcpStream::connect(address).await?);
+    }
+    let began = Instant::now();
+    let asking: Vec<_> = requests
+        .chunks(per_connection)
+        .map(<[Vec<u8>]>::to_vec)
+        .zip(streams)
+        .map(|(requests, stream)| tokio::spawn(ask(stream, requests)))
+        .collect();
+    for each in asking {
+        each.await??;
+    }
+    let answered = began.elapsed();
+    let wanted = u64::try_from(count)?.saturating_add(1);
+    house
+        .until(
+            "sign every withdrawal",
+            std::time::Duration::from_secs(120),
+            async || signed(house) >= wanted,
+        )
+        .await?;
+    let elapsed = began.elapsed();
+    println!(
+        "  answered after {:.2} s, all signed after {:.2} s",
+        answered.as_secs_f64(),
+        elapsed.as_secs_f64()
+    );
+    Ok(f64::from(u32::try_from(count)?) / elapsed.as_secs_f64())
+}
+
+/// Transactions whose verified bytes are in the journal.
+fn signed(house: &House) -> u64 {
+    let text = house
+        .daemon
+        .get("/metrics")
+        .map(|answer| answer.body)
+        .unwrap_or_default();
+    text.lines()
+        .find_map(|line| {
+            line.strip_prefix("custodyd_journal_events_total{kind=\"transaction_signed\"} ")
+        })
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Requests as bytes, signed before the clock starts: the load generator shares the two cores with what it measures.
+fn requests(
+    address: &SocketAddr,
+    identity: &Identity,
+    count: usize,
+) -> Result<Vec<Vec<u8>>, Failure> {
+    let authority = address.to_string();
+    let created = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_secs();
+    (0..count)
+        .map(|n| {
+            let body = format!(
+                "{{\"vault\":\"main\",\"asset\":\"ETH\",\"amount\":\"0.001\",\"destination\":\
+                 \"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\",\"reference\":\"bench {n}\"}}"
+            );
+            let key = format!("bench-{n}");
+            let unsigned = UnsignedRequest {
+                method: "POST",
+                authority: &authority,
+                target: "/v1/withdrawals",
+                content_type: Some("application/json"),
+                idempotency_key: Some(&key),
+                body: body.as_bytes(),
+            };
+            let principal: &Principal = identity.principal();
+            let nonce = format!("benchmarknonce{n:010}");
+            let headers = sign(
+                &unsigned,
+                &principal.to_string(),
+                &nonce,
+                created,
+                identity.signing_key(),
+            )?;
+            let mut text = format!(
+                "POST /v1/withdrawals HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\
+                 content-type: application/json\r\nidempotency-key: {key}\r\n",
+                body.len()
+            );
+            for (name, value) in headers.fields() {
+                if !["content-type", "idempotency-key"].contains(&name) {
+                    text.push_str(&format!("{name}: {value}\r\n"));
+                }
+            }
+            Ok(format!("{text}\r\n{body}").into_bytes())
+        })
+        .collect()
+}
+
+/// Sends requests one after the other on one connection; each must be accepted.
+async fn ask(stream: TcpStream, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
+    stream.set_nodelay(true)?;
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    let mut body = Vec::new();
+    for request in requests {
+        writer.write_all(&request).await?;
+        let mut length = 0;
+        let mut status = String::new();
+        loop {
+            line.clear();
+            reader.read_line(&mut line).await?;
+            if status.is_empty() {
+                status.clone_from(&line);
+            }
+            let head = line.to_ascii_lowercase();
+            if let Some(value) = head.strip_prefix("content-length:") {
+                length = value.trim().parse()?;
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        body.resize(length, 0);
+        reader.read_exact(&mut body).await?;
+        if !status.contains(" 201 ") {
+            return Err(format!("{} {}", status.trim(), String::from_utf8_lossy(&body)).into());
+        }
+    }
+    Ok(())
+}

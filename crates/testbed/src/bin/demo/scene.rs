@@ -1,0 +1,98 @@
+//! What the story is told with: the house, the programs, and how a command is shown and run.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use custodyd_testbed::{Anvil, House, Litecoind};
+use serde_json::Value;
+
+use crate::Failure;
+
+/// The longest that anything in the demo may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The house and the programs that people use.
+pub(crate) struct Scene<'a> {
+    pub(crate) house: &'a House,
+    pub(crate) custodyctl: PathBuf,
+    pub(crate) coldsign: PathBuf,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn new(house: &'a House, custodyctl: PathBuf, coldsign: PathBuf) -> Self {
+        Self { house, custodyctl, coldsign }
+    }
+
+    pub(crate) fn litecoind(&self) -> Result<&Litecoind, Failure> {
+        self.house.litecoind.as_ref().ok_or_else(|| "the house has no litecoind".into())
+    }
+
+    pub(crate) fn anvil(&self) -> Result<&Anvil, Failure> {
+        self.house.anvil.as_ref().ok_or_else(|| "the house has no Anvil".into())
+    }
+
+    /// Blocks on both chains.
+    pub(crate) fn mine(&self, blocks: u32) -> Result<(), Failure> {
+        self.litecoind()?.mine(blocks)?;
+        self.anvil()?.mine(u64::from(blocks))?;
+        Ok(())
+    }
+
+    /// Runs custodyctl as somebody and gives the JSON it prints, also when it says that a withdrawal isn't paid.
+    pub(crate) fn ctl(&self, who: &str, arguments: &[&str]) -> Result<Value, Failure> {
+        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        let output = Command::new(&self.custodyctl)
+            .args(["--json", "--url", &self.house.daemon.url(), "--as", who, "--key"])
+            .arg(self.house.key_file(who))
+            .args(arguments)
+            .output()?;
+        serde_json::from_slice(&output.stdout).map_err(|_| {
+            format!("custodyctl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into()
+        })
+    }
+
+    /// Runs coldsign and shows what it prints.
+    pub(crate) fn cold(&self, arguments: &[&str]) -> Result<(), Failure> {
+        println!("  $ coldsign {}", arguments.join(" "));
+        let output = Command::new(&self.coldsign)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.house.folder().join("coldsign.toml"))
+            .output()?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            println!("      {line}");
+        }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+        }
+    }
+
+    /// Waits until a withdrawal is in a state, mining when that is what it takes.
+    pub(crate) async fn until(&self, id: &str, state: &str, mining: bool) -> Result<Value, Failure> {
+        let client = self.house.client_as("operator/alice")?;
+        let began = Instant::now();
+        loop {
+            let document: Value = client.get(&format!("/v1/withdrawals/{id}")).await?;
+            if document["state"] == state {
+                return Ok(document);
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(format!("{id} did not become {state}: {document}").into());
+            }
+            if mining {
+                self.mine(1)?;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// A folder of the house, as text for a command line.
+    pub(crate) fn path(&self, name: &str) -> String {
+        Path::new(self.house.folder()).join(name).display().to_string()
+    }
+}

@@ -1,0 +1,206 @@
+//! Faults: the daemon killed at every named step, a node that is down, a token that is gone. Nothing is lost, nothing is
+//! doubled, and the error says which part.
+
+use std::time::Duration;
+
+use custodyd_testbed::House;
+use serde_json::Value;
+
+use crate::house::{LONG, Plan, ask, house, until_state, withdraw};
+
+const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+/// Every step of a withdrawal at which a crash could lose or double it.
+const STEPS: [&str; 17] = [
+    "inbox-stored",
+    "committing:withdrawal_requested",
+    "committed:withdrawal_requested",
+    "committing:withdrawal_judged",
+    "committed:withdrawal_judged",
+    "committing:transaction_planned",
+    "committed:transaction_planned",
+    "before-signing",
+    "hsm-signed",
+    "committing:transaction_signed",
+    "committed:transaction_signed",
+    "before-broadcast",
+    "node-took",
+    "committing:transaction_broadcast",
+    "committed:transaction_broadcast",
+    "committing:transaction_included",
+    "committed:transaction_included",
+];
+
+/// Runs the daemon into one failpoint while a withdrawal is on its way, and lets it recover.
+async fn killed_at(house: &mut House, step: &str, asset: &str, amount: &str, destination: &str) {
+    house.daemon.terminate(LONG).unwrap();
+    house.daemon.set_environment("FAILPOINTS", Some(&format!("{step}=return")));
+    house.daemon.restart().unwrap();
+    house.daemon.wait_ready(LONG).unwrap();
+
+    let client = house.client_as("client/exchange").unwrap();
+    let body = ask(asset, amount, destination);
+    let key = format!("{asset}-{}", step.replace(':', "-"));
+    let asked: Result<Value, _> = client.post_idempotent("/v1/withdrawals", &key, &body).await;
+    let began = std::time::Instant::now();
+    while house.daemon.process().exited().unwrap().is_none() {
+        assert!(began.elapsed() < LONG, "{step} was never passed: {asked:?}");
+        mine(house);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    house.daemon.set_environment("FAILPOINTS", None);
+    house.daemon.restart().unwrap();
+    house.daemon.wait_ready(LONG).unwrap();
+    let client = house.client_as("client/exchange").unwrap();
+    let again = withdraw(&client, &key, &body).await;
+    let id = again["id"].as_str().unwrap();
+    house
+        .until("pay after the crash", LONG, async || {
+            mine(house);
+            let now: Result<Value, _> = client.get(&format!("/v1/withdrawals/{id}")).await;
+            now.is_ok_and(|w| w["state"] == "final")
+        })
+        .await
+        .unwrap();
+}
+
+fn mine(house: &House) {
+    if let Some(node) = &house.litecoind {
+        node.mine(1).unwrap();
+    }
+    if let Some(node) = &house.anvil {
+        node.mine(1).unwrap();
+    }
+}
+
+fn verified(house: &House) {
+    let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
+    assert!(ok, "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_step_an_ethereum_withdrawal_is_paid_exactly_once() {
+    let mut house = house(Plan { litecoin: false, ..Plan::default() }).await;
+    house.fund_ethereum("hot-eth", "0x8ac7230489e80000").await.unwrap();
+    let wei = |house: &House| {
+        let hex = house.anvil.as_ref().unwrap().balance(SOMEBODY).unwrap();
+        u128::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap()
+    };
+    for step in STEPS {
+        let before = wei(&house);
+        killed_at(&mut house, step, "ETH", "0.01", SOMEBODY).await;
+        assert_eq!(wei(&house) - before, 10_000_000_000_000_000, "{step}");
+    }
+    let account = house.address_of("hot-eth").await.unwrap();
+    let nonce = house
+        .anvil
+        .as_ref()
+        .unwrap()
+        .rpc("eth_getTransactionCount", &serde_json::json!([account, "latest"]))
+        .unwrap();
+    assert_eq!(nonce, format!("0x{:x}", STEPS.len()), "one transaction for each withdrawal");
+    verified(&house);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_step_a_litecoin_withdrawal_is_paid_exactly_once() {
+    let mut house = house(Plan { ethereum: false, ..Plan::default() }).await;
+    house.fund_litecoin("hot-ltc", &["2", "2", "2"]).await.unwrap();
+    for step in STEPS {
+        let destination = house.litecoind.as_ref().unwrap().outside_address().unwrap();
+        killed_at(&mut house, step, "LTC", "0.01", &destination).await;
+        let descriptor = format!("[\"addr({destination})\"]");
+        let seen = house.litecoind.as_ref().unwrap().cli(&["scantxoutset", "start", &descriptor]).unwrap();
+        assert_eq!(seen["unspents"].as_array().unwrap().len(), 1, "{step}: {seen}");
+        assert_eq!(seen["total_amount"].to_string(), "0.01", "{step}: {seen}");
+    }
+    verified(&house);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_back() {
+    let mut house = house(Plan { ethereum: false, ..Plan::default() }).await;
+    house.fund_litecoin("hot-ltc", &["2"]).await.unwrap();
+    let destination = house.litecoind.as_ref().unwrap().outside_address().unwrap();
+    let client = house.client_as("client/exchange").unwrap();
+    // One before, so that a fee quote is there.
+    let first = withdraw(&client, "k0", &ask("LTC", "0.01", &destination)).await;
+    until_state(&house, &client, first["id"].as_str().unwrap(), "broadcast").await;
+    house.litecoind.as_ref().unwrap().mine(2).unwrap();
+    until_state(&house, &client, first["id"].as_str().unwrap(), "final").await;
+    house
+        .until("see its change", LONG, async || {
+            let wallet: Value = client.get("/v1/wallets/hot-ltc").await.unwrap();
+            wallet["available"] != "0"
+        })
+        .await
+        .unwrap();
+
+    house.litecoind.as_mut().unwrap().stop().unwrap();
+    let asked = withdraw(&client, "k1", &ask("LTC", "0.02", &destination)).await;
+    let id = asked["id"].as_str().unwrap();
+    until_state(&house, &client, id, "signed").await;
+    house
+        .until("tell which part is down", LONG, async || {
+            house.daemon.get("/readyz").is_ok_and(|r| r.status == 503 && r.body.contains("litecoin-regtest"))
+        })
+        .await
+        .unwrap();
+    house.litecoind.as_mut().unwrap().restart().unwrap();
+    until_state(&house, &client, id, "broadcast").await;
+    house.litecoind.as_ref().unwrap().mine(2).unwrap();
+    until_state(&house, &client, id, "final").await;
+    verified(&house);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
+    let mut house = house(Plan { litecoin: false, ..Plan::default() }).await;
+    house.fund_ethereum("hot-eth", "0x8ac7230489e80000").await.unwrap();
+    house.token.remove().unwrap();
+    let client = std::sync::Arc::new(house.client_as("client/exchange").unwrap());
+    let asking = {
+        let client = std::sync::Arc::clone(&client);
+        tokio::spawn(async move {
+            let body = ask("ETH", "0.01", SOMEBODY);
+            client.post_idempotent::<_, Value>("/v1/withdrawals", "k1", &body).await
+        })
+    };
+    house
+        .until("tell that the HSM is gone", LONG, async || {
+            house.daemon.get("/readyz").is_ok_and(|r| r.status == 503 && r.body.contains("hsm"))
+        })
+        .await
+        .unwrap();
+    house.token.insert().unwrap();
+    let _ = asking.await.unwrap();
+    // SoftHSM doesn't look again for a token that it lost; whoever puts it back restarts the daemon.
+    house.daemon.terminate(LONG).unwrap();
+    house.daemon.restart().unwrap();
+    house.daemon.wait_ready(LONG).unwrap();
+    let client = house.client_as("client/exchange").unwrap();
+    let asked = withdraw(&client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
+    let id = asked["id"].as_str().unwrap();
+    until_state(&house, &client, id, "broadcast").await;
+    house.anvil.as_ref().unwrap().mine(2).unwrap();
+    until_state(&house, &client, id, "final").await;
+    let list: Value = client.get("/v1/withdrawals").await.unwrap();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    verified(&house);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_token_stops_the_start_with_one_line_that_says_so_and_shows_no_pin() {
+    let mut house = house(Plan { litecoin: false, ..Plan::default() }).await;
+    house.daemon.terminate(LONG).unwrap();
+    let pin = house.token.pin().unwrap();
+    house.token.lock().unwrap();
+    let (ok, printed) = house.custodyd(&["serve"]).unwrap();
+    assert!(!ok);
+    assert!(printed.contains("refused the PIN"), "{printed}");
+    assert!(!printed.contains(&pin), "the PIN was shown");
+    house.token.unlock().unwrap();
+    house.daemon.restart().unwrap();
+    house.daemon.wait_ready(LONG).unwrap();
+}

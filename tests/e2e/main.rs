@@ -1,0 +1,11 @@
+//! The main job on real parts: Litecoin Core, Anvil, SoftHSM, and custodyd as its users run it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod faults;
+mod house;
+mod main_job;
