@@ -246,7 +246,9 @@ impl Engine {
                     reply,
                 )
             }
-            (Speaker::Operator(_), Intent::Import) => self.import(&request.body, by, evidence).await?,
+            (Speaker::Operator(_), Intent::Import) => {
+                self.import(&request.body, by, evidence).await?
+            }
             (_, Intent::Limits) => Asked::Answered(self.limits(now)),
             (Speaker::Client(_), _) => return Err(Problem::forbidden("this takes an operator")),
             (Speaker::Operator(_), _) => return Err(Problem::forbidden("this takes a client")),

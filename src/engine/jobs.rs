@@ -75,12 +75,15 @@ impl Jobs {
 
     /// Lets every transaction be looked at: a block came or went.
     pub(super) fn hurry_watches(&mut self) {
-        self.waiting.retain(|job, _| !matches!(job, Job::Effect(Effect::Watch(_))));
+        self.waiting
+            .retain(|job, _| !matches!(job, Job::Effect(Effect::Watch(_))));
     }
 
     /// Puts a job off that has not run yet.
     pub(super) fn defer(&mut self, job: &Job, until: Timestamp) {
-        self.waiting.entry(job.clone()).or_insert(Wait { until, failures: 0 });
+        self.waiting
+            .entry(job.clone())
+            .or_insert(Wait { until, failures: 0 });
     }
 
     /// Forgets waits of jobs that are no longer asked for.

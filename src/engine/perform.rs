@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use custodyd_chain::{Address, Network, OutPoint, Plan, PublicKey, RawTransaction};
 use custodyd_hsm::{Curve, HsmError};
 use custodyd_policy::{Timestamp, WalletId};
-use custodyd_vault::{ChainPosition, Command, Effect, ExportId, KeyId, TransactionId, Vault};
+use custodyd_vault::{
+    ChainPosition, Command, Effect, ExportId, KeyId, KeySlot, TransactionId, Vault,
+};
 
 use super::{Engine, Parts, jobs::Job};
 use crate::{
@@ -66,7 +68,7 @@ pub struct Done {
 pub(super) enum Group {
     Broadcast(Network, Vec<(TransactionId, RawTransaction)>),
     Watch(Network, Vec<Watched>),
-    Observe(Network, WalletId, Vec<PublicKey>),
+    Observe(Network, WalletId, Vec<KeySlot>),
 }
 
 /// A transaction that is followed.
@@ -76,6 +78,8 @@ pub(super) struct Watched {
     raw: RawTransaction,
     inputs: Vec<OutPoint>,
     account: Option<(Address, u64)>,
+    /// Whether it may be sent again when the node has forgotten it: not while its wallet is frozen.
+    resend: bool,
 }
 
 /// Broadcasts and watches, gathered by network.
@@ -108,6 +112,7 @@ pub(super) fn broadcasts(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
                 raw,
                 inputs: effects.inputs,
                 account,
+                resend: !vault.is_frozen(&transaction.wallet),
             });
         }
     }
@@ -137,11 +142,8 @@ pub(super) fn observations(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
             Job::Effect(_) | Job::Tip(_) => None,
         })
         .map(|wallet| {
-            let keys = wallet
-                .keys
-                .iter()
-                .filter_map(|slot| slot.public_key)
-                .collect();
+            let made = |slot: &&KeySlot| slot.public_key.is_some();
+            let keys = wallet.keys.iter().filter(made).cloned().collect();
             Group::Observe(wallet.network, wallet.id.clone(), keys)
         })
         .collect()
@@ -182,7 +184,9 @@ impl Engine {
                         .send(Done {
                             job,
                             part: "hsm".to_owned(),
-                            result, tip: None })
+                            result,
+                            tip: None,
+                        })
                         .await;
                 });
             }
@@ -198,7 +202,9 @@ impl Engine {
                     let _ = report.blocking_send(Done {
                         job,
                         part: "hsm".to_owned(),
-                        result, tip: None });
+                        result,
+                        tip: None,
+                    });
                 });
             }
             Effect::QuoteFee(network) => {
@@ -209,7 +215,9 @@ impl Engine {
                         .send(Done {
                             job,
                             part: network.to_string(),
-                            result, tip: None })
+                            result,
+                            tip: None,
+                        })
                         .await;
                 });
             }
@@ -224,7 +232,9 @@ impl Engine {
                         .send(Done {
                             job,
                             part: "cold".to_owned(),
-                            result, tip: None })
+                            result,
+                            tip: None,
+                        })
                         .await;
                 });
             }
@@ -241,7 +251,14 @@ impl Engine {
             };
             let tip = asked.as_ref().ok().map(|height| (network, *height));
             let result = asked.map(|_| Vec::new());
-            let _ = report.send(Done { job: Job::Tip(network), part: network.to_string(), result, tip }).await;
+            let _ = report
+                .send(Done {
+                    job: Job::Tip(network),
+                    part: network.to_string(),
+                    result,
+                    tip,
+                })
+                .await;
         });
     }
 
@@ -274,7 +291,9 @@ impl Engine {
                     vec![Done {
                         job: Job::Observe(wallet),
                         part: network.to_string(),
-                        result, tip: None }]
+                        result,
+                        tip: None,
+                    }]
                 }
             };
             for each in done {
@@ -315,18 +334,19 @@ async fn observe(
     parts: &Parts,
     network: Network,
     wallet: &WalletId,
-    keys: &[PublicKey],
+    slots: &[KeySlot],
 ) -> Result<Vec<Command>, EffectError> {
+    let keys: Vec<PublicKey> = slots.iter().filter_map(|slot| slot.public_key).collect();
     let Some(first) = keys.first() else {
         return Ok(Vec::new());
     };
     let wallet = wallet.clone();
     let command = match node(parts, network)? {
         Node::Core(node) => {
-            node.watch(keys, KeyBirth::At(0)).await?;
+            watch_keys(node, slots).await?;
             Command::ObserveCoins {
                 wallet,
-                coins: node.coins(keys).await?,
+                coins: node.coins(&keys).await?,
             }
         }
         Node::Ethereum(node) => {
@@ -342,6 +362,25 @@ async fn observe(
         }
     };
     Ok(vec![command])
+}
+
+/// Has a node watch a wallet's keys. What the HSM made can't have been paid before; a key from outside may have been at
+/// any time, so the node looks through the whole chain for it once.
+async fn watch_keys(node: &CoreNode, slots: &[KeySlot]) -> Result<(), NodeError> {
+    let made: Vec<Timestamp> = slots.iter().filter_map(|slot| slot.made_at).collect();
+    let ours = |slot: &&KeySlot| slot.made_at.is_some();
+    let (own, foreign): (Vec<_>, Vec<_>) = slots.iter().partition(ours);
+    let public = |slots: Vec<&KeySlot>| -> Vec<PublicKey> {
+        slots.into_iter().filter_map(|s| s.public_key).collect()
+    };
+    if let Some(first) = made.into_iter().min() {
+        node.watch(&public(own), KeyBirth::At(first.as_seconds()))
+            .await?;
+    }
+    if !foreign.is_empty() {
+        node.watch(&public(foreign), KeyBirth::At(0)).await?;
+    }
+    Ok(())
 }
 
 async fn build_export(
@@ -418,7 +457,9 @@ async fn broadcast(
             Done {
                 job,
                 part: network.to_string(),
-                result, tip: None }
+                result,
+                tip: None,
+            }
         })
         .collect()
 }
@@ -454,7 +495,7 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
                         .pulse
                         .note_depth(watched.id.to_string(), Some(confirmations));
                 }
-                if position == ChainPosition::Unknown {
+                if position == ChainPosition::Unknown && watched.resend {
                     lost.push(watched.raw.clone());
                 }
                 let command = Command::ObserveTransaction {
@@ -464,7 +505,9 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
                 done.push(Done {
                     job: job(&watched.id),
                     part: part.clone(),
-                    result: Ok(vec![command]), tip: None });
+                    result: Ok(vec![command]),
+                    tip: None,
+                });
             }
             resend(parts, network, &lost).await;
             done
@@ -477,7 +520,9 @@ async fn watch(parts: &Parts, network: Network, list: Vec<Watched>) -> Vec<Done>
                     Done {
                         job: job(&watched.id),
                         part: part.clone(),
-                        result, tip: None }
+                        result,
+                        tip: None,
+                    }
                 })
                 .collect()
         }

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use custodyd_vault::{Touch, Vault};
 use serde::Serialize;
 
-use crate::{
-    store::Projection,
-    view,
-};
+use crate::{store::Projection, view};
 
 /// The rows that bring readers up to the state, for what was touched.
 ///

@@ -138,7 +138,13 @@ impl Engine {
         let now = self.parts.clock.now();
         let poll = u64::try_from(self.parts.poll.as_millis()).unwrap_or(u64::MAX);
         let mut commands = Vec::new();
-        for Done { job, part, result, tip } in finished {
+        for Done {
+            job,
+            part,
+            result,
+            tip,
+        } in finished
+        {
             if let Some((network, height)) = tip
                 && self.tips.insert(network, height) != Some(height)
             {
@@ -204,7 +210,8 @@ impl Engine {
                 Job::Effect(Effect::Broadcast(_)) => self.jobs.hurry(job),
                 // Nothing becomes of a transaction before the next block.
                 Job::Effect(Effect::Watch(_)) => {
-                    self.jobs.defer(job, now.checked_add_ms(WATCH_PAUSE_MS).unwrap_or(now));
+                    self.jobs
+                        .defer(job, now.checked_add_ms(WATCH_PAUSE_MS).unwrap_or(now));
                 }
                 _ => {}
             }

@@ -48,7 +48,12 @@ pub(crate) async fn show(client: &Client, id: &str) -> Value {
 }
 
 /// Waits for a state.
-pub(crate) async fn until_state(house: &House, client: &Client, id: &str, state: &'static str) -> Value {
+pub(crate) async fn until_state(
+    house: &House,
+    client: &Client,
+    id: &str,
+    state: &'static str,
+) -> Value {
     house
         .until(state, LONG, async || {
             client

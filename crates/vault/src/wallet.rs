@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::{
     Address, Amount, AmountError, Coin, Family, FeeCaps, Network, OutPoint, PublicKey,
 };
-use custodyd_policy::{Tier, WalletId, WithdrawalId};
+use custodyd_policy::{Tier, Timestamp, WalletId, WithdrawalId};
 
 use crate::{KeyId, TransactionId, WalletKey, WalletSpec};
 
@@ -139,10 +139,12 @@ impl Wallet {
             WalletKey::Online(id) => KeySlot {
                 id: Some(id.clone()),
                 public_key: None,
+                made_at: None,
             },
             WalletKey::Offline(public) => KeySlot {
                 id: None,
                 public_key: Some(*public),
+                made_at: None,
             },
         };
         Self {

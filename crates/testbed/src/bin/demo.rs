@@ -21,8 +21,13 @@ async fn main() -> Result<(), Failure> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    println!("custodyd, the main job: a signed withdrawal request becomes a confirmed transaction.");
-    println!("Everything below is real: litecoind (regtest), Anvil, two SoftHSM tokens, SQLite. Files: {}\n", folder.display());
+    println!(
+        "custodyd, the main job: a signed withdrawal request becomes a confirmed transaction."
+    );
+    println!(
+        "Everything below is real: litecoind (regtest), Anvil, two SoftHSM tokens, SQLite. Files: {}\n",
+        folder.display()
+    );
 
     let house = build(&folder).await?;
     let scene = Scene::new(&house, program("custodyctl"), program("coldsign"));
@@ -38,8 +43,14 @@ async fn build(folder: &std::path::Path) -> Result<House, Failure> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let plan = Plan { cold: true, ..Plan::default() };
-    let programs = Programs { custodyd: program("custodyd"), coldsign: Some(program("coldsign")) };
+    let plan = Plan {
+        cold: true,
+        ..Plan::default()
+    };
+    let programs = Programs {
+        custodyd: program("custodyd"),
+        coldsign: Some(program("coldsign")),
+    };
     let tell = |step: &str| {
         spinner.suspend(|| println!("  · {step}"));
         spinner.set_message(step.to_owned());
@@ -61,9 +72,17 @@ fn program(name: &str) -> PathBuf {
 
 /// Leaves the house standing, with a block every few seconds, until Ctrl-C.
 async fn stay(scene: &Scene<'_>) -> Result<(), Failure> {
-    println!("\ncustodyd keeps running, with a block every 5 s on both chains. In another terminal:\n");
-    println!("  export CUSTODYD_URL={} CUSTODYD_AS=client/exchange", scene.house.daemon.url());
-    println!("  export CUSTODYD_KEY={}", scene.house.key_file("client/exchange").display());
+    println!(
+        "\ncustodyd keeps running, with a block every 5 s on both chains. In another terminal:\n"
+    );
+    println!(
+        "  export CUSTODYD_URL={} CUSTODYD_AS=client/exchange",
+        scene.house.daemon.url()
+    );
+    println!(
+        "  export CUSTODYD_KEY={}",
+        scene.house.key_file("client/exchange").display()
+    );
     println!("  {} wallets", scene.custodyctl.display());
     println!(
         "  {} withdraw --asset LTC --amount 0.1 --to {} --reference mine --wait final",
