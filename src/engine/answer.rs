@@ -118,7 +118,7 @@ impl Engine {
             .vault
             .withdrawal_for_key(&asked.client, &asked.idempotency_key)?;
         let status = if withdrawal.id == asked.id { 201 } else { 200 };
-        Some(Reply::Withdrawal(status, withdrawal.id.clone()))
+        Some(Reply::Withdrawal(status, withdrawal.id))
     }
 
     async fn command(
@@ -145,7 +145,7 @@ impl Engine {
                     )
                 })?;
                 let asked = withdrawal(row, client, body, key, &request, evidence)?;
-                let id = asked.id.clone();
+                let id = asked.id;
                 Asked::Command(
                     Command::RequestWithdrawal(Box::new(asked)),
                     Reply::Withdrawal(201, id),
@@ -163,7 +163,7 @@ impl Engine {
                 Asked::Answered(self.simulate(&asked, now)?)
             }
             (Speaker::Client(client), Intent::Cancel(id)) => {
-                let reply = Reply::Withdrawal(200, id.clone());
+                let reply = Reply::Withdrawal(200, id);
                 Asked::Command(
                     Command::CancelByClient {
                         id,

@@ -8,6 +8,9 @@ use custodyd_testbed::{Programs, project};
 use custodyd_vault::Decision;
 use serde_json::Value;
 
+/// An account that is nobody's here.
+pub(crate) const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// custodyd as built for this test run, and coldsign beside it when it is there.
@@ -45,6 +48,16 @@ pub(crate) async fn withdraw(client: &Client, key: &str, body: &NewWithdrawal) -
 
 pub(crate) async fn show(client: &Client, id: &str) -> Value {
     client.get(&format!("/v1/withdrawals/{id}")).await.unwrap()
+}
+
+/// Blocks on every chain there is.
+pub(crate) fn mine(house: &House, blocks: u32) {
+    if let Some(node) = &house.litecoind {
+        node.mine(blocks).unwrap();
+    }
+    if let Some(node) = &house.anvil {
+        node.mine(blocks.into()).unwrap();
+    }
 }
 
 /// Waits for a state.

@@ -9,3 +9,6 @@
 mod faults;
 mod house;
 mod main_job;
+mod spy;
+mod sqlite;
+mod tampering;

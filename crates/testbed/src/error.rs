@@ -15,6 +15,14 @@ pub enum TestbedError {
         /// Where it was looked for.
         looked_for: String,
     },
+    /// A program of ours isn't beside custodyd.
+    #[error("{program} is not built beside {beside}: cargo build --package {program}", beside = .beside.display())]
+    NotBuilt {
+        /// The program.
+        program: &'static str,
+        /// custodyd, as it is tested.
+        beside: PathBuf,
+    },
     /// The operating system refused.
     #[error("{what}: {source}")]
     Io {

@@ -16,7 +16,8 @@ use serde_json::Value;
 use crate::{
     Anvil, AnvilOptions, Daemon, Litecoind, Mining, SoftToken, TestbedError,
     house_files::{
-        make_cold_key, make_identities, run, write_coldsign_config, write_config, write_genesis,
+        make_cold_key, make_identities, pkcs11_calls, run, write_coldsign_config, write_config,
+        write_genesis,
     },
     scratch,
 };
@@ -48,8 +49,8 @@ pub struct Plan {
     pub policy: Option<String>,
     /// The database's URL; SQLite in the house's folder when absent.
     pub database: Option<String>,
-    /// Another PKCS#11 module in front of SoftHSM, such as a spy.
-    pub module: Option<PathBuf>,
+    /// OpenSC's spy in front of SoftHSM, for custodyd alone; [`House::pkcs11_calls`] is what it saw.
+    pub spied: bool,
     /// Variables that custodyd gets.
     pub environment: BTreeMap<String, String>,
     /// Lines added to custodyd.toml.
@@ -70,7 +71,7 @@ impl Default for Plan {
             ethereum: true,
             policy: None,
             database: None,
-            module: None,
+            spied: false,
             environment: BTreeMap::new(),
             extra_config: String::new(),
             confirmations: 2,
@@ -133,12 +134,15 @@ impl House {
             .transpose()?;
         tell("initialising SoftHSM tokens");
         let token = SoftToken::init_in(&folder.join("token"), "custodyd")?;
-        let cold_token = match (&programs.coldsign, plan.litecoin) {
-            (Some(_), true) if plan.cold => {
-                Some(SoftToken::init_in(&folder.join("cold-token"), "cold")?)
-            }
-            _ => None,
-        };
+        if plan.cold && programs.coldsign.is_none() {
+            return Err(TestbedError::NotBuilt {
+                program: "coldsign",
+                beside: programs.custodyd,
+            });
+        }
+        let cold_token = (plan.cold && plan.litecoin)
+            .then(|| SoftToken::init_in(&folder.join("cold-token"), "cold"))
+            .transpose()?;
         let identities = make_identities(folder)?;
         let listen: SocketAddr = ([127, 0, 0, 1], scratch::free_port()?).into();
         let config = write_config(
@@ -242,6 +246,12 @@ impl House {
             output.status.success(),
             String::from_utf8_lossy(&text).into_owned(),
         ))
+    }
+
+    /// What OpenSC's spy saw custodyd ask of its module so far, in a house that is spied on.
+    pub fn pkcs11_calls(&self) -> Result<String, TestbedError> {
+        let calls = pkcs11_calls(&self.folder);
+        std::fs::read_to_string(&calls).map_err(TestbedError::io(calls.display().to_string()))
     }
 
     /// Runs `coldsign`, and gives what it printed.

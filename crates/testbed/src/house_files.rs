@@ -13,6 +13,7 @@ use custodyd_client::KeyFile;
 use crate::{
     Anvil, Litecoind, SoftToken, TestbedError,
     house::{CLIENTS, OPERATORS, Plan, project},
+    parts::pkcs11_spy_module,
     scratch,
 };
 
@@ -66,7 +67,6 @@ profile = "{profile}"
 token = "custodyd"
 pin = {{ file = "{pin}" }}
 workers = {workers}
-environment = {{ SOFTHSM2_CONF = "{conf}" }}
 {module}
 [http]
 listen = "{listen}"
@@ -79,13 +79,9 @@ poll_ms = {poll_ms}
         database = plan.database.as_deref().unwrap_or("sqlite:custodyd.db"),
         profile = project().join("hsm-config/softhsm.toml").display(),
         pin = token.pin_file().display(),
-        conf = token.conf_path().display(),
         workers = plan.workers,
         poll_ms = plan.poll_ms,
-        module = plan
-            .module
-            .as_ref()
-            .map_or_else(String::new, |m| format!("module = \"{}\"\n", m.display())),
+        module = module_lines(folder, plan, token)?,
         extra = plan.extra_config,
     );
     if let Some(node) = litecoind {
@@ -118,6 +114,27 @@ conflict_depth = 2
         );
     }
     scratch::write_file(folder, "custodyd.toml", &text)
+}
+
+/// The file that the spy writes.
+pub(crate) fn pkcs11_calls(folder: &Path) -> PathBuf {
+    folder.join("pkcs11.calls")
+}
+
+/// The part of `[hsm]` that says which module is loaded, and with which variables.
+fn module_lines(folder: &Path, plan: &Plan, token: &SoftToken) -> Result<String, TestbedError> {
+    let (module, variables) = if plan.spied {
+        let module = format!("module = \"{}\"\n", pkcs11_spy_module()?.display());
+        (module, token.spied_environment(&pkcs11_calls(folder))?)
+    } else {
+        (String::new(), token.environment())
+    };
+    let variables: Vec<String> = variables
+        .iter()
+        .map(|(name, value)| format!("{name} = \"{value}\""))
+        .collect();
+    let variables = variables.join(", ");
+    Ok(format!("{module}environment = {{ {variables} }}\n"))
 }
 
 pub(crate) fn write_genesis(

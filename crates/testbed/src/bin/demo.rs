@@ -1,6 +1,11 @@
 //! `make demo`: the main job, told for a person to read, on a real Litecoin node, a real Ethereum node and real PKCS#11
 //! tokens. Every line that starts with `$` is a command that is run as it stands.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "JSON values only, where a missing key is null and no panic"
+)]
+
 #[path = "demo/scene.rs"]
 mod scene;
 #[path = "demo/story.rs"]
