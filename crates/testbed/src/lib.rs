@@ -7,10 +7,7 @@
     clippy::indexing_slicing,
     reason = "JSON values only, where a missing key is null and no panic"
 )]
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod anvil;
 mod child;
