@@ -9,6 +9,7 @@
 mod faults;
 mod house;
 mod main_job;
+mod postgres;
 mod spy;
 mod sqlite;
 mod tampering;

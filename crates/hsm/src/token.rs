@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
@@ -21,6 +21,9 @@ use crate::session::KeySession;
 use crate::slot::TokenInfo;
 use crate::worker::{Crew, Worker};
 
+/// Time for workers to close their sessions when the last clone goes.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// One token of one HSM. Clones share its workers; they end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Token {
@@ -33,8 +36,15 @@ struct Shared {
 }
 
 impl Drop for Shared {
+    /// Waits for the workers to close their sessions. A process that ends meanwhile runs the module's exit handlers under
+    /// them, which crashes SoftHSM (its issues 635 and 780). A worker that hangs in the module is not waited for longer.
     fn drop(&mut self) {
         self.queue.close();
+        let until = Instant::now() + FAREWELL;
+        // Each worker, and the watch, holds the login until its last call has returned.
+        while Arc::strong_count(&self.login) > 1 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

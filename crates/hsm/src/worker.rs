@@ -76,10 +76,11 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<(), HsmEr
 
 /// One worker.
 pub(crate) struct Worker {
+    /// First, so that it is closed before the login is let go.
+    session: Option<KeySession>,
     number: u64,
     login: Arc<Login>,
     queue: Arc<Queue>,
-    session: Option<KeySession>,
 }
 
 impl Worker {
