@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod follow;
 mod jobs;
 mod perform;
 mod projection;

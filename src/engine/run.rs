@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use super::{
     Engine, ReplayError, Replayed,
     batch::BatchError,
+    follow::{broadcasts, observations},
     jobs::Job,
-    perform::{Done, broadcasts, observations},
+    perform::Done,
     replay,
 };
 use crate::{directory::Directory, store::CommitError};
