@@ -11,7 +11,7 @@ use custodyd_vault::{CancelledBy, Event, Recorded, Statement, Vault};
 use crate::{
     directory::{Directory, Speaker},
     engine::{ReplayError, Replayed, read_event, rebuild, replay},
-    journal::{Anchor, CanonicalError, JournalKey, Tip},
+    journal::{Anchor, JournalKey, Tip},
     store::{Projection, Store, StoreError},
 };
 
@@ -24,9 +24,9 @@ pub enum AuditFault {
     /// The database's.
     #[error("database: {0}")]
     Store(#[from] StoreError),
-    /// A document without canonical form.
+    /// A document that can't be written.
     #[error("{0}")]
-    Canonical(#[from] CanonicalError),
+    Document(#[from] serde_json::Error),
     /// A signature in an event doesn't hold.
     #[error("journal row {seq} ({kind}): {reason}")]
     Evidence {

@@ -64,7 +64,7 @@ impl Directory {
     /// Who signed this request. `verify` checks it against one key; with several keys, one of them must hold.
     ///
     /// # Errors
-    /// 401. What is wrong with the request's form or time is told to anyone; whether a name is known is told to nobody:
+    /// Unauthenticated. What is wrong with the request's form or time is told to anyone; whether a name is known is told to nobody:
     /// an unknown one is checked in the same way, against a key that nobody has.
     pub fn authenticate(
         &self,

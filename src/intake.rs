@@ -216,3 +216,26 @@ async fn store_requests(store: Store, mut requests: mpsc::Receiver<Put>, bell: A
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_goes_to_who_waits_and_who_went_away_leaves_nothing_behind() {
+        let answers = Answers::default();
+        let outcome = |id: &str| Outcome {
+            inbox_id: id.to_owned(),
+            status: 200,
+            body: String::new(),
+        };
+        let mut waiting = answers.expect("a");
+        drop(answers.expect("b"));
+        assert_eq!(answers.waiting.lock().unwrap().len(), 1);
+        answers.deliver(vec![outcome("a"), outcome("b")]);
+        let answered = waiting.within(Duration::from_secs(5)).await;
+        assert_eq!(answered, Some(outcome("a")));
+        drop(waiting);
+        assert!(answers.waiting.lock().unwrap().is_empty());
+    }
+}

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     cold,
     directory::{Directory, Speaker},
-    journal::canonical_json,
     problem::Problem,
     request::{FreezeBody, Intent, WithdrawalBody},
     store::{InboxRow, Outcome},
@@ -37,7 +36,7 @@ pub(super) enum Reply {
 
 impl Reply {
     fn json(status: u16, document: &impl Serialize) -> Self {
-        match canonical_json(document) {
+        match serde_json::to_string(document) {
             Ok(text) => Self::Json(status, text),
             Err(_) => Self::Problem(Problem::internal()),
         }
@@ -79,7 +78,7 @@ impl Reply {
 }
 
 fn problem_text(problem: &Problem) -> String {
-    canonical_json(problem).unwrap_or_default()
+    serde_json::to_string(problem).unwrap_or_default()
 }
 
 /// A request of the inbox, verified.
@@ -96,7 +95,7 @@ impl Engine {
         now: Timestamp,
         draft: &mut Draft,
     ) -> Result<Reply, BatchError> {
-        let heard = match hear(&self.vault, &row) {
+        let heard = match hear(&self.directory, &row) {
             Ok(heard) => heard,
             Err(problem) => return Ok(Reply::Problem(problem)),
         };
@@ -119,7 +118,7 @@ impl Engine {
             .vault
             .withdrawal_for_key(&asked.client, &asked.idempotency_key)?;
         let status = if withdrawal.id == asked.id { 201 } else { 200 };
-        Some(Reply::Withdrawal(status, withdrawal.id.clone()))
+        Some(Reply::Withdrawal(status, withdrawal.id))
     }
 
     async fn command(
@@ -146,7 +145,7 @@ impl Engine {
                     )
                 })?;
                 let asked = withdrawal(row, client, body, key, &request, evidence)?;
-                let id = asked.id.clone();
+                let id = asked.id;
                 Asked::Command(
                     Command::RequestWithdrawal(Box::new(asked)),
                     Reply::Withdrawal(201, id),
@@ -164,7 +163,7 @@ impl Engine {
                 Asked::Answered(self.simulate(&asked, now)?)
             }
             (Speaker::Client(client), Intent::Cancel(id)) => {
-                let reply = Reply::Withdrawal(200, id.clone());
+                let reply = Reply::Withdrawal(200, id);
                 Asked::Command(
                     Command::CancelByClient {
                         id,
@@ -229,7 +228,7 @@ impl Engine {
                     reply,
                 )
             }
-            (_, Intent::Export(body)) => {
+            (Speaker::Operator(_), Intent::Export(body)) => {
                 let id = ExportId::from_bytes(id_bytes(row)?);
                 let (wallet, withdrawals, reply) = (
                     body.wallet,
@@ -247,7 +246,9 @@ impl Engine {
                     reply,
                 )
             }
-            (_, Intent::Import) => self.import(&request.body, by, evidence).await?,
+            (Speaker::Operator(_), Intent::Import) => {
+                self.import(&request.body, by, evidence).await?
+            }
             (_, Intent::Limits) => Asked::Answered(self.limits(now)),
             (Speaker::Client(_), _) => return Err(Problem::forbidden("this takes an operator")),
             (Speaker::Operator(_), _) => return Err(Problem::forbidden("this takes a client")),
@@ -322,10 +323,9 @@ enum Asked {
     Answered(Reply),
 }
 
-fn hear(vault: &Vault, row: &InboxRow) -> Result<Heard, Problem> {
+fn hear(directory: &Directory, row: &InboxRow) -> Result<Heard, Problem> {
     let request: SignedRequest = serde_json::from_str(&row.request)
         .map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
-    let directory = Directory::from(vault);
     let (speaker, _) = directory.authenticate(&request, |key| request.verify_stored(key))?;
     let intent = Intent::read(&request)?;
     Ok(Heard {

@@ -23,6 +23,8 @@ pub(super) enum BatchError {
     Fault(#[from] ReplayFault),
     #[error("the event has no canonical form: {0}")]
     Canonical(#[from] CanonicalError),
+    #[error("a document can't be written: {0}")]
+    Document(#[from] serde_json::Error),
     #[error("journal head: {0}")]
     Head(#[from] HeadError),
     #[error("journal signature: {0}")]

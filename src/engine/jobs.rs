@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use custodyd_chain::Network;
 use custodyd_policy::{Timestamp, WalletId};
 use custodyd_vault::Effect;
 
@@ -13,6 +14,8 @@ pub(super) enum Job {
     Effect(Effect),
     /// Look at a wallet on the chain.
     Observe(WalletId),
+    /// Ask a node for its best block's height.
+    Tip(Network),
 }
 
 /// First wait after a failure; it doubles up to [`LONGEST_WAIT_MS`].
@@ -68,6 +71,19 @@ impl Jobs {
     /// Lets a job start at once: something changed.
     pub(super) fn hurry(&mut self, job: &Job) {
         self.waiting.remove(job);
+    }
+
+    /// Lets every transaction be looked at: a block came or went.
+    pub(super) fn hurry_watches(&mut self) {
+        self.waiting
+            .retain(|job, _| !matches!(job, Job::Effect(Effect::Watch(_))));
+    }
+
+    /// Puts a job off that has not run yet.
+    pub(super) fn defer(&mut self, job: &Job, until: Timestamp) {
+        self.waiting
+            .entry(job.clone())
+            .or_insert(Wait { until, failures: 0 });
     }
 
     /// Forgets waits of jobs that are no longer asked for.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod follow;
 mod jobs;
 mod perform;
 mod projection;
@@ -24,6 +25,7 @@ pub use replay::{ReplayError, Replayed, read_event, replay};
 
 use crate::{
     clock::Clock,
+    directory::Directory,
     intake::Answers,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
@@ -129,6 +131,8 @@ impl Pulse {
 pub struct Engine {
     parts: Parts,
     vault: Vault,
+    directory: Directory,
+    tips: BTreeMap<Network, u64>,
     head: HeadRow,
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
@@ -149,6 +153,8 @@ impl Engine {
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
         Ok(Self {
+            directory: Directory::from(&vault),
+            tips: BTreeMap::new(),
             parts,
             vault,
             head,

@@ -5,20 +5,16 @@ use std::collections::BTreeSet;
 use custodyd_vault::{Touch, Vault};
 use serde::Serialize;
 
-use crate::{
-    journal::{CanonicalError, canonical_json},
-    store::Projection,
-    view,
-};
+use crate::{store::Projection, view};
 
 /// The rows that bring readers up to the state, for what was touched.
 ///
 /// # Errors
-/// A document that has no canonical form: a fault of the program.
+/// A document that can't be written: a fault of the program.
 pub fn projections(
     vault: &Vault,
     touched: &BTreeSet<Touch>,
-) -> Result<Vec<Projection>, CanonicalError> {
+) -> Result<Vec<Projection>, serde_json::Error> {
     touched
         .iter()
         .filter_map(|touch| projection(vault, touch).transpose())
@@ -29,7 +25,7 @@ pub fn projections(
 ///
 /// # Errors
 /// As [`projections`].
-pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, CanonicalError> {
+pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, serde_json::Error> {
     let mut touched: BTreeSet<Touch> = BTreeSet::new();
     touched.extend(vault.wallets().keys().cloned().map(Touch::Wallet));
     touched.extend(vault.withdrawals().keys().cloned().map(Touch::Withdrawal));
@@ -47,7 +43,7 @@ pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, CanonicalError> {
     projections(vault, &touched)
 }
 
-fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, CanonicalError> {
+fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, serde_json::Error> {
     Ok(match touch {
         Touch::Withdrawal(id) => match (view::withdrawal(vault, id), vault.withdrawals().get(id)) {
             (Some(document), Some(withdrawal)) => Some(Projection::Withdrawal {
@@ -116,6 +112,7 @@ fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, Canoni
     })
 }
 
-fn text(document: &impl Serialize) -> Result<String, CanonicalError> {
-    canonical_json(document)
+/// Written once by this function and compared byte for byte by the audit: the order of fields is their declaration's.
+fn text(document: &impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string(document)
 }

@@ -9,16 +9,19 @@ use tokio::sync::watch;
 use super::{
     Engine, ReplayError, Replayed,
     batch::BatchError,
+    follow::{broadcasts, observations},
     jobs::Job,
-    perform::{Done, broadcasts, observations},
+    perform::Done,
     replay,
 };
-use crate::store::CommitError;
+use crate::{directory::Directory, store::CommitError};
 
 /// Inbox rows and results taken into one batch.
 const BATCH: u32 = 256;
 /// How often the whole of what is outstanding is derived anew.
 const SWEEP: Duration = Duration::from_millis(250);
+/// How often a transaction is looked at while no block comes: a node may have forgotten it.
+const WATCH_PAUSE_MS: u64 = 10_000;
 /// Wait before the next try when nothing can be committed.
 const SETBACK: Duration = Duration::from_millis(500);
 
@@ -113,6 +116,7 @@ impl Engine {
             .await
             {
                 Ok(Replayed { vault, head }) => {
+                    self.directory = Directory::from(&vault);
                     (self.vault, self.head) = (vault, head);
                     self.parts.bell.notify_one();
                     return Ok(());
@@ -135,12 +139,24 @@ impl Engine {
         let now = self.parts.clock.now();
         let poll = u64::try_from(self.parts.poll.as_millis()).unwrap_or(u64::MAX);
         let mut commands = Vec::new();
-        for Done { job, part, result } in finished {
+        for Done {
+            job,
+            part,
+            result,
+            tip,
+        } in finished
+        {
+            if let Some((network, height)) = tip
+                && self.tips.insert(network, height) != Some(height)
+            {
+                self.jobs.hurry_watches();
+            }
             match result {
                 Ok(found) => {
                     self.parts.pulse.note_trouble(&part, None);
                     let pause = match job {
-                        Job::Observe(_) | Job::Effect(Effect::Watch(_)) => poll,
+                        Job::Observe(_) | Job::Tip(_) => poll,
+                        Job::Effect(Effect::Watch(_)) => WATCH_PAUSE_MS,
                         // Until the result is committed the effect is still outstanding; don't start it again meanwhile.
                         _ => 1_000,
                     };
@@ -169,6 +185,7 @@ impl Engine {
             .map(Job::Effect)
             .collect();
         wanted.extend(self.vault.wallets().keys().cloned().map(Job::Observe));
+        wanted.extend(self.parts.nodes.keys().copied().map(Job::Tip));
         self.jobs.retain(&wanted);
         self.begin(wanted.into_iter().collect(), now);
     }
@@ -190,8 +207,14 @@ impl Engine {
         }
         wanted.extend(self.vault.quotes_wanted(now).into_iter().map(Job::Effect));
         for job in &wanted {
-            if matches!(job, Job::Effect(Effect::Broadcast(_))) {
-                self.jobs.hurry(job);
+            match job {
+                Job::Effect(Effect::Broadcast(_)) => self.jobs.hurry(job),
+                // Nothing becomes of a transaction before the next block.
+                Job::Effect(Effect::Watch(_)) => {
+                    self.jobs
+                        .defer(job, now.checked_add_ms(WATCH_PAUSE_MS).unwrap_or(now));
+                }
+                _ => {}
             }
         }
         self.begin(wanted, now);
@@ -209,7 +232,7 @@ impl Engine {
             )
         });
         for job in single {
-            self.perform(job);
+            self.perform(job, now);
         }
         for group in broadcasts(&self.vault, &grouped)
             .into_iter()

@@ -47,17 +47,26 @@ impl Modify for Signatures {
 /// The description as it is served.
 pub(super) fn text(mut document: utoipa::openapi::OpenApi) -> Bytes {
     for (path, item) in &mut document.paths.paths {
-        if path.starts_with("/v1/") {
-            [&mut item.get, &mut item.post]
-                .into_iter()
-                .flatten()
-                .for_each(describe_problems);
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            name_by_subject(operation);
+            if path.starts_with("/v1/") {
+                describe_problems(operation);
+            }
         }
     }
     document
         .to_json()
         .unwrap_or_else(|_| "{}".to_owned())
         .into()
+}
+
+/// An operation's id is unique: its handler's name, which says too little, behind its subject.
+fn name_by_subject(operation: &mut Operation) {
+    if let (Some(tags), Some(handler)) = (&operation.tags, &operation.operation_id)
+        && let Some(subject) = tags.first()
+    {
+        operation.operation_id = Some(format!("{subject}_{handler}"));
+    }
 }
 
 /// Every operation may fail, and says so in the media type of RFC 9457.

@@ -34,7 +34,9 @@ const STEPS: [&str; 17] = [
 /// Runs the daemon into one failpoint while a withdrawal is on its way, and lets it recover.
 async fn killed_at(house: &mut House, step: &str, asset: &str, amount: &str, destination: &str) {
     house.daemon.terminate(LONG).unwrap();
-    house.daemon.set_environment("FAILPOINTS", Some(&format!("{step}=return")));
+    house
+        .daemon
+        .set_environment("FAILPOINTS", Some(&format!("{step}=return")));
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
 
@@ -81,8 +83,15 @@ fn verified(house: &House) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_step_an_ethereum_withdrawal_is_paid_exactly_once() {
-    let mut house = house(Plan { litecoin: false, ..Plan::default() }).await;
-    house.fund_ethereum("hot-eth", "0x8ac7230489e80000").await.unwrap();
+    let mut house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    house
+        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
+        .await
+        .unwrap();
     let wei = |house: &House| {
         let hex = house.anvil.as_ref().unwrap().balance(SOMEBODY).unwrap();
         u128::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap()
@@ -97,22 +106,45 @@ async fn killed_at_any_step_an_ethereum_withdrawal_is_paid_exactly_once() {
         .anvil
         .as_ref()
         .unwrap()
-        .rpc("eth_getTransactionCount", &serde_json::json!([account, "latest"]))
+        .rpc(
+            "eth_getTransactionCount",
+            &serde_json::json!([account, "latest"]),
+        )
         .unwrap();
-    assert_eq!(nonce, format!("0x{:x}", STEPS.len()), "one transaction for each withdrawal");
+    assert_eq!(
+        nonce,
+        format!("0x{:x}", STEPS.len()),
+        "one transaction for each withdrawal"
+    );
     verified(&house);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_step_a_litecoin_withdrawal_is_paid_exactly_once() {
-    let mut house = house(Plan { ethereum: false, ..Plan::default() }).await;
-    house.fund_litecoin("hot-ltc", &["2", "2", "2"]).await.unwrap();
+    let mut house = house(Plan {
+        ethereum: false,
+        ..Plan::default()
+    })
+    .await;
+    house
+        .fund_litecoin("hot-ltc", &["2", "2", "2"])
+        .await
+        .unwrap();
     for step in STEPS {
         let destination = house.litecoind.as_ref().unwrap().outside_address().unwrap();
         killed_at(&mut house, step, "LTC", "0.01", &destination).await;
         let descriptor = format!("[\"addr({destination})\"]");
-        let seen = house.litecoind.as_ref().unwrap().cli(&["scantxoutset", "start", &descriptor]).unwrap();
-        assert_eq!(seen["unspents"].as_array().unwrap().len(), 1, "{step}: {seen}");
+        let seen = house
+            .litecoind
+            .as_ref()
+            .unwrap()
+            .cli(&["scantxoutset", "start", &descriptor])
+            .unwrap();
+        assert_eq!(
+            seen["unspents"].as_array().unwrap().len(),
+            1,
+            "{step}: {seen}"
+        );
         assert_eq!(seen["total_amount"].to_string(), "0.01", "{step}: {seen}");
     }
     verified(&house);
@@ -120,7 +152,11 @@ async fn killed_at_any_step_a_litecoin_withdrawal_is_paid_exactly_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_back() {
-    let mut house = house(Plan { ethereum: false, ..Plan::default() }).await;
+    let mut house = house(Plan {
+        ethereum: false,
+        ..Plan::default()
+    })
+    .await;
     house.fund_litecoin("hot-ltc", &["2"]).await.unwrap();
     let destination = house.litecoind.as_ref().unwrap().outside_address().unwrap();
     let client = house.client_as("client/exchange").unwrap();
@@ -143,7 +179,10 @@ async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_
     until_state(&house, &client, id, "signed").await;
     house
         .until("tell which part is down", LONG, async || {
-            house.daemon.get("/readyz").is_ok_and(|r| r.status == 503 && r.body.contains("litecoin-regtest"))
+            house
+                .daemon
+                .get("/readyz")
+                .is_ok_and(|r| r.status == 503 && r.body.contains("litecoin-regtest"))
         })
         .await
         .unwrap();
@@ -156,20 +195,32 @@ async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
-    let mut house = house(Plan { litecoin: false, ..Plan::default() }).await;
-    house.fund_ethereum("hot-eth", "0x8ac7230489e80000").await.unwrap();
+    let mut house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    house
+        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
+        .await
+        .unwrap();
     house.token.remove().unwrap();
     let client = std::sync::Arc::new(house.client_as("client/exchange").unwrap());
     let asking = {
         let client = std::sync::Arc::clone(&client);
         tokio::spawn(async move {
             let body = ask("ETH", "0.01", SOMEBODY);
-            client.post_idempotent::<_, Value>("/v1/withdrawals", "k1", &body).await
+            client
+                .post_idempotent::<_, Value>("/v1/withdrawals", "k1", &body)
+                .await
         })
     };
     house
         .until("tell that the HSM is gone", LONG, async || {
-            house.daemon.get("/readyz").is_ok_and(|r| r.status == 503 && r.body.contains("hsm"))
+            house
+                .daemon
+                .get("/readyz")
+                .is_ok_and(|r| r.status == 503 && r.body.contains("hsm"))
         })
         .await
         .unwrap();
@@ -192,7 +243,11 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_token_stops_the_start_with_one_line_that_says_so_and_shows_no_pin() {
-    let mut house = house(Plan { litecoin: false, ..Plan::default() }).await;
+    let mut house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
     house.daemon.terminate(LONG).unwrap();
     let pin = house.token.pin().unwrap();
     house.token.lock().unwrap();

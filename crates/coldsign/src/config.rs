@@ -35,6 +35,8 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     allow: Option<BTreeSet<Address>>,
+    /// Empty until the vault is made: its genesis needs the key that `keygen` makes first.
+    #[serde(default)]
     vaults: BTreeMap<VaultName, Vault>,
     hsm: Hsm,
     caps: BTreeMap<Asset, Caps>,

@@ -59,6 +59,8 @@ pub struct Plan {
     pub confirmations: u32,
     /// HSM worker threads.
     pub workers: usize,
+    /// How often custodyd asks its nodes, milliseconds.
+    pub poll_ms: u64,
 }
 
 impl Default for Plan {
@@ -74,6 +76,7 @@ impl Default for Plan {
             extra_config: String::new(),
             confirmations: 2,
             workers: 2,
+            poll_ms: 200,
         }
     }
 }

@@ -72,7 +72,7 @@ workers = {workers}
 listen = "{listen}"
 
 [engine]
-poll_ms = 200
+poll_ms = {poll_ms}
 
 {extra}
 "#,
@@ -80,6 +80,7 @@ poll_ms = 200
         profile = project().join("hsm-config/softhsm.toml").display(),
         pin = token.pin_file().display(),
         workers = plan.workers,
+        poll_ms = plan.poll_ms,
         module = module_lines(folder, plan, token)?,
         extra = plan.extra_config,
     );
@@ -206,6 +207,7 @@ pub(crate) fn make_cold_key(
         .arg(folder.join("coldsign.toml")))?;
     let key = printed
         .split_whitespace()
+        .map(|word| word.trim_matches('"'))
         .find(|word| word.len() == 66 && word.bytes().all(|b| b.is_ascii_hexdigit()));
     key.map(str::to_owned)
         .ok_or_else(|| TestbedError::unexpected("coldsign keygen", &printed))
@@ -216,28 +218,23 @@ pub(crate) fn write_coldsign_config(
     token: &SoftToken,
     journal_key: Option<&str>,
 ) -> Result<(), TestbedError> {
-    let profile = std::fs::read_to_string(project().join("hsm-config/softhsm.toml"))
-        .map_err(TestbedError::io("hsm-config/softhsm.toml".to_owned()))?;
-    let profile = profile
-        .replace(
-            "label = \"custodyd\"",
-            &format!("label = \"{}\"", token.label()),
-        )
-        .replace(
-            "[module.environment]",
-            &format!(
-                "[module.environment]\nSOFTHSM2_CONF = \"{}\"",
-                token.conf_path().display()
-            ),
-        );
-    scratch::write_file(folder, "cold-hsm.toml", &profile)?;
     let vaults = journal_key.map_or_else(String::new, |key| {
         format!("[vaults.main]\njournal_key = \"{key}\"\n\n")
     });
     let text = format!(
-        "{vaults}[hsm]\nprofile = \"cold-hsm.toml\"\npin_file = \"{}\"\n\n\
-         [caps]\nLTC = {{ transaction = \"100\", bundle = \"200\", fee = \"0.01\" }}\n",
-        token.pin_file().display()
+        r#"{vaults}[hsm]
+profile = "{profile}"
+token = "{label}"
+pin_file = "{pin}"
+environment = {{ SOFTHSM2_CONF = "{conf}" }}
+
+[caps]
+LTC = {{ transaction = "100 LTC", bundle = "200 LTC", fee = "0.01 LTC" }}
+"#,
+        profile = project().join("hsm-config/softhsm.toml").display(),
+        label = token.label(),
+        pin = token.pin_file().display(),
+        conf = token.conf_path().display(),
     );
     scratch::write_file(folder, "coldsign.toml", &text).map(drop)
 }

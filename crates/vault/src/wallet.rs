@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::{
     Address, Amount, AmountError, Coin, Family, FeeCaps, Network, OutPoint, PublicKey,
 };
-use custodyd_policy::{Tier, WalletId, WithdrawalId};
+use custodyd_policy::{Tier, Timestamp, WalletId, WithdrawalId};
 
 use crate::{KeyId, TransactionId, WalletKey, WalletSpec};
 
@@ -16,6 +16,8 @@ pub struct KeySlot {
     pub id: Option<KeyId>,
     /// Its public half, once made.
     pub public_key: Option<PublicKey>,
+    /// When the HSM made it; unknown for a key from outside. Nothing was paid to it before.
+    pub made_at: Option<Timestamp>,
 }
 
 /// What a wallet holds.
@@ -137,10 +139,12 @@ impl Wallet {
             WalletKey::Online(id) => KeySlot {
                 id: Some(id.clone()),
                 public_key: None,
+                made_at: None,
             },
             WalletKey::Offline(public) => KeySlot {
                 id: None,
                 public_key: Some(*public),
+                made_at: None,
             },
         };
         Self {

@@ -1,6 +1,11 @@
 //! `make bench`: measures, prints a table, and writes target/bench.json. Ratios are taken in one run on one machine; a
 //! timing is never a test's assertion, so a missed goal is shown and not failed.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "JSON values only, where a missing key is null and no panic"
+)]
+
 #[path = "bench/load.rs"]
 mod load;
 #[path = "bench/policy.rs"]
@@ -47,6 +52,8 @@ async fn measure() -> Result<(), Failure> {
     };
     let plan = Plan {
         litecoin: false,
+        // custodyd's own default.
+        poll_ms: 2_000,
         policy: Some(load::policy()),
         extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
         ..Plan::default()

@@ -1,6 +1,11 @@
 //! `make demo`: the main job, told for a person to read, on a real Litecoin node, a real Ethereum node and real PKCS#11
 //! tokens. Every line that starts with `$` is a command that is run as it stands.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "JSON values only, where a missing key is null and no panic"
+)]
+
 #[path = "demo/scene.rs"]
 mod scene;
 #[path = "demo/story.rs"]
@@ -21,8 +26,13 @@ async fn main() -> Result<(), Failure> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    println!("custodyd, the main job: a signed withdrawal request becomes a confirmed transaction.");
-    println!("Everything below is real: litecoind (regtest), Anvil, two SoftHSM tokens, SQLite. Files: {}\n", folder.display());
+    println!(
+        "custodyd, the main job: a signed withdrawal request becomes a confirmed transaction."
+    );
+    println!(
+        "Everything below is real: litecoind (regtest), Anvil, two SoftHSM tokens, SQLite. Files: {}\n",
+        folder.display()
+    );
 
     let house = build(&folder).await?;
     let scene = Scene::new(&house, program("custodyctl"), program("coldsign"));
@@ -38,8 +48,14 @@ async fn build(folder: &std::path::Path) -> Result<House, Failure> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let plan = Plan { cold: true, ..Plan::default() };
-    let programs = Programs { custodyd: program("custodyd"), coldsign: Some(program("coldsign")) };
+    let plan = Plan {
+        cold: true,
+        ..Plan::default()
+    };
+    let programs = Programs {
+        custodyd: program("custodyd"),
+        coldsign: Some(program("coldsign")),
+    };
     let tell = |step: &str| {
         spinner.suspend(|| println!("  · {step}"));
         spinner.set_message(step.to_owned());
@@ -61,9 +77,17 @@ fn program(name: &str) -> PathBuf {
 
 /// Leaves the house standing, with a block every few seconds, until Ctrl-C.
 async fn stay(scene: &Scene<'_>) -> Result<(), Failure> {
-    println!("\ncustodyd keeps running, with a block every 5 s on both chains. In another terminal:\n");
-    println!("  export CUSTODYD_URL={} CUSTODYD_AS=client/exchange", scene.house.daemon.url());
-    println!("  export CUSTODYD_KEY={}", scene.house.key_file("client/exchange").display());
+    println!(
+        "\ncustodyd keeps running, with a block every 5 s on both chains. In another terminal:\n"
+    );
+    println!(
+        "  export CUSTODYD_URL={} CUSTODYD_AS=client/exchange",
+        scene.house.daemon.url()
+    );
+    println!(
+        "  export CUSTODYD_KEY={}",
+        scene.house.key_file("client/exchange").display()
+    );
     println!("  {} wallets", scene.custodyctl.display());
     println!(
         "  {} withdraw --asset LTC --amount 0.1 --to {} --reference mine --wait final",

@@ -41,6 +41,8 @@ impl Vault {
             .values()
             .flat_map(|w| w.addresses().into_iter().map(|a| (a, w.id.clone())))
             .collect();
+        let mut limits = LimitBook::default();
+        limits.adopt(&policy);
         Ok(Self {
             id: genesis.vault.clone(),
             seq: 1,
@@ -56,7 +58,7 @@ impl Vault {
             wallets,
             withdrawals: Default::default(),
             idempotency: Default::default(),
-            limits: LimitBook::default(),
+            limits,
             transactions: Default::default(),
             taken: Default::default(),
             exports: Default::default(),

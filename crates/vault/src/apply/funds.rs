@@ -18,6 +18,7 @@ impl Vault {
         self.wallet_mut(wallet)?.keys.push(KeySlot {
             id: Some(key.clone()),
             public_key: None,
+            made_at: None,
         });
         self.keys.insert(key.clone(), wallet.clone());
         self.keys_to_make.insert(key.clone());
@@ -28,6 +29,7 @@ impl Vault {
         &mut self,
         key: &KeyId,
         public: PublicKey,
+        at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let id = self
             .keys
@@ -42,6 +44,7 @@ impl Vault {
             .filter(|slot| slot.id.as_ref() == Some(key))
         {
             slot.public_key = Some(public);
+            slot.made_at = Some(at);
         }
         wallet.unblock();
         self.own

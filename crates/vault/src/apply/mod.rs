@@ -94,7 +94,7 @@ impl Vault {
         match &recorded.event {
             Event::VaultCreated { .. } => Err(self.impossible("the vault exists")),
             Event::KeyRequested { wallet, key, .. } => self.key_requested(wallet, key),
-            Event::KeyMade { key, public_key } => self.key_made(key, *public_key),
+            Event::KeyMade { key, public_key } => self.key_made(key, *public_key, at),
             Event::WithdrawalRequested { id, request, .. } => self.requested(id, request, at),
             Event::WithdrawalJudged {
                 id,

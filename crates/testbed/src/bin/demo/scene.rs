@@ -23,15 +23,25 @@ pub(crate) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(house: &'a House, custodyctl: PathBuf, coldsign: PathBuf) -> Self {
-        Self { house, custodyctl, coldsign }
+        Self {
+            house,
+            custodyctl,
+            coldsign,
+        }
     }
 
     pub(crate) fn litecoind(&self) -> Result<&Litecoind, Failure> {
-        self.house.litecoind.as_ref().ok_or_else(|| "the house has no litecoind".into())
+        self.house
+            .litecoind
+            .as_ref()
+            .ok_or_else(|| "the house has no litecoind".into())
     }
 
     pub(crate) fn anvil(&self) -> Result<&Anvil, Failure> {
-        self.house.anvil.as_ref().ok_or_else(|| "the house has no Anvil".into())
+        self.house
+            .anvil
+            .as_ref()
+            .ok_or_else(|| "the house has no Anvil".into())
     }
 
     /// Blocks on both chains.
@@ -45,12 +55,24 @@ impl<'a> Scene<'a> {
     pub(crate) fn ctl(&self, who: &str, arguments: &[&str]) -> Result<Value, Failure> {
         println!("  $ custodyctl --as {who} {}", arguments.join(" "));
         let output = Command::new(&self.custodyctl)
-            .args(["--json", "--url", &self.house.daemon.url(), "--as", who, "--key"])
+            .args([
+                "--json",
+                "--url",
+                &self.house.daemon.url(),
+                "--as",
+                who,
+                "--key",
+            ])
             .arg(self.house.key_file(who))
             .args(arguments)
             .output()?;
         serde_json::from_slice(&output.stdout).map_err(|_| {
-            format!("custodyctl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into()
+            format!(
+                "custodyctl {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            )
+            .into()
         })
     }
 
@@ -73,7 +95,12 @@ impl<'a> Scene<'a> {
     }
 
     /// Waits until a withdrawal is in a state, mining when that is what it takes.
-    pub(crate) async fn until(&self, id: &str, state: &str, mining: bool) -> Result<Value, Failure> {
+    pub(crate) async fn until(
+        &self,
+        id: &str,
+        state: &str,
+        mining: bool,
+    ) -> Result<Value, Failure> {
         let client = self.house.client_as("operator/alice")?;
         let began = Instant::now();
         loop {
@@ -93,6 +120,9 @@ impl<'a> Scene<'a> {
 
     /// A folder of the house, as text for a command line.
     pub(crate) fn path(&self, name: &str) -> String {
-        Path::new(self.house.folder()).join(name).display().to_string()
+        Path::new(self.house.folder())
+            .join(name)
+            .display()
+            .to_string()
     }
 }

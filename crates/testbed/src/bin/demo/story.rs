@@ -16,36 +16,68 @@ pub(crate) struct Outcome {
 
 /// Tells the five chapters and gives how each must end.
 pub(crate) async fn tell(scene: &Scene<'_>) -> Result<Vec<Outcome>, Failure> {
-    let outside = || scene.litecoind().and_then(|node| Ok(node.outside_address()?));
+    let outside = || {
+        scene
+            .litecoind()
+            .and_then(|node| Ok(node.outside_address()?))
+    };
     let mut outcomes = Vec::new();
 
-    chapter(1, "Small hot withdrawals: policy lets them through by itself");
+    chapter(
+        1,
+        "Small hot withdrawals: policy lets them through by itself",
+    );
     let litecoin = ask(scene, "LTC", "0.5", &outside()?, &[])?;
     let ethereum = ask(scene, "ETH", "0.25", SOMEBODY, &[])?;
     for (what, id) in [("small Litecoin", litecoin), ("small Ethereum", ethereum)] {
         scene.until(&id, "broadcast", false).await?;
         println!("    {what}: planned, signed in the HSM, verified, broadcast");
-        outcomes.push(Outcome { what, id, expected: "final" });
+        outcomes.push(Outcome {
+            what,
+            id,
+            expected: "final",
+        });
     }
 
     chapter(2, "A larger one: policy asks two people of treasury");
     let id = ask(scene, "LTC", "5", &outside()?, &[])?;
     for who in ["operator/alice", "operator/bob"] {
         let document = scene.ctl(who, &["approve", &id, "--yes"])?;
-        println!("    {who} signed the exact effects; now {}", text(&document["state"]));
+        println!(
+            "    {who} signed the exact effects; now {}",
+            text(&document["state"])
+        );
     }
     scene.until(&id, "broadcast", false).await?;
-    outcomes.push(Outcome { what: "two approvals", id, expected: "final" });
+    outcomes.push(Outcome {
+        what: "two approvals",
+        id,
+        expected: "final",
+    });
 
     chapter(3, "Above the hot wallet's ceiling: denied, with the reason");
     let id = ask(scene, "LTC", "21", &outside()?, &["--wallet", "hot-ltc"])?;
-    outcomes.push(Outcome { what: "denied by a rule", id, expected: "denied" });
+    outcomes.push(Outcome {
+        what: "denied by a rule",
+        id,
+        expected: "denied",
+    });
 
-    chapter(4, "Within every rule, but over the day's velocity limit: denied, with the numbers");
+    chapter(
+        4,
+        "Within every rule, but over the day's velocity limit: denied, with the numbers",
+    );
     let id = ask(scene, "LTC", "15", &outside()?, &["--wallet", "hot-ltc"])?;
-    outcomes.push(Outcome { what: "denied by a limit", id, expected: "denied" });
+    outcomes.push(Outcome {
+        what: "denied by a limit",
+        id,
+        expected: "denied",
+    });
 
-    chapter(5, "From the cold wallet: out as a bundle, signed by coldsign with another token, and back");
+    chapter(
+        5,
+        "From the cold wallet: out as a bundle, signed by coldsign with another token, and back",
+    );
     let id = ask(scene, "LTC", "25", &outside()?, &[])?;
     for who in ["operator/alice", "operator/carol"] {
         let document = scene.ctl(who, &["approve", &id, "--yes"])?;
@@ -53,42 +85,65 @@ pub(crate) async fn tell(scene: &Scene<'_>) -> Result<Vec<Outcome>, Failure> {
     }
     let (bundle, signed) = (scene.path("stick/out"), scene.path("stick/back"));
     std::fs::create_dir_all(scene.path("stick"))?;
-    scene.ctl("operator/alice", &["export", "--wallet", "cold-ltc", "--out", &bundle])?;
+    scene.ctl(
+        "operator/alice",
+        &["export", "--wallet", "cold-ltc", "--out", &bundle],
+    )?;
     println!("    the bundle goes to the air-gapped machine on a stick");
     scene.cold(&["inspect", &bundle])?;
     scene.cold(&["sign", &bundle, "--out", &signed, "--yes"])?;
     println!("    and comes back");
     scene.ctl("operator/alice", &["import", &signed])?;
     scene.until(&id, "broadcast", false).await?;
-    outcomes.push(Outcome { what: "cold, by bundle", id, expected: "final" });
+    outcomes.push(Outcome {
+        what: "cold, by bundle",
+        id,
+        expected: "final",
+    });
     Ok(outcomes)
 }
 
 /// Mines until everything is final, and has the nodes and the journal say the last word.
 pub(crate) async fn close(scene: &Scene<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     println!("\n— Blocks are mined; the nodes have the last word\n");
-    println!("  {:<18} {:<9} {:>6} of   transaction, as the node reports it", "withdrawal", "state", "blocks");
+    println!(
+        "  {:<18} {:<9} {:>6} of   transaction, as the node reports it",
+        "withdrawal", "state", "blocks"
+    );
     for Outcome { what, id, expected } in outcomes {
         let document = scene.until(id, expected, *expected == "final").await?;
         let Some(transaction) = document["transaction"].as_str() else {
-            println!("  {what:<18} {:<9} {:>6}      none: nothing was signed", text(&document["state"]), "-");
+            println!(
+                "  {what:<18} {:<9} {:>6}      none: nothing was signed",
+                text(&document["state"]),
+                "-"
+            );
             continue;
         };
         let (txid, confirmations) = on_chain(scene, transaction).await?;
-        println!("  {what:<18} {:<9} {confirmations:>6}      {txid}", text(&document["state"]));
+        println!(
+            "  {what:<18} {:<9} {confirmations:>6}      {txid}",
+            text(&document["state"])
+        );
     }
     println!("\n  $ custodyd journal verify");
     let (sound, printed) = scene.house.custodyd(&["journal", "verify"])?;
     for line in printed.lines() {
         println!("    {line}");
     }
-    if sound { Ok(()) } else { Err("the journal does not hold".into()) }
+    if sound {
+        Ok(())
+    } else {
+        Err("the journal does not hold".into())
+    }
 }
 
 /// What the node itself says of a transaction: its id and its confirmations.
 async fn on_chain(scene: &Scene<'_>, transaction: &str) -> Result<(String, u64), Failure> {
     let client = scene.house.client_as("operator/alice")?;
-    let document: Value = client.get(&format!("/v1/transactions/{transaction}")).await?;
+    let document: Value = client
+        .get(&format!("/v1/transactions/{transaction}"))
+        .await?;
     let txid = text(&document["txid"]);
     if text(&document["network"]).starts_with("eip155") {
         let node = scene.anvil()?;
@@ -98,26 +153,55 @@ async fn on_chain(scene: &Scene<'_>, transaction: &str) -> Result<(String, u64),
         if receipt["status"] != "0x1" || text(&receipt["transactionHash"]) != txid {
             return Err(format!("the node says otherwise of {txid}: {receipt}").into());
         }
-        return Ok((txid, node.height()?.saturating_sub(height).saturating_add(1)));
+        return Ok((
+            txid,
+            node.height()?.saturating_sub(height).saturating_add(1),
+        ));
     }
     let node = scene.litecoind()?;
     let height = document["height"].as_u64().ok_or("no height")?;
     let block = node.block_hash(height)?;
     let seen = node.cli(&["getrawtransaction", &txid, "true", &block])?;
-    Ok((text(&seen["txid"]), seen["confirmations"].as_u64().ok_or("not confirmed")?))
+    Ok((
+        text(&seen["txid"]),
+        seen["confirmations"].as_u64().ok_or("not confirmed")?,
+    ))
 }
 
 /// A client asks, and the verdict is shown.
-fn ask(scene: &Scene<'_>, asset: &str, amount: &str, to: &str, more: &[&str]) -> Result<String, Failure> {
-    let mut arguments = vec!["withdraw", "--asset", asset, "--amount", amount, "--to", to, "--reference", "demo"];
+fn ask(
+    scene: &Scene<'_>,
+    asset: &str,
+    amount: &str,
+    to: &str,
+    more: &[&str],
+) -> Result<String, Failure> {
+    let mut arguments = vec![
+        "withdraw",
+        "--asset",
+        asset,
+        "--amount",
+        amount,
+        "--to",
+        to,
+        "--reference",
+        "demo",
+    ];
     arguments.extend(more);
     let document = scene.ctl("client/exchange", &arguments)?;
     println!("    {} {}", text(&document["id"]), text(&document["state"]));
     println!("    verdict: {}", text(&document["verdict"]["summary"]));
-    for reason in document["verdict"]["reasons"].as_array().into_iter().flatten() {
+    for reason in document["verdict"]["reasons"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         println!("      - {}", text(&reason["text"]));
     }
-    document["id"].as_str().map(str::to_owned).ok_or_else(|| format!("no withdrawal: {document}").into())
+    document["id"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| format!("no withdrawal: {document}").into())
 }
 
 fn chapter(number: u32, title: &str) {
@@ -125,5 +209,7 @@ fn chapter(number: u32, title: &str) {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,0 +1,215 @@
+//! An edge of the test's own: keys, a database, a listener on a free port.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use custodyd::{
+    clock::Clock,
+    directory::Directory,
+    http::{AppState, Limits, PolicyDocument, serve_within},
+    intake::Intake,
+    journal::{Entry, GENESIS, HeadRow, head_digest},
+    store::{Batch, InboxRow, Outcome, Projection, Store},
+};
+use custodyd_httpsig::{UnsignedRequest, sign};
+use custodyd_vault::{Genesis, JournalKey, KeyId};
+use ed25519_dalek::SigningKey;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use p256::ecdsa::{Signature, signature::hazmat::PrehashSigner as _};
+use tokio::{sync::Notify, sync::watch, task::JoinHandle};
+
+use crate::wire::{Answer, Request, exchange};
+
+pub(crate) const SHOP: &str = "client/shop";
+pub(crate) const DESK: &str = "client/desk";
+pub(crate) const ALICE: &str = "operator/alice";
+pub(crate) const MAX_SKEW_S: u64 = 300;
+
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
+    _stop: watch::Sender<bool>,
+    _server: JoinHandle<std::io::Result<()>>,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) fn key_of(keyid: &str) -> SigningKey {
+    let byte = match keyid {
+        SHOP => 1,
+        DESK => 2,
+        ALICE => 3,
+        _ => 99,
+    };
+    SigningKey::from_bytes(&[byte; 32])
+}
+
+pub(crate) fn now_s() -> u64 {
+    Clock::system().now().as_seconds()
+}
+
+pub(crate) fn nonce() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+fn genesis() -> Genesis {
+    let public = |keyid| key_of(keyid).verifying_key().into();
+    Genesis {
+        vault: "main".parse().unwrap(),
+        policy: String::new(),
+        journal_key: JournalKey {
+            key: KeyId::from_bytes([7; 16]),
+            public_key: String::new(),
+        },
+        operators: [("alice".parse().unwrap(), vec![public(ALICE)])].into(),
+        clients: [
+            ("shop".parse().unwrap(), public(SHOP)),
+            ("desk".parse().unwrap(), public(DESK)),
+        ]
+        .into(),
+        wallets: Default::default(),
+        address_book: Default::default(),
+        blocked: Default::default(),
+    }
+}
+
+impl Edge {
+    pub(crate) async fn start() -> Self {
+        Self::within(Limits::default()).await
+    }
+
+    pub(crate) async fn within(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("custodyd.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let patience = Duration::from_millis(200);
+        let bell = Arc::new(Notify::new());
+        let state = AppState {
+            directory: Arc::new(Directory::from(&genesis())),
+            policy: Arc::new(PolicyDocument {
+                source: "version = 1".into(),
+                hash: "00".into(),
+            }),
+            intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
+            store: store.clone(),
+            pulse: None,
+            journal_key: String::new(),
+            clock: Clock::system(),
+            max_skew_s: MAX_SKEW_S,
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            replays: Arc::default(),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(serve_within(limits, state, listener, stopped));
+        Self {
+            address,
+            store,
+            _stop: stop,
+            _server: server,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn authority(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Signs a request at `created` and makes it ready to be sent, or spoilt.
+    pub(crate) fn signed_at(&self, keyid: &str, created: u64, asked: &Asked<'_>) -> Request {
+        let authority = self.authority();
+        let unsigned = UnsignedRequest {
+            method: asked.method,
+            authority: &authority,
+            target: asked.target,
+            content_type: (!asked.body.is_empty()).then_some("application/json"),
+            idempotency_key: asked.idempotency_key,
+            body: asked.body,
+        };
+        let headers = sign(&unsigned, keyid, &nonce(), created, &key_of(keyid)).unwrap();
+        let mut request = Request::new(asked.method, asked.target, asked.body);
+        request.header("host", &authority);
+        for (name, value) in headers.fields() {
+            request.header(name, value);
+        }
+        request
+    }
+
+    pub(crate) fn signed(&self, keyid: &str, asked: &Asked<'_>) -> Request {
+        self.signed_at(keyid, now_s(), asked)
+    }
+
+    pub(crate) async fn get(&self, keyid: &str, target: &str) -> Answer {
+        self.send(&self.signed(keyid, &Asked::get(target))).await
+    }
+
+    pub(crate) async fn post(&self, keyid: &str, target: &str, body: &[u8]) -> Answer {
+        self.send(&self.signed(keyid, &Asked::post(target, body)))
+            .await
+    }
+
+    pub(crate) async fn send(&self, request: &Request) -> Answer {
+        exchange(self.address, &request.bytes()).await
+    }
+
+    /// What got past the edge.
+    pub(crate) async fn inbox(&self) -> Vec<InboxRow> {
+        self.store.inbox_pending("main", 1_000).await.unwrap()
+    }
+
+    /// Writes projections and answers as the engine would, with one row in the journal.
+    pub(crate) async fn commit(&self, projections: Vec<Projection>, outcomes: Vec<Outcome>) {
+        let entry = Entry {
+            vault: "main",
+            seq: 1,
+            at_ms: 1_700_000_000_000,
+            kind: "test",
+            prev_hash: GENESIS,
+        };
+        let row = entry.seal(&serde_json::json!({})).unwrap();
+        let digest = head_digest("main", 1, row.at_ms, &row.hash).unwrap();
+        let signer = p256::ecdsa::SigningKey::from_slice(&[9; 32]).unwrap();
+        let signature: Signature = signer.sign_prehash(&digest).unwrap();
+        let head = HeadRow::from_hsm("main", 1, row.at_ms, row.hash, &signature.to_bytes().into());
+        let batch = Batch {
+            vault: "main".into(),
+            previous: None,
+            rows: vec![row],
+            head: head.unwrap(),
+            projections,
+            outcomes,
+        };
+        self.store.commit(&batch).await.unwrap();
+    }
+}
+
+/// What a test asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn get(target: &'a str) -> Self {
+        Self {
+            method: "GET",
+            target,
+            idempotency_key: None,
+            body: b"",
+        }
+    }
+
+    pub(crate) fn post(target: &'a str, body: &'a [u8]) -> Self {
+        Self {
+            method: "POST",
+            target,
+            idempotency_key: Some("order-1"),
+            body,
+        }
+    }
+}
+
+/// A withdrawal that the edge takes.
+pub(crate) const WITHDRAWAL: &[u8] = br#"{"vault":"main","asset":"LTC","amount":"0.5","destination":"rltc1q","reference":"order 1"}"#;
