@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use custodyd_client::{Client, NewWithdrawal};
-use custodyd_testbed::Programs;
 pub(crate) use custodyd_testbed::{House, Plan};
+use custodyd_testbed::{Programs, project};
 use custodyd_vault::Decision;
 use serde_json::Value;
 
@@ -98,4 +98,9 @@ pub(crate) async fn decide(
     client
         .post(&format!("/v1/withdrawals/{id}/{verb}"), &signed)
         .await
+}
+
+/// The project's policy, to be changed in one place.
+pub(crate) fn default_policy() -> String {
+    std::fs::read_to_string(project().join("policies/default.toml")).unwrap()
 }

@@ -117,6 +117,9 @@ pub enum Rejection {
     /// Cold money never goes straight to the hot tier.
     #[error("cold funds don't go to a hot wallet directly; move them to a warm wallet first")]
     ColdToHot,
+    /// A payment that would only burn its fee.
+    #[error("destination: it is wallet {0}'s own address, and a wallet doesn't pay itself")]
+    ToItself(WalletId),
     /// The key or id is taken.
     #[error("{0} exists already")]
     Taken(String),
@@ -138,7 +141,7 @@ impl Rejection {
             Self::UnknownWallet(_) => "unknown-wallet",
             Self::WalletAsset(..) => "wallet-asset",
             Self::Amount(_) | Self::ZeroAmount | Self::Dust(_) => "amount",
-            Self::Destination(_) => "destination",
+            Self::Destination(_) | Self::ToItself(_) => "destination",
             Self::Frozen(_) => "frozen",
             Self::UnknownWithdrawal(_) => "unknown-withdrawal",
             Self::UnknownTransaction(_) => "unknown-transaction",

@@ -157,6 +157,10 @@ impl Vault {
                 refused = Some(Rejection::Frozen(scope));
                 continue;
             }
+            if self.own.get(destination) == Some(&wallet.id) {
+                refused.get_or_insert(Rejection::ToItself(wallet.id.clone()));
+                continue;
+            }
             if wallet.tier == Tier::Cold && self.owner_tier(destination) == Some(Tier::Hot) {
                 refused.get_or_insert(Rejection::ColdToHot);
                 continue;
