@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use custodyd_httpsig::SignedRequest;
-use custodyd_vault::{CancelledBy, Event, Recorded, Statement, Vault};
+use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
 
 use crate::{
     directory::{Directory, Speaker},
@@ -147,7 +147,7 @@ fn check_event(
         kind: recorded.event.kind(),
         reason,
     };
-    let mut speaks = |evidence: &serde_json::Value| {
+    let mut speaks = |evidence: &Evidence| {
         audited.evidence = audited.evidence.saturating_add(1);
         verify_evidence(directory, evidence).map_err(fault)
     };
@@ -204,9 +204,8 @@ fn check_event(
     Ok(())
 }
 
-fn verify_evidence(directory: &Directory, evidence: &serde_json::Value) -> Result<Speaker, String> {
-    let request: SignedRequest =
-        serde_json::from_value(evidence.clone()).map_err(|e| e.to_string())?;
+fn verify_evidence(directory: &Directory, evidence: &Evidence) -> Result<Speaker, String> {
+    let request: SignedRequest = serde_json::from_str(evidence).map_err(|e| e.to_string())?;
     let verified = directory.authenticate(&request, |key| request.verify_stored(key));
     verified
         .map(|(speaker, _)| speaker)

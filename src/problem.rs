@@ -113,7 +113,9 @@ impl From<Rejection> for Problem {
             Rejection::Amount(_) | Rejection::ZeroAmount | Rejection::Dust(_) => {
                 (422, "Amount not acceptable")
             }
-            Rejection::Destination(_) | Rejection::ToItself(_) => (422, "Destination not acceptable"),
+            Rejection::Destination(_) | Rejection::ToItself(_) => {
+                (422, "Destination not acceptable")
+            }
             Rejection::ColdToHot => (422, "Path between tiers not allowed"),
             Rejection::Frozen(_) => (423, "Frozen"),
             Rejection::UnknownWallet(_)

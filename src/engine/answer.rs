@@ -4,8 +4,8 @@
 use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{
-    Command, Decide, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal, TransactionId,
-    Vault,
+    Command, Decide, Evidence, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal,
+    TransactionId, Vault,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -132,7 +132,7 @@ impl Engine {
             request,
             intent,
         } = heard;
-        let evidence = serde_json::to_value(&request).map_err(|_| Problem::internal())?;
+        let evidence = row.request.clone();
         let by = speaker.to_string();
         Ok(match (speaker, intent) {
             (Speaker::Client(client), Intent::Withdraw(body)) => {
@@ -280,12 +280,7 @@ impl Engine {
         )
     }
 
-    async fn import(
-        &self,
-        tar: &[u8],
-        by: String,
-        evidence: serde_json::Value,
-    ) -> Result<Asked, Problem> {
+    async fn import(&self, tar: &[u8], by: String, evidence: Evidence) -> Result<Asked, Problem> {
         let export = cold::export_of(tar)?;
         let entry = self
             .vault
@@ -341,7 +336,7 @@ fn withdrawal(
     body: WithdrawalBody,
     idempotency_key: String,
     request: &SignedRequest,
-    evidence: serde_json::Value,
+    evidence: Evidence,
 ) -> Result<RequestWithdrawal, Problem> {
     Ok(RequestWithdrawal {
         id: WithdrawalId::from_bytes(id_bytes(row)?),

@@ -10,39 +10,48 @@ const WIDTHS: [usize; 4] = [64, 16, 4, 1];
 #[derive(Debug)]
 pub(super) struct Bulk {
     columns: usize,
-    texts: [String; WIDTHS.len()],
+    numbered: [String; WIDTHS.len()],
+    /// SQLite's driver looks every named place up among all others, which is quadratic in a wide statement; nameless
+    /// ones it counts.
+    nameless: [String; WIDTHS.len()],
 }
 
 impl Bulk {
-    /// `before`, then `($1, …, $columns), …`, then `after`.
+    /// `before`, then `($1, …, $columns), …`, then `after`. Only the tuples have places for values.
     pub(super) fn new(before: &str, columns: usize, after: &str) -> Self {
-        let texts = WIDTHS.map(|width| {
-            let mut number = 0_usize;
-            let tuples: Vec<String> = (0..width)
-                .map(|_| {
-                    let places: Vec<String> = (0..columns)
-                        .map(|_| {
-                            number = number.saturating_add(1);
-                            format!("${number}")
-                        })
-                        .collect();
-                    format!("({})", places.join(","))
-                })
+        let text = |width: usize, place: fn(usize) -> String| {
+            let places: Vec<String> = (1..=width.saturating_mul(columns)).map(place).collect();
+            let tuples: Vec<String> = places
+                .chunks(columns.max(1))
+                .map(|tuple| format!("({})", tuple.join(",")))
                 .collect();
             format!("{before}{}{after}", tuples.join(","))
-        });
-        Self { columns, texts }
+        };
+        Self {
+            columns,
+            numbered: WIDTHS.map(|width| text(width, |number| format!("${number}"))),
+            nameless: WIDTHS.map(|width| text(width, |_| "?".to_owned())),
+        }
+    }
+
+    fn texts(&self, conn: &Conn) -> &[String; WIDTHS.len()] {
+        if conn.is_sqlite() {
+            &self.nameless
+        } else {
+            &self.numbered
+        }
     }
 
     /// Cuts whole rows of `values` into statements, widest first.
     fn cut<'s, 'v>(
         &'static self,
+        texts: &'static [String; WIDTHS.len()],
         mut values: &'s [Value<'v>],
     ) -> impl Iterator<Item = (&'static str, &'s [Value<'v>])> {
         std::iter::from_fn(move || {
             let (width, text) = WIDTHS
                 .iter()
-                .zip(&self.texts)
+                .zip(texts)
                 .map(|(width, text)| (width.saturating_mul(self.columns), text))
                 .find(|(width, _)| *width <= values.len())?;
             let (now, later) = values.split_at_checked(width)?;
@@ -58,7 +67,7 @@ impl Bulk {
         values: &[Value<'_>],
     ) -> Result<u64, sqlx::Error> {
         let mut changed = 0_u64;
-        for (sql, values) in self.cut(values) {
+        for (sql, values) in self.cut(self.texts(conn), values) {
             changed = changed.saturating_add(conn.execute(sql, values).await?);
         }
         Ok(changed)
@@ -71,7 +80,7 @@ impl Bulk {
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, sqlx::Error> {
         let mut rows = Vec::new();
-        for (sql, values) in self.cut(values) {
+        for (sql, values) in self.cut(self.texts(conn), values) {
             rows.extend(conn.fetch(sql, values).await?);
         }
         Ok(rows)
@@ -87,10 +96,13 @@ mod tests {
     fn rows_are_cut_into_few_statements_and_none_is_lost() {
         static PAIRS: LazyLock<Bulk> = LazyLock::new(|| Bulk::new("VALUES ", 2, ""));
         let values: Vec<Value<'_>> = (0..2 * 150).map(Value::Int).collect();
-        let widths: Vec<usize> = PAIRS.cut(&values).map(|(_, part)| part.len() / 2).collect();
+        let widths: Vec<usize> = PAIRS
+            .cut(&PAIRS.numbered, &values)
+            .map(|(_, part)| part.len() / 2)
+            .collect();
         assert_eq!(widths, [64, 64, 16, 4, 1, 1]);
         let kept: Vec<i64> = PAIRS
-            .cut(&values)
+            .cut(&PAIRS.numbered, &values)
             .flat_map(|(_, part)| part)
             .map(|value| match value {
                 Value::Int(number) => *number,
@@ -98,8 +110,10 @@ mod tests {
             })
             .collect();
         assert_eq!(kept, (0..300).collect::<Vec<i64>>());
-        let text = PAIRS.cut(&values[..2]).next().unwrap().0;
+        let text = PAIRS.cut(&PAIRS.numbered, &values[..2]).next().unwrap().0;
         assert_eq!(text, "VALUES ($1,$2)");
-        assert_eq!(PAIRS.cut(&[]).count(), 0);
+        let text = PAIRS.cut(&PAIRS.nameless, &values[..2]).next().unwrap().0;
+        assert_eq!(text, "VALUES (?,?)");
+        assert_eq!(PAIRS.cut(&PAIRS.numbered, &[]).count(), 0);
     }
 }

@@ -105,6 +105,11 @@ macro_rules! bound {
 }
 
 impl Conn {
+    /// Whether this is SQLite's dialect of the driver.
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     /// Runs one statement and says how many rows it changed.
     pub(super) async fn execute(
         &mut self,

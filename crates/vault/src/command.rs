@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, PublicKey, RawTransaction};
 use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
-use serde_json::Value;
 
 use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId};
 
-/// The signed request a command came in, kept in the journal so that it can be verified for ever.
-pub type Evidence = Value;
+/// The signed request a command came in, as JSON text exactly as it was stored, kept in the journal so that it can be
+/// verified for ever. Opaque here.
+pub type Evidence = String;
 
 /// A client asks for a payout.
 #[derive(Debug, Clone)]

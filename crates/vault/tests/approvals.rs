@@ -117,7 +117,7 @@ fn nobody_signs_for_somebody_else() {
         operator: "bob".parse().unwrap(),
         statement,
         signature,
-        evidence: serde_json::json!({}),
+        evidence: String::new(),
     };
     let command = custodyd_vault::Command::Decide(Box::new(sent_by_bob));
     assert!(matches!(
@@ -284,7 +284,7 @@ fn nothing_is_cancelled_once_it_is_planned() {
     let by_client = custodyd_vault::Command::CancelByClient {
         id,
         client: "shop".parse().unwrap(),
-        evidence: serde_json::json!({}),
+        evidence: String::new(),
     };
     let refusal = world.take(by_client).unwrap_err();
     assert_eq!(refusal, Rejection::NotNow("planned", "cancelled"));
@@ -297,7 +297,7 @@ fn a_client_cancels_its_own_requests_only() {
         world.take(custodyd_vault::Command::CancelByClient {
             id,
             client: client.parse().unwrap(),
-            evidence: serde_json::json!({}),
+            evidence: String::new(),
         })
     };
     assert_eq!(cancel("exchange").unwrap_err(), Rejection::OtherClient(id));

@@ -111,7 +111,7 @@ impl World {
             destination: to.to_owned(),
             reference: String::new(),
             wallet: None,
-            evidence: serde_json::json!({ "signed": "request" }),
+            evidence: "the signed request".to_owned(),
         }
     }
 
@@ -173,7 +173,7 @@ impl World {
         signature: Ed25519Signature,
     ) -> Result<Vec<Event>, Rejection> {
         let operator: OperatorId = statement.operator.clone();
-        let evidence = serde_json::json!({ "signed": "decision" });
+        let evidence = "the signed request".to_owned();
         self.take(Command::Decide(Box::new(Decide {
             operator,
             statement,
@@ -207,7 +207,7 @@ impl World {
             scope,
             reason: "something is odd".to_owned(),
             operator: operator.parse().unwrap(),
-            evidence: serde_json::json!({}),
+            evidence: String::new(),
         })
     }
 
@@ -220,7 +220,7 @@ impl World {
             scope,
             operator: operator.parse().unwrap(),
             signed_at: Timestamp::from_ms(self.now),
-            evidence: serde_json::json!({}),
+            evidence: String::new(),
         })
     }
 
@@ -315,7 +315,7 @@ impl World {
             wallet: None,
             withdrawals: BTreeSet::new(),
             by: "operator/alice".to_owned(),
-            evidence: serde_json::json!({}),
+            evidence: String::new(),
         })?;
         Ok(id)
     }
@@ -348,7 +348,7 @@ impl World {
             export: export.clone(),
             signed,
             by: "operator/alice".to_owned(),
-            evidence: serde_json::json!({}),
+            evidence: String::new(),
         })
     }
 

@@ -67,15 +67,14 @@ require = [{ group = "treasury", quorum = 2 }]
 }
 
 /// Connections that ask at the same time.
-const CONNECTIONS: usize = 128;
+const CONNECTIONS: usize = 512;
 
-/// Signed withdrawals a second, from the first request to the last verified transaction in the journal.
-pub(crate) async fn signed_per_second(house: &House, count: usize) -> Result<f64, Failure> {
+/// Gets the house ready: funds, and one withdrawal before, so that a fee quote is there as it is in a running house.
+pub(crate) async fn prepare(house: &House) -> Result<(), Failure> {
     house
         .fund_ethereum("hot-eth", "0x152d02c7e14af6800000")
         .await?;
     let client = house.client_as("client/exchange")?;
-    // One withdrawal before, so that a fee quote is there as it is in a running house.
     let first = custodyd_client::NewWithdrawal {
         vault: "main".into(),
         asset: "ETH".into(),
@@ -94,13 +93,22 @@ pub(crate) async fn signed_per_second(house: &House, count: usize) -> Result<f64
             async || signed(house) >= 1,
         )
         .await?;
+    Ok(())
+}
 
+/// Signed withdrawals a second, from the first request to the last verified transaction in the journal.
+pub(crate) async fn signed_per_second(
+    house: &House,
+    series: &str,
+    count: usize,
+) -> Result<f64, Failure> {
+    let before = signed(house);
     let address: SocketAddr = house.daemon.url().trim_start_matches("http://").parse()?;
     let identity = Identity::load(
         "client/exchange".parse()?,
         &house.key_file("client/exchange"),
     )?;
-    let requests = requests(&address, &identity, count)?;
+    let requests = requests(&address, &identity, series, count)?;
     let per_connection = count.div_ceil(CONNECTIONS);
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -117,7 +125,7 @@ pub(crate) async fn signed_per_second(house: &House, count: usize) -> Result<f64
         each.await??;
     }
     let answered = began.elapsed();
-    let wanted = u64::try_from(count)?.saturating_add(1);
+    let wanted = u64::try_from(count)?.saturating_add(before);
     house
         .until(
             "sign every withdrawal",
@@ -134,17 +142,47 @@ pub(crate) async fn signed_per_second(house: &House, count: usize) -> Result<f64
     Ok(f64::from(u32::try_from(count)?) / elapsed.as_secs_f64())
 }
 
+/// Waits until the node took them all, mines them, and has the node count them.
+pub(crate) async fn check_on_chain(house: &House, count: usize) -> Result<(), Failure> {
+    let wanted = u64::try_from(count)?.saturating_add(1);
+    let taken = async || events(house, "transaction_broadcast") >= wanted;
+    house
+        .until(
+            "broadcast every withdrawal",
+            std::time::Duration::from_secs(120),
+            taken,
+        )
+        .await?;
+    let node = house.anvil.as_ref().ok_or("the house has no Anvil")?;
+    node.mine(40)?;
+    let account = house.address_of("hot-eth").await?;
+    let nonce = node.rpc(
+        "eth_getTransactionCount",
+        &serde_json::json!([account, "latest"]),
+    )?;
+    if nonce == format!("0x{wanted:x}") {
+        println!("  the chain has all {wanted} of them");
+        Ok(())
+    } else {
+        Err(format!("the chain has {nonce} transactions of {wanted}").into())
+    }
+}
+
 /// Transactions whose verified bytes are in the journal.
 fn signed(house: &House) -> u64 {
+    events(house, "transaction_signed")
+}
+
+/// Events of a kind since the daemon started.
+fn events(house: &House, kind: &str) -> u64 {
+    let name = format!("custodyd_journal_events_total{{kind=\"{kind}\"}} ");
     let text = house
         .daemon
         .get("/metrics")
         .map(|answer| answer.body)
         .unwrap_or_default();
     text.lines()
-        .find_map(|line| {
-            line.strip_prefix("custodyd_journal_events_total{kind=\"transaction_signed\"} ")
-        })
+        .find_map(|line| line.strip_prefix(&name))
         .and_then(|value| value.trim().parse().ok())
         .unwrap_or(0)
 }
@@ -153,6 +191,7 @@ fn signed(house: &House) -> u64 {
 fn requests(
     address: &SocketAddr,
     identity: &Identity,
+    series: &str,
     count: usize,
 ) -> Result<Vec<Vec<u8>>, Failure> {
     let authority = address.to_string();
@@ -165,7 +204,7 @@ fn requests(
                 "{{\"vault\":\"main\",\"asset\":\"ETH\",\"amount\":\"0.001\",\"destination\":\
                  \"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\",\"reference\":\"bench {n}\"}}"
             );
-            let key = format!("bench-{n}");
+            let key = format!("{series}-{n}");
             let unsigned = UnsignedRequest {
                 method: "POST",
                 authority: &authority,
@@ -175,7 +214,7 @@ fn requests(
                 body: body.as_bytes(),
             };
             let principal: &Principal = identity.principal();
-            let nonce = format!("benchmarknonce{n:010}");
+            let nonce = format!("benchmarknonce{series}{n:010}");
             let headers = sign(
                 &unsigned,
                 &principal.to_string(),
