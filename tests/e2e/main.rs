@@ -8,6 +8,7 @@
 
 mod bad_approvals;
 mod bad_inputs;
+mod cold;
 mod faults;
 mod house;
 mod main_job;
