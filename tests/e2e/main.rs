@@ -9,6 +9,7 @@
 mod bad_approvals;
 mod bad_inputs;
 mod cold;
+mod disk;
 mod faults;
 mod house;
 mod main_job;
