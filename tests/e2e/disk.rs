@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use custodyd_client::{Client, ClientError};
@@ -119,6 +120,16 @@ async fn on_a_full_disk_requests_wait_or_are_refused_and_what_was_accepted_is_pa
         "the disk never was full: {told:?}"
     );
     assert!(named, "/readyz didn't name the database");
+
+    // And it goes on saying so as long as nothing can be written, whatever can be read.
+    for _ in 0..20 {
+        let ready = house.daemon.get("/readyz").unwrap();
+        assert!(
+            ready.status == 503 && ready.body.contains("database"),
+            "{ready:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 
     disk.free();
     house
