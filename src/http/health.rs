@@ -38,6 +38,9 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
             }
         }
     }
+    if let Some(error) = state.store.write_trouble() {
+        trouble.insert("database".to_owned(), error);
+    }
     let (status, word) = if trouble.is_empty() {
         (StatusCode::OK, "ready")
     } else {

@@ -112,9 +112,18 @@ impl Store {
         let store = self.clone();
         // A task of its own: a future dropped between two statements would leave the transaction
         // open on its connection (https://github.com/launchbadge/sqlx/issues/4394).
-        tokio::spawn(async move { store.commit_whole(&batch).await })
+        let committed = tokio::spawn(async move { store.commit_whole(&batch).await })
             .await
-            .unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())))
+            .unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())));
+        match &committed {
+            Ok(()) => self.writing.note(None),
+            Err(error @ (CommitError::Unavailable(_) | CommitError::Unknown(_))) => {
+                self.writing.note(Some(error.to_string()));
+            }
+            // The database works; it is the batch that it refused.
+            Err(_) => {}
+        }
+        committed
     }
 
     async fn commit_whole(&self, batch: &Batch) -> Result<(), CommitError> {

@@ -45,9 +45,14 @@ impl Store {
         }
         let rows: Arc<[InboxRow]> = rows.into();
         let store = self.clone();
-        tokio::spawn(async move { store.inbox_put_whole(&rows).await })
+        let put = tokio::spawn(async move { store.inbox_put_whole(&rows).await })
             .await
-            .unwrap_or_else(|error| Err(StoreError::Unknown(error.to_string())))
+            .unwrap_or_else(|error| Err(StoreError::Unknown(error.to_string())));
+        if !matches!(put, Err(StoreError::Constraint { .. })) {
+            self.writing
+                .note(put.as_ref().err().map(ToString::to_string));
+        }
+        put
     }
 
     async fn inbox_put_whole(&self, rows: &[InboxRow]) -> Result<Vec<InboxPut>, StoreError> {

@@ -24,6 +24,7 @@ mod sqlite;
 mod sqlite_tests;
 mod views;
 mod violation;
+mod writing;
 
 pub use crate::journal::{HeadRow, JournalRow};
 pub use audit::AuditError;
@@ -42,6 +43,7 @@ use connection::{Conn, Pools, Transaction};
 #[derive(Debug, Clone)]
 pub struct Store {
     pools: Pools,
+    writing: writing::Writing,
 }
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -60,12 +62,18 @@ impl Store {
             _ => return Err(StoreError::UnknownScheme(scheme.to_owned())),
         };
         pools.migrate(&MIGRATIONS).await?;
-        Ok(Self { pools })
+        let writing = writing::Writing::default();
+        Ok(Self { pools, writing })
     }
 
     /// Closes the connections once they are idle. Later calls fail as unavailable.
     pub async fn close(&self) {
         self.pools.close().await;
+    }
+
+    /// Why the last commit or inbox write of this process failed, as a full disk makes it; none once one succeeded.
+    pub fn write_trouble(&self) -> Option<String> {
+        self.writing.trouble()
     }
 
     async fn reader(&self) -> Result<Conn, StoreError> {

@@ -8,6 +8,8 @@
 
 mod bad_approvals;
 mod bad_inputs;
+mod cold;
+mod disk;
 mod faults;
 mod house;
 mod main_job;
