@@ -9,6 +9,7 @@ use super::{Engine, answer::Reply, projections};
 use crate::{
     failpoint,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
+    problem::Problem,
     signer::SignError,
     store::{Batch, CommitError, InboxRow, Outcome},
 };
@@ -31,6 +32,20 @@ pub(super) enum BatchError {
     Sign(#[from] SignError),
     #[error("{0}")]
     Commit(#[from] CommitError),
+}
+
+impl BatchError {
+    /// Whether the same batch would fail in the same way again.
+    pub(super) fn comes_again(&self) -> bool {
+        match self {
+            Self::Fault(_) | Self::Canonical(_) | Self::Document(_) => true,
+            Self::Commit(e) => matches!(
+                e,
+                CommitError::Malformed(_) | CommitError::Constraint { .. }
+            ),
+            Self::Head(_) | Self::Sign(_) => false,
+        }
+    }
 }
 
 /// A batch under way.
@@ -73,6 +88,13 @@ impl Engine {
                 Ok(_) => {}
             }
         }
+        self.commit(draft).await
+    }
+
+    /// Answers a request with a fault, and does nothing else.
+    pub(super) async fn refuse(&mut self, inbox_id: String) -> Result<usize, BatchError> {
+        let mut draft = Draft::default();
+        draft.reply(inbox_id, Reply::Problem(Problem::internal()));
         self.commit(draft).await
     }
 

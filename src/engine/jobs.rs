@@ -21,10 +21,12 @@ pub(super) enum Job {
 /// First wait after a failure; it doubles up to [`LONGEST_WAIT_MS`].
 const FIRST_WAIT_MS: u64 = 250;
 const LONGEST_WAIT_MS: u64 = 15_000;
+/// Longer than any effect takes: deadlines of HSM and nodes are seconds.
+const LOST_AFTER_MS: u64 = 600_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    running: BTreeSet<Job>,
+    running: BTreeMap<Job, Timestamp>,
     waiting: BTreeMap<Job, Wait>,
 }
 
@@ -35,10 +37,16 @@ struct Wait {
 }
 
 impl Jobs {
-    /// Marks a job as running, if it may start now.
+    /// Marks a job as running, if it may start now. One that never came back is taken for lost after a while; doing an
+    /// effect twice is harmless.
     pub(super) fn start(&mut self, job: &Job, now: Timestamp) -> bool {
         let early = self.waiting.get(job).is_some_and(|wait| wait.until > now);
-        !early && self.running.insert(job.clone())
+        let since = self.running.get(job).copied();
+        if early || since.is_some_and(|since| now.saturating_ms_since(since) < LOST_AFTER_MS) {
+            return false;
+        }
+        self.running.insert(job.clone(), now);
+        true
     }
 
     /// A job ended well; it may come again after `pause_ms`.
@@ -111,5 +119,7 @@ mod tests {
         assert!(jobs.start(&job, at(750)));
         jobs.succeeded(&job, at(750), 0);
         assert!(jobs.start(&job, at(750)));
+        assert!(!jobs.start(&job, at(600_000)), "it may still be under way");
+        assert!(jobs.start(&job, at(600_750)), "it never came back");
     }
 }

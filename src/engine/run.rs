@@ -14,7 +14,10 @@ use super::{
     perform::Done,
     replay,
 };
-use crate::{directory::Directory, store::CommitError};
+use crate::{
+    directory::Directory,
+    store::{CommitError, InboxRow},
+};
 
 /// Inbox rows and results taken into one batch.
 const BATCH: u32 = 256;
@@ -77,7 +80,7 @@ impl Engine {
             }
         };
         let full = inbox.len() == BATCH as usize;
-        match self.step(inbox, results).await {
+        match self.step(inbox.clone(), results).await {
             Ok(_) => {
                 self.parts.pulse.note_trouble("hsm-journal", None);
                 if full {
@@ -85,8 +88,34 @@ impl Engine {
                 }
                 Ok(())
             }
-            Err(error) => self.recover(&error).await,
+            Err(error) => {
+                self.recover(&error).await?;
+                if error.comes_again() {
+                    self.isolate(inbox).await
+                } else {
+                    Ok(())
+                }
+            }
         }
+    }
+
+    /// One of these requests can't be committed, however often it is tried. Each goes alone, so that the others are
+    /// answered, and the one that fails is refused instead of holding up the vault for ever.
+    async fn isolate(&mut self, inbox: Vec<InboxRow>) -> Result<(), ReplayError> {
+        for row in inbox {
+            let id = row.id.clone();
+            let Err(error) = self.step(vec![row], Vec::new()).await else {
+                continue;
+            };
+            self.recover(&error).await?;
+            if error.comes_again() {
+                tracing::error!(request = %id, %error, "a request that can't be committed is refused");
+                if let Err(error) = self.refuse(id).await {
+                    self.recover(&error).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Back to what the journal says.
