@@ -6,7 +6,10 @@ use std::time::Duration;
 use custodyd_testbed::House;
 use serde_json::Value;
 
-use crate::house::{LONG, Plan, ask, house, until_state, withdraw};
+use crate::{
+    house::{LONG, Plan, ask, house, until_state, withdraw},
+    sqlite::{database, sql},
+};
 
 const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
@@ -258,4 +261,46 @@ async fn a_locked_token_stops_the_start_with_one_line_that_says_so_and_shows_no_
     house.token.unlock().unwrap();
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_can_not_be_committed_is_refused_and_the_rest_goes_on() {
+    let house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    house
+        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
+        .await
+        .unwrap();
+    let client = house.client_as("client/exchange").unwrap();
+    let first = withdraw(&client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
+    until_state(&house, &client, first["id"].as_str().unwrap(), "broadcast").await;
+    // Somebody holds the next nonce, by the database's word alone: the second line says no, whatever the vault thinks.
+    let account = house.address_of("hot-eth").await.unwrap();
+    let held = format!(
+        "INSERT INTO nonce_reservations (network, account, nonce, vault, transaction_id) \
+         VALUES ('eip155:31337', '{account}', 1, 'main', 'tx_00000000000000000000000000000000');"
+    );
+    sql(&database(&house), &held);
+
+    let refused: Result<Value, _> = client
+        .post_idempotent("/v1/withdrawals", "k2", &ask("ETH", "0.01", SOMEBODY))
+        .await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("nothing was signed"), "{refused}");
+    let operator = house.client_as("operator/alice").unwrap();
+    let frozen: Value = operator
+        .post(
+            "/v1/freeze",
+            &serde_json::json!({ "reason": "the database lies" }),
+        )
+        .await
+        .unwrap();
+    assert_eq!(frozen["items"][0]["state"], "frozen");
+    let list: Value = client.get("/v1/withdrawals").await.unwrap();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
+    assert!(!ok && printed.contains("nonce_reservations"), "{printed}");
 }
