@@ -96,7 +96,7 @@ async fn an_approval_counts_only_for_what_it_states_and_by_whom_it_is_asked() {
     let elsewhere = statement(&house, "alice", other).await;
     send(&alice, &alice, &path, &elsewhere).refuses("another withdrawal's", 400, "malformed");
     let mut disguised = elsewhere;
-    disguised.withdrawal = good.withdrawal.clone();
+    disguised.withdrawal = good.withdrawal;
     let answer = send(&alice, &alice, &path, &disguised);
     answer.refuses("another withdrawal's effects", 409, "statement-differs");
     let mut rejecting = good.clone();

@@ -7,9 +7,12 @@
 )]
 
 mod bad_approvals;
+mod bad_destinations;
 mod bad_inputs;
+mod bad_signatures;
 mod cold;
 mod disk;
+mod edits;
 mod faults;
 mod house;
 mod main_job;

@@ -213,7 +213,12 @@ fn a_look_alike_of_a_known_destination_is_new() {
 #[test]
 fn the_vaults_own_wallet_is_no_external_destination() {
     let mut world = World::funded();
-    for own in ["hot-ltc", "warm-ltc", "cold-ltc"] {
+    // Itself it could only pay a fee, whatever policy says.
+    assert_eq!(
+        world.request_from("hot-ltc", "0.5 LTC", &own_address("hot-ltc")),
+        Err(Rejection::ToItself(wallet("hot-ltc")))
+    );
+    for own in ["warm-ltc", "cold-ltc"] {
         let id = world
             .request_from("hot-ltc", "0.5 LTC", &own_address(own))
             .unwrap();
