@@ -91,15 +91,12 @@ pub async fn replay(
 ) -> Result<Replayed, ReplayError> {
     let mut state: Option<Vault> = None;
     let mut fault = None;
-    let anchored = anchor
-        .map(Anchor::read)
-        .transpose()?
-        .flatten()
-        .map(|head| head.seq);
+    // Read once, and before the rows: a daemon that goes on meanwhile moves it.
+    let anchored = anchor.map(Anchor::read).transpose()?.flatten();
     let mut hash_at_anchor = None;
     store
         .verify_journal(vault, key, Tip::START, |row| {
-            if Some(row.seq) == anchored {
+            if anchored.as_ref().is_some_and(|head| head.seq == row.seq) {
                 hash_at_anchor = Some(row.hash);
             }
             if fault.is_none() {
@@ -111,8 +108,8 @@ pub async fn replay(
         return Err(fault);
     }
     let head = store.last_head(vault).await?;
-    if let Some(anchor) = anchor {
-        anchor.check(vault, key, head.as_ref(), hash_at_anchor)?;
+    if let (Some(anchor), Some(anchored)) = (anchor, &anchored) {
+        anchor.check(anchored, vault, key, head.as_ref(), hash_at_anchor)?;
     }
     match (state, head) {
         (Some(vault), Some(head)) => Ok(Replayed { vault, head }),

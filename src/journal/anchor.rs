@@ -168,28 +168,27 @@ impl Anchor {
         Ok(())
     }
 
-    /// Compares the anchor with the database: `last` is the vault's last head, `hash_at` the hash of
-    /// the journal row at the anchor's seq. A database that is ahead is fine: the crash came between
-    /// the commit and the anchor.
+    /// Compares the anchor, as [`Anchor::read`] gave it before the database was read, with the
+    /// database: `last` is the vault's last head, `hash_at` the hash of the journal row at the
+    /// anchor's seq. A database that is ahead is fine: the crash came between the commit and the
+    /// anchor, or a daemon went on meanwhile.
     ///
     /// # Errors
     /// Names both sides when the database is behind or has another history, and a file that is not
     /// this vault's or not signed by its key.
     pub fn check(
         &self,
+        anchored: &HeadRow,
         vault: &str,
         key: &JournalKey,
         last: Option<&HeadRow>,
         hash_at: Option<[u8; 32]>,
     ) -> Result<(), AnchorError> {
-        let Some(anchored) = self.read()? else {
-            return Ok(());
-        };
         if anchored.vault != vault {
             return Err(AnchorError::WrongVault {
                 path: self.path.clone(),
                 expected: vault.to_owned(),
-                found: anchored.vault,
+                found: anchored.vault.clone(),
             });
         }
         anchored.verify(key).map_err(|source| AnchorError::Forged {
@@ -200,14 +199,14 @@ impl Anchor {
         match hash_at.filter(|_| database_seq >= anchored.seq) {
             None => Err(AnchorError::Behind {
                 path: self.path.clone(),
-                vault: anchored.vault,
+                vault: anchored.vault.clone(),
                 database_seq,
                 anchor_seq: anchored.seq,
                 anchor_hash: hex::encode(anchored.hash),
             }),
             Some(hash) if hash != anchored.hash => Err(AnchorError::Forked {
                 path: self.path.clone(),
-                vault: anchored.vault,
+                vault: anchored.vault.clone(),
                 seq: anchored.seq,
                 database_hash: hex::encode(hash),
                 anchor_hash: hex::encode(anchored.hash),

@@ -39,10 +39,13 @@ fn a_database_behind_or_forked_is_refused_and_one_ahead_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let mut anchor = Anchor::at(folder.path().join("main.anchor"));
     let (_, key) = key_pair(5);
-    anchor.check("main", &key, None, None).unwrap();
+    assert_eq!(anchor.read().unwrap(), None);
     anchor.write(&head(4, [4; 32])).unwrap();
 
-    let check = |last: Option<HeadRow>, hash_at| anchor.check("main", &key, last.as_ref(), hash_at);
+    let anchored = anchor.read().unwrap().unwrap();
+    let check = |last: Option<HeadRow>, hash_at| {
+        anchor.check(&anchored, "main", &key, last.as_ref(), hash_at)
+    };
     check(Some(head(4, [4; 32])), Some([4; 32])).unwrap();
     check(Some(head(6, [6; 32])), Some([4; 32])).unwrap();
     let behind = check(Some(head(3, [3; 32])), None).unwrap_err();
@@ -75,12 +78,13 @@ fn a_file_of_another_vault_or_key_or_kind_is_refused() {
     let (_, key) = key_pair(5);
     let (_, stranger) = key_pair(6);
     anchor.write(&head(4, [4; 32])).unwrap();
+    let anchored = anchor.read().unwrap().unwrap();
     assert!(matches!(
-        anchor.check("other", &key, None, None),
+        anchor.check(&anchored, "other", &key, None, None),
         Err(AnchorError::WrongVault { .. })
     ));
     assert!(matches!(
-        anchor.check("main", &stranger, None, None),
+        anchor.check(&anchored, "main", &stranger, None, None),
         Err(AnchorError::Forged { .. })
     ));
     let whole = fs::read_to_string(&path).unwrap();
@@ -95,9 +99,11 @@ fn a_file_of_another_vault_or_key_or_kind_is_refused() {
     ] {
         fs::write(&path, &text).unwrap();
         let last = head(3, [4; 32]);
-        let error = anchor
-            .check("main", &key, Some(&last), Some([4; 32]))
-            .unwrap_err();
+        let checked = anchor.read().and_then(|anchored| {
+            let anchored = anchored.unwrap();
+            anchor.check(&anchored, "main", &key, Some(&last), Some([4; 32]))
+        });
+        let error = checked.unwrap_err();
         assert_eq!(
             matches!(error, AnchorError::Forged { .. }),
             forged,

@@ -81,7 +81,7 @@ impl Store {
             .first()
             .filter(|row| row.seq == anchored.seq)
             .map(|row| row.hash);
-        Ok(anchor.check(vault, key, last.as_ref(), hash_at)?)
+        Ok(anchor.check(&anchored, vault, key, last.as_ref(), hash_at)?)
     }
 
     async fn starts_at_the_start(

@@ -246,3 +246,30 @@ async fn slip_in(house: &House, number: usize, request: &Value) -> Value {
 fn transactions(database: &Path) -> Vec<Value> {
     rows(database, "SELECT id, txid FROM transactions ORDER BY id;")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_beside_a_working_daemon_raises_no_false_alarm() {
+    let house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    house
+        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
+        .await
+        .unwrap();
+    let client = house.client_as("client/exchange").unwrap();
+    let working = tokio::spawn(async move {
+        for number in 0..60 {
+            let key = format!("k{number}");
+            withdraw(&client, &key, &ask("ETH", "0.001", SOMEBODY)).await;
+        }
+    });
+    let mut audits = 0;
+    while !working.is_finished() || audits < 5 {
+        let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
+        assert!(ok || printed.contains("the journal grew"), "{printed}");
+        audits += 1;
+    }
+    working.await.unwrap();
+}

@@ -46,9 +46,8 @@ impl Crew {
         spawn("hsm-watch".to_owned(), move || {
             while let Some(due) = self.queue.due() {
                 for call in due {
-                    // A callback that panics must not end the watch.
-                    let _ = catch_unwind(AssertUnwindSafe(|| call.fail()));
                     if call.inside_module {
+                        // Before the caller hears of it, who may look.
                         Tally::count(&self.login.tally.stuck_calls);
                         tracing::error!(
                             token = self.login.info.label,
@@ -56,6 +55,8 @@ impl Crew {
                             "a call hangs in the HSM"
                         );
                     }
+                    // A callback that panics must not end the watch.
+                    let _ = catch_unwind(AssertUnwindSafe(|| call.fail()));
                     if call.replace
                         && let Err(error) = self.hire()
                     {
