@@ -10,16 +10,30 @@ use std::{
 
 use crate::TestbedError;
 
-/// A port on 127.0.0.1 that nobody listened on a moment ago.
+/// Ports that are looked at: below those that Linux hands out for outgoing connections (32768 and up), so that no
+/// connection of another test takes one between its being found and its being bound.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A port on 127.0.0.1 that nobody listened on a moment ago, drawn at random.
 ///
 /// It is let go before the part binds it, so another process can be faster; the parts here start again on another port then.
 pub fn free_port() -> Result<u16, TestbedError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .map_err(TestbedError::io("finding a free port on 127.0.0.1"))?;
-    let address = listener
-        .local_addr()
-        .map_err(TestbedError::io("reading a free port's number"))?;
-    Ok(address.port())
+    let mut taken = None;
+    for _ in 0..100 {
+        let mut draw = [0; 2];
+        getrandom::fill(&mut draw).map_err(|error| TestbedError::Io {
+            what: "reading random bytes".into(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        let width = PORTS.end.saturating_sub(PORTS.start);
+        let port = PORTS.start.saturating_add(u16::from_ne_bytes(draw) % width);
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => taken = Some(error),
+        }
+    }
+    let error = taken.unwrap_or_else(|| std::io::Error::other("no port was tried"));
+    Err(TestbedError::io("finding a free port on 127.0.0.1")(error))
 }
 
 /// `bytes` random bytes from the operating system, as lowercase hex.
