@@ -7,6 +7,9 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 # What the checks and tests are built with: the places where a test may kill the daemon exist only then.
 SELECTION := --workspace --all-targets --features custodyd/failpoints
 
+# Programs are started from here: `cargo run` of one package would choose features anew and build half of it again.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo bench test setup setup-demo fmt fmt-check lint layers deny unit doctest clean-demo
 
@@ -16,13 +19,13 @@ help: ## List the tasks
 
 demo: setup-demo ## Install what is missing, then show the main job on real nodes and a real token (DEMO_EXIT=1 ends by itself)
 	cargo build --package custodyd --package custodyd-client --package coldsign --package custodyd-testbed --bins
-	cargo run --quiet --package custodyd-testbed --bin demo
+	$(BUILT)/debug/demo
 
 test: setup fmt-check layers deny lint unit doctest ## Install what is missing, then check and test everything on the real parts
 
 bench: setup-demo ## Measure, print a table and write target/bench.json
 	cargo build --release --package custodyd --package custodyd-client --package custodyd-testbed --bins
-	cargo run --release --quiet --package custodyd-testbed --bin bench
+	$(BUILT)/release/bench
 
 setup: ## Install what the tests run against (nothing, when all is there)
 	@scripts/setup test
