@@ -102,7 +102,7 @@ impl KeySession {
         }
     }
 
-    /// Signs, normalises and verifies. The key's attributes are checked at its first use in this session.
+    /// Signs, normalises and verifies. The key's attributes are checked at its first use in each PKCS#11 session.
     pub(crate) fn sign(
         &mut self,
         id: &KeyId,
