@@ -3,18 +3,20 @@
 //! Secrets are named, never written here: a file (mode 0600), an environment variable, or a systemd credential.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use custodyd_hsm::{Profile, Selector, Token};
 use custodyd_policy::VaultId;
 use secrecy::SecretString;
 use serde::Deserialize;
 use zeroize::Zeroizing;
+
+mod hsm;
+
+pub use hsm::{HsmConfig, Isolation, TokenConfig};
 
 use crate::nodes::NodeConfig;
 
@@ -67,7 +69,7 @@ pub struct Config {
     /// The database.
     pub database: Database,
     /// The HSM.
-    pub hsm: Hsm,
+    pub hsm: HsmConfig,
     /// The API.
     pub http: Http,
     /// The engine.
@@ -87,31 +89,6 @@ pub struct Config {
 pub struct Database {
     /// `sqlite:path/to/file.db` or `postgres://…`
     pub url: String,
-}
-
-/// `[hsm]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hsm {
-    /// The profile of the HSM's model: one of hsm-config/.
-    pub profile: PathBuf,
-    /// The token's label, instead of the profile's selector.
-    #[serde(default)]
-    pub token: Option<String>,
-    /// The module, instead of the profile's: a spy for debugging, or another place.
-    #[serde(default)]
-    pub module: Option<PathBuf>,
-    /// Variables that the module reads, beside the profile's.
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
-    /// Where the PIN is.
-    pub pin: Secret,
-    /// Threads with a session each.
-    #[serde(default = "default_workers")]
-    pub workers: usize,
-    /// Longest wait for a signature, milliseconds.
-    #[serde(default = "default_deadline_ms")]
-    pub deadline_ms: u64,
 }
 
 /// Where a secret is.
@@ -189,14 +166,6 @@ impl Default for EngineConfig {
     }
 }
 
-const fn default_workers() -> usize {
-    4
-}
-
-const fn default_deadline_ms() -> u64 {
-    10_000
-}
-
 const fn default_patience_ms() -> u64 {
     10_000
 }
@@ -233,10 +202,7 @@ impl Config {
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.state_dir = folder.join(&config.state_dir);
-        config.hsm.profile = folder.join(&config.hsm.profile);
-        if let Secret::File(file) = &mut config.hsm.pin {
-            *file = folder.join(&*file);
-        }
+        config.hsm.resolve(folder)?;
         if let Some(file) = config.database.url.strip_prefix("sqlite:")
             && !file.starts_with('/')
         {
@@ -252,47 +218,7 @@ impl Config {
                 "http.max_skew_s must be 1 to 3600".to_owned(),
             ));
         }
-        if !(1..=256).contains(&config.hsm.workers) {
-            return Err(ConfigError::Range(
-                "hsm.workers must be 1 to 256".to_owned(),
-            ));
-        }
         Ok(config)
-    }
-
-    /// The HSM's profile with what this configuration changes about it.
-    ///
-    /// # Errors
-    /// The profile can't be read.
-    pub fn profile(&self) -> Result<Profile, ConfigError> {
-        let path = &self.hsm.profile;
-        let mut profile =
-            Profile::load_str(&read(path)?).map_err(|source| ConfigError::Profile {
-                path: path.clone(),
-                source,
-            })?;
-        if let Some(label) = &self.hsm.token {
-            profile = profile.with_selector(Selector::Label(label.clone()));
-        }
-        if let Some(module) = &self.hsm.module {
-            profile = profile.with_module(module);
-        }
-        for (variable, value) in &self.hsm.environment {
-            profile = profile.with_environment(variable, value);
-        }
-        Ok(profile)
-    }
-
-    /// Opens the token.
-    ///
-    /// # Errors
-    /// The profile, the PIN or the HSM.
-    pub fn open_token(&self) -> Result<Token, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Token::open(
-            &self.profile()?,
-            self.hsm.pin.read()?,
-            self.hsm.workers,
-        )?)
     }
 
     /// How often nodes are asked.

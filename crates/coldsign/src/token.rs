@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use custodyd_airgap::RecomputedEffects;
 use custodyd_chain::{PublicKey, Signature, SigningRequest};
-use custodyd_hsm::{Curve, KeyId, Token};
+use custodyd_hsm::{Curve, Hsm as _, KeyId, Token};
 use secrecy::SecretString;
 
 use crate::config::Config;
