@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 /// A module reads its environment when it is loaded, and changing a running process's environment is unsound once there
 /// are threads. So the program starts itself again, once, with what the HSM's profile asks for.
 fn enter_environment(config: &custodyd::config::Config) -> Result<(), cli::Failure> {
-    let missing = config.profile()?.missing_environment();
+    let missing = config.hsm.missing_environment()?;
     if missing.is_empty() {
         return Ok(());
     }

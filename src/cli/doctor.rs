@@ -9,6 +9,8 @@ use custodyd::{
     store::Store,
 };
 
+use custodyd_hsm::{Health, Hsm, MemberStatus};
+
 use super::{Failure, keys::check_keys};
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
@@ -23,14 +25,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         };
         println!("{mark} {part:<20} {text}");
     };
-    let token = config.open_token();
-    line(
-        "hsm",
-        token
-            .as_ref()
-            .map(|t| format!("token {} (serial {})", t.info().label, t.info().serial))
-            .map_err(text),
-    );
+    let hsm = config.hsm.open();
+    match &hsm {
+        Ok(hsm) => {
+            for member in hsm.members() {
+                let part = format!("hsm {}", member.name);
+                line(&part, token_line(&member));
+            }
+        }
+        Err(error) => line("hsm", Err(text(error))),
+    }
     let store = Store::open(&config.database.url).await;
     line(
         "database",
@@ -47,8 +51,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             })
             .map_err(text),
     );
-    if let (Ok(store), Ok(token)) = (&store, &token) {
-        line("journal and keys", journal(&config, store, token).await);
+    if let (Ok(store), Ok(hsm)) = (&store, &hsm) {
+        line("journal and keys", journal(&config, store, &**hsm).await);
     }
     for node in &config.nodes {
         let checked = match Node::new(node) {
@@ -67,20 +71,24 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     }
 }
 
-async fn journal(
-    config: &Config,
-    store: &Store,
-    token: &custodyd_hsm::Token,
-) -> Result<String, Failure> {
+async fn journal(config: &Config, store: &Store, hsm: &dyn Hsm) -> Result<String, Failure> {
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (id, key) = state_dir.journal_key()?;
     let anchor = Anchor::at(state_dir.anchor());
     let Replayed { vault, .. } = replay(store, config.vault.as_str(), &key, Some(&anchor)).await?;
-    check_keys(token, &vault, &id, &key)?;
+    check_keys(hsm, &vault, &id, &key)?;
     Ok(format!(
         "{} events, every key where it should be",
         vault.seq()
     ))
+}
+
+fn token_line(member: &MemberStatus) -> Result<String, Failure> {
+    match (&member.health, &member.info) {
+        (Health::Out { reason }, _) => Err(reason.clone().into()),
+        (_, Some(info)) => Ok(format!("token {} (serial {})", info.label, info.serial)),
+        (_, None) => Ok("opening".to_owned()),
+    }
 }
 
 fn text(error: impl std::fmt::Display) -> Failure {

@@ -61,7 +61,7 @@ impl Login {
         profile
             .pin
             .check(&pin)
-            .map_err(|form| HsmError::PinForm { form })?;
+            .map_err(|form| HsmError::PinForm { form: form.into() })?;
         let also_retried = profile.quirks.retry_codes.clone();
         let opened = || -> Result<Self, Fault> {
             let module = Module::load(&profile)?;
@@ -117,6 +117,12 @@ impl Login {
         Ok(session)
     }
 
+    /// What the token says of itself now.
+    pub(crate) fn describe(&self) -> Result<TokenInfo, Fault> {
+        let slot = self.state().slot;
+        Ok(slot::describe(&self.module.context, slot, self.profile.mode)?.info)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,9 +172,9 @@ impl Login {
         if holds(session) {
             return Ok(());
         }
-        let locked = |described| HsmError::PinLocked {
+        let locked = |described: &'static str| HsmError::PinLocked {
             token: self.info.label.clone(),
-            state: described,
+            state: described.into(),
         };
         match slot::pin_state(&self.module.context, state.slot)? {
             PinState::Open => {}
@@ -192,7 +198,8 @@ impl Login {
                         token: self.info.label.clone(),
                         code: ReturnCode::new(code)
                             .known_name()
-                            .unwrap_or("a vendor's code"),
+                            .unwrap_or("a vendor's code")
+                            .into(),
                     },
                 };
                 state.refused = Some(refused.clone());
@@ -245,7 +252,7 @@ fn check_mechanisms(module: &Module, slot: Slot, info: &TokenInfo) -> Result<(),
         if !present.contains(&mechanism) {
             return Err(HsmError::MechanismMissing {
                 token: info.label.clone(),
-                mechanism: name,
+                mechanism: name.into(),
             }
             .into());
         }

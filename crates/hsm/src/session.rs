@@ -16,6 +16,7 @@ use crate::inspect::{self, Located};
 use crate::key::{Curve, KeyId, KeyReport};
 use crate::login::{self, Login};
 use crate::return_code::ReturnCode;
+use crate::slot::TokenInfo;
 use crate::verify::Verifier;
 
 /// A session and the handles that are valid in it.
@@ -89,6 +90,12 @@ impl KeySession {
         })
     }
 
+    /// The token behind this session, if the login still holds.
+    pub(crate) fn probe(&self) -> Result<TokenInfo, Fault> {
+        self.still_logged_in()?;
+        self.login.describe()
+    }
+
     /// All key pairs with an id of ours.
     pub(crate) fn list(&self) -> Result<Vec<KeyReport>, Fault> {
         let mut reports = Vec::new();
@@ -124,7 +131,7 @@ impl KeySession {
         if !self.keys.contains_key(id) {
             let Located { private, report } = self.check(id)?;
             let verifier = Verifier::new(report.curve, &report.public)
-                .ok_or(HsmError::SelfCheck("public point"))?;
+                .ok_or(HsmError::SelfCheck("public point".into()))?;
             self.keys.insert(
                 *id,
                 SigningKey {

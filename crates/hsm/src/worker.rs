@@ -92,7 +92,7 @@ impl Worker {
                 if catch_unwind(AssertUnwindSafe(|| serve(&mut self))).is_err() {
                     self.session = None;
                     job.call.fail(HsmError::Panicked {
-                        operation: job.errand.operation,
+                        operation: job.errand.operation.into(),
                     });
                 }
             }
