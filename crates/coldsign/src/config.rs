@@ -189,7 +189,7 @@ mod tests {
         assert!(config.journal_key(&"main".parse().unwrap()).is_ok());
         assert_eq!(config.profile.selector, Selector::Label("b".into()));
         assert_eq!(config.profile.environment["A"], "1");
-        assert!(matches!(config.pin, PinSource::File(path) if path.ends_with("pin")));
+        assert!(matches!(&config.pin, PinSource::File(path) if path.ends_with("pin")));
         let other = config.journal_key(&"other".parse().unwrap());
         assert!(matches!(other, Err(ColdsignError::UnknownVault(_))));
     }
