@@ -172,6 +172,20 @@ pub fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
+/// Line and message. The library's own text would show the whole line, on which somebody may have written a PIN or a
+/// database's password.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message();
+    match before {
+        Some(before) => format!(
+            "line {}: {message}",
+            before.matches('\n').count().saturating_add(1)
+        ),
+        None => message.to_owned(),
+    }
+}
+
 impl Config {
     /// Reads the configuration at `path`.
     ///
@@ -181,7 +195,7 @@ impl Config {
         let text = read(path)?;
         let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Syntax {
             path: path.to_owned(),
-            reason: e.to_string(),
+            reason: reason(&text, &e),
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.state_dir = folder.join(&config.state_dir);

@@ -185,7 +185,12 @@ impl Login {
             Ok(()) => {
                 if state.logged_in_before {
                     Tally::count(&self.tally.relogins);
-                    tracing::warn!(token = self.info.label, "logged in to the token again");
+                    if self.profile.idle {
+                        tracing::warn!(token = self.info.label, "logged in to the token again");
+                    } else {
+                        // As ever when the last of the workers' sessions was let go.
+                        tracing::debug!(token = self.info.label, "logged in to the token again");
+                    }
                 }
                 state.logged_in_before = true;
                 Ok(())

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fmt};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::pin_command;
@@ -18,15 +19,26 @@ use crate::pin_command;
 const MAX_BYTES: usize = 4096;
 
 /// The form of the PIN.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PinForm {
     /// Any text.
     #[default]
-    #[serde(rename = "pin")]
     Pin,
     /// A crypto user's name, a colon and the password.
-    #[serde(rename = "user:password")]
     UserPassword,
+}
+
+/// Not derived: serde's own error would repeat what stands there, and people write their PIN there.
+impl<'de> Deserialize<'de> for PinForm {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        match String::deserialize(source).as_deref() {
+            Ok("pin") => Ok(Self::Pin),
+            Ok("user:password") => Ok(Self::UserPassword),
+            _ => Err(D::Error::custom(
+                "a PIN's form is \"pin\" or \"user:password\"; the PIN itself stands in no profile",
+            )),
+        }
+    }
 }
 
 impl PinForm {
@@ -46,7 +58,7 @@ impl PinForm {
 
 /// Where a secret is. Its first line counts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub enum PinSource {
     /// A file that nobody but its owner may read (mode 0600 or 0400).
     File(PathBuf),
@@ -57,6 +69,39 @@ pub enum PinSource {
     /// A program and its arguments, run without a shell; the secret is the first line of what it prints. It has ten
     /// seconds.
     Command(Vec<String>),
+}
+
+/// As it is written; anything else is refused without repeating it, since it may be the secret.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Source(Place),
+    Other(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Place {
+    File(PathBuf),
+    Env(String),
+    Credential(String),
+    Command(Vec<String>),
+}
+
+impl TryFrom<Written> for PinSource {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        match written {
+            Written::Source(Place::File(path)) => Ok(Self::File(path)),
+            Written::Source(Place::Env(name)) => Ok(Self::Env(name)),
+            Written::Source(Place::Credential(name)) => Ok(Self::Credential(name)),
+            Written::Source(Place::Command(words)) => Ok(Self::Command(words)),
+            Written::Other(_) => Err(
+                "a PIN is named by { file = … }, { env = … }, { credential = … } or { command = [ … ] }, never written here",
+            ),
+        }
+    }
 }
 
 /// Why there is no secret. Names the place, never holds what was read.

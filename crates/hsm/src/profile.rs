@@ -147,7 +147,7 @@ impl Profile {
             return Err(ProfileError::TooLong(text.len()));
         }
         let file: File =
-            toml::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string()))?;
+            toml::from_str(text).map_err(|error| ProfileError::Syntax(reason(text, &error)))?;
         let selector = match (file.token.label, file.token.serial, file.token.slot) {
             (Some(label), None, None) => Selector::Label(label),
             (None, Some(serial), None) => Selector::Serial(serial),
@@ -225,6 +225,16 @@ impl Profile {
             .filter(|(variable, value)| std::env::var(variable).as_ref() != Ok(*value))
             .map(|(variable, value)| (variable.clone(), value.clone()))
             .collect()
+    }
+}
+
+/// Line and message. The library's own text would show the whole line, on which somebody may have written a PIN.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message();
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
     }
 }
 
@@ -402,6 +412,23 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pin_that_somebody_wrote_into_a_profile_is_not_repeated() {
+        for line in [
+            "pin = '9-secret-7'",
+            "pin_source = '9-secret-7'",
+            "pin_source = { pin = '9-secret-7' }",
+            "pin_source = { env = ['9-secret-7'] }",
+            "pin = 9-secret-7",
+            "pin_value = '9-secret-7'",
+        ] {
+            let error = Profile::load_str(&format!("{LEAST}[login]\n{line}\n")).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("line 7: "), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
         }
     }
 

@@ -16,10 +16,7 @@ pub(in crate::cli) fn run(
     let profile = match profile {
         Ok(profile) => profile,
         Err(error) => {
-            return miss(
-                "profile",
-                format!("{}: {}", path.display(), one_line(&error)),
-            );
+            return miss("profile", format!("{}: {error}", path.display()));
         }
     };
     line("profile", format!("{}, {}", path.display(), profile.name));
@@ -67,13 +64,6 @@ fn print(part: &str, outcome: Outcome, text: String) {
             text
         }
     );
-}
-
-/// TOML's messages draw the line they speak of, over several lines.
-fn one_line(error: &ProfileError) -> String {
-    let text = error.to_string();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ")
 }
 
 fn verdict(misses: usize) -> Result<(), Failure> {
