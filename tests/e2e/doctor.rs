@@ -1,13 +1,16 @@
 //! `custodyd doctor --hsm` on a real token: what it prints, how it ends, and that no PIN is ever among it.
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::Path,
     process::{Command, Stdio},
 };
 
 use custodyd_testbed::{SoftToken, project};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 const PROFILE: &str = "hsm-config/softhsm.toml";
 
@@ -136,6 +139,53 @@ fn the_pin_comes_from_where_the_profile_says() {
     // Neither a file nor a source nor a terminal.
     let said = doctor(&token, PROFILE, &[]);
     assert!(said.one_miss("PIN").contains("--pin-file"));
+}
+
+#[test]
+fn a_person_at_the_terminal_is_asked_and_sees_nothing_of_what_is_typed() {
+    let token = SoftToken::init("custodyd").unwrap();
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let slave = File::options()
+        .read(true)
+        .write(true)
+        .open(OsStr::from_bytes(name.as_bytes()))
+        .unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_custodyd"))
+        .current_dir(project())
+        .args(["doctor", "--hsm", PROFILE])
+        .envs(token.environment())
+        .stdin(slave.try_clone().unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Typed when the prompt stands there: what came earlier is thrown away, since it was shown.
+    let mut asked = [0; 4];
+    run.stderr.as_mut().unwrap().read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"PIN ");
+    let mut master = File::from(master);
+    let pin = token.pin().unwrap();
+    writeln!(master, "{pin}").unwrap();
+
+    let said = run.wait_with_output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    // One visible line more, so that reading ends: the terminal echoes again.
+    writeln!(master, "visible").unwrap();
+    let mut echoed = String::new();
+    while !echoed.contains("visible") {
+        let mut some = [0; 64];
+        let count = master.read(&mut some).unwrap();
+        echoed.push_str(std::str::from_utf8(&some[..count]).unwrap());
+    }
+    drop(slave);
+    let all = [echoed.as_bytes(), &said.stdout, &said.stderr].concat();
+    assert!(
+        !String::from_utf8(all).unwrap().contains(&pin),
+        "{echoed:?}"
+    );
 }
 
 #[test]
