@@ -1,20 +1,17 @@
-//! custodyd.toml, read once and strictly. The only place that looks at the environment.
-//!
-//! Secrets are named, never written here: a file (mode 0600), an environment variable, or a systemd credential.
+//! custodyd.toml, read once and strictly. Secrets are named, never written here.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use custodyd_hsm::{Profile, Selector, Token};
 use custodyd_policy::VaultId;
-use secrecy::SecretString;
 use serde::Deserialize;
-use zeroize::Zeroizing;
+
+mod hsm;
+
+pub use hsm::{HsmConfig, Isolation, TokenConfig};
 
 use crate::nodes::NodeConfig;
 
@@ -37,12 +34,12 @@ pub enum ConfigError {
         /// Where and why.
         reason: String,
     },
-    /// A secret that others can read.
-    #[error("{0} can be read by others; chmod 600 it")]
-    OpenSecret(PathBuf),
-    /// A secret that isn't there.
-    #[error("no secret in {0}")]
-    NoSecret(String),
+    /// The PIN of an HSM can't be read.
+    #[error(transparent)]
+    Pin(#[from] custodyd_hsm::PinError),
+    /// Nothing says where a token's PIN is.
+    #[error("token {0} has no pin, and its profile no pin_source")]
+    NoPin(String),
     /// The HSM's profile.
     #[error("{path}: {source}")]
     Profile {
@@ -67,7 +64,7 @@ pub struct Config {
     /// The database.
     pub database: Database,
     /// The HSM.
-    pub hsm: Hsm,
+    pub hsm: HsmConfig,
     /// The API.
     pub http: Http,
     /// The engine.
@@ -87,43 +84,6 @@ pub struct Config {
 pub struct Database {
     /// `sqlite:path/to/file.db` or `postgres://…`
     pub url: String,
-}
-
-/// `[hsm]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hsm {
-    /// The profile of the HSM's model: one of hsm-config/.
-    pub profile: PathBuf,
-    /// The token's label, instead of the profile's selector.
-    #[serde(default)]
-    pub token: Option<String>,
-    /// The module, instead of the profile's: a spy for debugging, or another place.
-    #[serde(default)]
-    pub module: Option<PathBuf>,
-    /// Variables that the module reads, beside the profile's.
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
-    /// Where the PIN is.
-    pub pin: Secret,
-    /// Threads with a session each.
-    #[serde(default = "default_workers")]
-    pub workers: usize,
-    /// Longest wait for a signature, milliseconds.
-    #[serde(default = "default_deadline_ms")]
-    pub deadline_ms: u64,
-}
-
-/// Where a secret is.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Secret {
-    /// A file that only its owner can read; one line.
-    File(PathBuf),
-    /// An environment variable.
-    Env(String),
-    /// A systemd credential (`LoadCredential=`), by name.
-    Credential(String),
 }
 
 /// `[http]`
@@ -189,14 +149,6 @@ impl Default for EngineConfig {
     }
 }
 
-const fn default_workers() -> usize {
-    4
-}
-
-const fn default_deadline_ms() -> u64 {
-    10_000
-}
-
 const fn default_patience_ms() -> u64 {
     10_000
 }
@@ -220,6 +172,20 @@ pub fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
+/// Line and message. The library's own text would show the whole line, on which somebody may have written a PIN or a
+/// database's password.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message();
+    match before {
+        Some(before) => format!(
+            "line {}: {message}",
+            before.matches('\n').count().saturating_add(1)
+        ),
+        None => message.to_owned(),
+    }
+}
+
 impl Config {
     /// Reads the configuration at `path`.
     ///
@@ -229,14 +195,11 @@ impl Config {
         let text = read(path)?;
         let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Syntax {
             path: path.to_owned(),
-            reason: e.to_string(),
+            reason: reason(&text, &e),
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.state_dir = folder.join(&config.state_dir);
-        config.hsm.profile = folder.join(&config.hsm.profile);
-        if let Secret::File(file) = &mut config.hsm.pin {
-            *file = folder.join(&*file);
-        }
+        config.hsm.resolve(folder)?;
         if let Some(file) = config.database.url.strip_prefix("sqlite:")
             && !file.starts_with('/')
         {
@@ -252,89 +215,11 @@ impl Config {
                 "http.max_skew_s must be 1 to 3600".to_owned(),
             ));
         }
-        if !(1..=256).contains(&config.hsm.workers) {
-            return Err(ConfigError::Range(
-                "hsm.workers must be 1 to 256".to_owned(),
-            ));
-        }
         Ok(config)
-    }
-
-    /// The HSM's profile with what this configuration changes about it.
-    ///
-    /// # Errors
-    /// The profile can't be read.
-    pub fn profile(&self) -> Result<Profile, ConfigError> {
-        let path = &self.hsm.profile;
-        let mut profile =
-            Profile::load_str(&read(path)?).map_err(|source| ConfigError::Profile {
-                path: path.clone(),
-                source,
-            })?;
-        if let Some(label) = &self.hsm.token {
-            profile = profile.with_selector(Selector::Label(label.clone()));
-        }
-        if let Some(module) = &self.hsm.module {
-            profile = profile.with_module(module);
-        }
-        for (variable, value) in &self.hsm.environment {
-            profile = profile.with_environment(variable, value);
-        }
-        Ok(profile)
-    }
-
-    /// Opens the token.
-    ///
-    /// # Errors
-    /// The profile, the PIN or the HSM.
-    pub fn open_token(&self) -> Result<Token, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Token::open(
-            &self.profile()?,
-            self.hsm.pin.read()?,
-            self.hsm.workers,
-        )?)
     }
 
     /// How often nodes are asked.
     pub fn poll(&self) -> Duration {
         Duration::from_millis(self.engine.poll_ms)
-    }
-}
-
-impl Secret {
-    /// Reads the secret.
-    ///
-    /// # Errors
-    /// It isn't there, or others can read it. Says where, never what.
-    pub fn read(&self) -> Result<SecretString, ConfigError> {
-        let text = match self {
-            Self::File(path) => {
-                let fault = |source| ConfigError::Read {
-                    path: path.clone(),
-                    source,
-                };
-                let mode = std::fs::metadata(path).map_err(fault)?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    return Err(ConfigError::OpenSecret(path.clone()));
-                }
-                Zeroizing::new(std::fs::read_to_string(path).map_err(fault)?)
-            }
-            Self::Env(name) => Zeroizing::new(
-                std::env::var(name)
-                    .map_err(|_| ConfigError::NoSecret(format!("environment variable {name}")))?,
-            ),
-            Self::Credential(name) => {
-                let missing = || ConfigError::NoSecret(format!("systemd credential {name}"));
-                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(missing)?;
-                let path =
-                    Path::new(&folder).join(Path::new(name).file_name().ok_or_else(missing)?);
-                Zeroizing::new(std::fs::read_to_string(&path).map_err(|_| missing())?)
-            }
-        };
-        let line = text.trim_end_matches(['\r', '\n']);
-        if line.is_empty() {
-            return Err(ConfigError::NoSecret(format!("{self:?}")));
-        }
-        Ok(SecretString::from(line))
     }
 }

@@ -1,11 +1,11 @@
 //! The one place from which the HSM is asked for a signature: of a transaction's plan, or of the journal.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use custodyd_chain::{
     AssembleError, Plan, PlanFault, PublicKey, RawTransaction, Signature, SignatureError,
 };
-use custodyd_hsm::{Curve, HsmError, Token};
+use custodyd_hsm::{Curve, Hsm, HsmError, KeyRef};
 use custodyd_vault::KeyId;
 use futures_util::future::try_join_all;
 
@@ -45,22 +45,22 @@ impl SignError {
     }
 }
 
-/// Signs with the keys of one token.
+/// Signs with the keys of the HSM.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    token: Token,
+    hsm: Arc<dyn Hsm>,
     deadline: Duration,
 }
 
 impl Signer {
-    /// A signer on this token; no call waits longer than `deadline`.
-    pub fn new(token: Token, deadline: Duration) -> Self {
-        Self { token, deadline }
+    /// A signer on this HSM; no call waits longer than `deadline`.
+    pub fn new(hsm: Arc<dyn Hsm>, deadline: Duration) -> Self {
+        Self { hsm, deadline }
     }
 
-    /// The token.
-    pub fn token(&self) -> &Token {
-        &self.token
+    /// The HSM.
+    pub fn hsm(&self) -> &dyn Hsm {
+        &*self.hsm
     }
 
     /// Signs a plan with the keys that `key_of` finds, and assembles it. What comes back was verified, decoded
@@ -107,8 +107,8 @@ impl Signer {
     ) -> Result<[u8; 64], SignError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |result| drop(sender.send(result)));
-        self.token.submit_sign(
-            &custodyd_hsm::KeyId::from_bytes(key.cka_id()),
+        self.hsm.submit_sign(
+            KeyRef::Resident(custodyd_hsm::KeyId::from_bytes(key.cka_id())),
             curve,
             digest,
             self.deadline,

@@ -1,5 +1,9 @@
 //! `custodyd doctor`: a line for each part, and a non-zero exit if any is not well.
 
+pub(super) mod hsm;
+
+use std::path::PathBuf;
+
 use custodyd::{
     config::Config,
     engine::{Replayed, replay},
@@ -9,7 +13,45 @@ use custodyd::{
     store::Store,
 };
 
+use custodyd_hsm::{Health, Hsm, MemberStatus, Profile, ProfileError, Selector};
+
 use super::{Failure, keys::check_keys};
+
+/// What is to be checked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Check this HSM profile against the live token, and nothing else: needs no configuration. Makes two throwaway
+    /// keys on the token and destroys them.
+    #[arg(long, value_name = "PROFILE")]
+    hsm: Option<PathBuf>,
+    /// The token's PIN, in a file that only its owner can read. Without it and without a pin_source in the profile the
+    /// terminal asks.
+    #[arg(long, value_name = "FILE", requires = "hsm")]
+    pin_file: Option<PathBuf>,
+    /// The token's label, instead of the profile's selector.
+    #[arg(long, value_name = "LABEL", requires = "hsm")]
+    token: Option<String>,
+    /// The PKCS#11 module, instead of the profile's.
+    #[arg(long, value_name = "PATH", requires = "hsm")]
+    module: Option<PathBuf>,
+}
+
+impl Options {
+    /// The profile to check, with what the command line changes about it.
+    pub(super) fn profile(&self) -> Option<Result<Profile, ProfileError>> {
+        let mut profile = match Profile::load(self.hsm.as_ref()?) {
+            Ok(profile) => profile,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(label) = &self.token {
+            profile = profile.with_selector(Selector::Label(label.clone()));
+        }
+        if let Some(module) = &self.module {
+            profile = profile.with_module(module);
+        }
+        Some(Ok(profile))
+    }
+}
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let mut faults = 0_usize;
@@ -23,14 +65,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         };
         println!("{mark} {part:<20} {text}");
     };
-    let token = config.open_token();
-    line(
-        "hsm",
-        token
-            .as_ref()
-            .map(|t| format!("token {} (serial {})", t.info().label, t.info().serial))
-            .map_err(text),
-    );
+    let hsm = config.hsm.open();
+    match &hsm {
+        Ok(hsm) => {
+            for member in hsm.members() {
+                let part = format!("hsm {}", member.name);
+                line(&part, token_line(&member));
+            }
+        }
+        Err(error) => line("hsm", Err(text(error))),
+    }
     let store = Store::open(&config.database.url).await;
     line(
         "database",
@@ -47,8 +91,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             })
             .map_err(text),
     );
-    if let (Ok(store), Ok(token)) = (&store, &token) {
-        line("journal and keys", journal(&config, store, token).await);
+    if let (Ok(store), Ok(hsm)) = (&store, &hsm) {
+        line("journal and keys", journal(&config, store, &**hsm).await);
     }
     for node in &config.nodes {
         let checked = match Node::new(node) {
@@ -67,20 +111,24 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     }
 }
 
-async fn journal(
-    config: &Config,
-    store: &Store,
-    token: &custodyd_hsm::Token,
-) -> Result<String, Failure> {
+async fn journal(config: &Config, store: &Store, hsm: &dyn Hsm) -> Result<String, Failure> {
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (id, key) = state_dir.journal_key()?;
     let anchor = Anchor::at(state_dir.anchor());
     let Replayed { vault, .. } = replay(store, config.vault.as_str(), &key, Some(&anchor)).await?;
-    check_keys(token, &vault, &id, &key)?;
+    check_keys(hsm, &vault, &id, &key)?;
     Ok(format!(
         "{} events, every key where it should be",
         vault.seq()
     ))
+}
+
+fn token_line(member: &MemberStatus) -> Result<String, Failure> {
+    match (&member.health, &member.info) {
+        (Health::Out { reason }, _) => Err(reason.clone().into()),
+        (_, Some(info)) => Ok(format!("token {} (serial {})", info.label, info.serial)),
+        (_, None) => Ok("opening".to_owned()),
+    }
 }
 
 fn text(error: impl std::fmt::Display) -> Failure {

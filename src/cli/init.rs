@@ -12,7 +12,7 @@ use custodyd::{
     state_dir::{Pin, StateDir},
     store::{Batch, Store},
 };
-use custodyd_hsm::Curve;
+use custodyd_hsm::{Curve, Hsm};
 use custodyd_vault::{Event, JournalKey, KeyId, Recorded, Vault};
 
 use super::Failure;
@@ -32,11 +32,11 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     if store.last_head(&vault).await?.is_some() {
         return Err(format!("the database has a vault {vault} already").into());
     }
-    let token = config.open_token()?;
-    let (key, public_key) = journal_key(&state_dir, &config, &token)?;
+    let hsm = config.hsm.open()?;
+    let (key, public_key) = journal_key(&state_dir, &config, &*hsm)?;
     println!("journal key   {key}  {public_key}");
 
-    let signer = Signer::new(token, Duration::from_millis(config.hsm.deadline_ms));
+    let signer = Signer::new(hsm, Duration::from_millis(config.hsm.deadline_ms));
     let journal_key = JournalKey {
         key: key.clone(),
         public_key,
@@ -90,7 +90,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
 fn journal_key(
     state_dir: &StateDir,
     config: &Config,
-    token: &custodyd_hsm::Token,
+    hsm: &dyn Hsm,
 ) -> Result<(KeyId, String), Failure> {
     let mut pin = match state_dir.pin()? {
         Some(pin) => pin,
@@ -105,7 +105,7 @@ fn journal_key(
         }
     };
     let label = format!("custodyd-journal-{}", config.vault);
-    let point = token.generate(
+    let point = hsm.generate(
         &custodyd_hsm::KeyId::from_bytes(pin.key.cka_id()),
         &label,
         Curve::P256,

@@ -8,7 +8,7 @@ use custodyd::{
     state_dir::StateDir,
     store::Store,
 };
-use custodyd_hsm::Token;
+use custodyd_hsm::Hsm;
 use custodyd_vault::{KeyId, Vault};
 
 use super::Failure;
@@ -24,13 +24,13 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
-    let token = config.open_token()?;
+    let hsm = config.hsm.open()?;
     let Replayed { vault, .. } = replay(&store, config.vault.as_str(), &journal_key, None).await?;
     println!(
         "{:<36} {:<10} {:<20} public key",
         "key", "curve", "belongs to"
     );
-    for report in token.list()? {
+    for report in hsm.list()? {
         let id = KeyId::from_bytes(*report.id.as_bytes());
         let owner = match vault.wallet_of_key(&id) {
             Some(wallet) => wallet.to_string(),
@@ -43,29 +43,29 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
             hex::encode(report.public.as_bytes())
         );
     }
-    check_keys(&token, &vault, &journal_id, &journal_key)
+    check_keys(&*hsm, &vault, &journal_id, &journal_key)
 }
 
 /// Every key that the vault relies on is on the token, is the one it was, can't leave it, and may only sign.
 pub(super) fn check_keys(
-    token: &Token,
+    hsm: &dyn Hsm,
     vault: &Vault,
     journal_id: &KeyId,
     journal_key: &JournalKey,
 ) -> Result<(), Failure> {
     let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::from_bytes(id.cka_id());
-    check_key(token, &hsm_id(journal_id), &journal_key.to_sec1())?;
+    check_key(hsm, &hsm_id(journal_id), &journal_key.to_sec1())?;
     for slot in vault.wallets().values().flat_map(|wallet| &wallet.keys) {
         if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
-            check_key(token, &hsm_id(id), &public.to_bytes())?;
+            check_key(hsm, &hsm_id(id), &public.to_bytes())?;
         }
     }
     Ok(())
 }
 
-fn check_key(token: &Token, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<(), Failure> {
-    token.check_attributes(id)?;
-    match token.find(id)? {
+fn check_key(hsm: &dyn Hsm, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<(), Failure> {
+    hsm.check_attributes(id)?;
+    match hsm.find(id)? {
         Some(report) if report.public.as_bytes().as_slice() == public => Ok(()),
         Some(_) => Err(format!("key {id} of the token is not the one that the vault knows").into()),
         None => Err(format!("key {id} is not on the token").into()),

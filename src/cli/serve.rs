@@ -24,8 +24,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
-    let token = config.open_token()?;
-    tracing::info!(token = %token.info().label, serial = %token.info().serial, "HSM token open");
+    let hsm = config.hsm.open()?;
+    for member in hsm.members() {
+        let serial = member.info.map(|info| info.serial).unwrap_or_default();
+        tracing::info!(token = member.name, serial, health = ?member.health, "HSM token");
+    }
     let nodes: BTreeMap<_, _> = config
         .nodes
         .iter()
@@ -49,7 +52,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     );
     let parts = Parts {
         store: store.clone(),
-        signer: Signer::new(token.clone(), Duration::from_millis(config.hsm.deadline_ms)),
+        signer: Signer::new(
+            Arc::clone(&hsm),
+            Duration::from_millis(config.hsm.deadline_ms),
+        ),
         nodes,
         clock: Clock::system(),
         answers: answers.clone(),
@@ -60,7 +66,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         journal_key: journal_key.clone(),
     };
     let engine = Engine::open(parts, config.vault.as_str()).await?;
-    check_keys(&token, engine.vault(), &journal_id, &journal_key)?;
+    check_keys(&*hsm, engine.vault(), &journal_id, &journal_key)?;
     tracing::info!(events = engine.vault().seq(), "journal replayed");
 
     let intake = Intake::start(

@@ -170,10 +170,7 @@ impl Engine {
 
 fn make_key(parts: &Parts, key: &KeyId, label: &str) -> Result<Command, EffectError> {
     let id = custodyd_hsm::KeyId::from_bytes(key.cka_id());
-    let point = parts
-        .signer
-        .token()
-        .generate(&id, label, Curve::Secp256k1)?;
+    let point = parts.signer.hsm().generate(&id, label, Curve::Secp256k1)?;
     failpoint::pass("key-generated");
     let public_key =
         PublicKey::from_sec1(point.as_bytes()).map_err(|e| EffectError::Key(e.to_string()))?;

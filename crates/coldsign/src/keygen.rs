@@ -1,6 +1,6 @@
 //! `coldsign keygen`: a key pair in the token, and what the vault's genesis must know of it.
 
-use custodyd_hsm::{Curve, KeyId};
+use custodyd_hsm::{Curve, Hsm as _, KeyId};
 
 use crate::config::Config;
 use crate::error::ColdsignError;

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use cryptoki::object::{Attribute, AttributeType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A boolean attribute of a private key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Flag {
     /// CKA_TOKEN: lives on the token, not in a session.
     Token,
@@ -171,7 +171,7 @@ impl Flag {
 }
 
 /// The flags of one private key as the token reported them. A flag the module doesn't know is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyAttributes(BTreeMap<Flag, bool>);
 
 impl KeyAttributes {

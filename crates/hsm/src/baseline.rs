@@ -84,7 +84,7 @@ pub fn raw_sign_rate_of(
             .into_iter()
             .map(|thread| {
                 thread.join().map_err(|_| HsmError::Panicked {
-                    operation: "the bare loop",
+                    operation: "the bare loop".into(),
                 })?
             })
             .sum::<Result<u64, HsmError>>()

@@ -76,9 +76,9 @@ impl Errand {
         }
     }
 
-    pub(crate) const fn late(self) -> HsmError {
+    pub(crate) fn late(self) -> HsmError {
         HsmError::Deadline {
-            operation: self.operation,
+            operation: self.operation.into(),
             limit: self.limit,
         }
     }

@@ -2,13 +2,19 @@
 //!
 //! No variant holds a PIN, and none holds text that a module composed.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::key::{Curve, KeyId, PublicPoint};
 
+/// A name of this program's or of the specification's; owned where the error came from a worker process.
+pub type Name = Cow<'static, str>;
+
 /// What the caller should make of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Class {
     /// The same call may succeed later: wait and try again.
     Retryable,
@@ -19,7 +25,7 @@ pub enum Class {
 }
 
 /// A failure of the HSM, its module or its configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum HsmError {
     /// The module's file can't be loaded.
     #[error("PKCS#11 module {path} cannot be loaded: {reason}")]
@@ -54,10 +60,12 @@ pub enum HsmError {
         /// The token's label.
         token: String,
         /// CKM_ name.
-        mechanism: &'static str,
+        mechanism: Name,
     },
     /// More sessions are asked for than the profile or token allows.
-    #[error("{workers} workers need {workers} sessions and an idle one, but {allowed} are allowed")]
+    #[error(
+        "{workers} workers need a session each, beside an idle one unless sessions.idle is false, but {allowed} are allowed"
+    )]
     TooManyWorkers {
         /// Workers asked for.
         workers: usize,
@@ -68,7 +76,7 @@ pub enum HsmError {
     #[error("the PIN does not have the form {form}")]
     PinForm {
         /// `pin` or `user:password`.
-        form: &'static str,
+        form: Name,
     },
     /// The token refused the PIN. It is not tried again, since a few refusals lock the token.
     #[error("token {token:?} refused the PIN ({code}); it will not be tried again")]
@@ -76,7 +84,7 @@ pub enum HsmError {
         /// The token's label.
         token: String,
         /// CKR_ name.
-        code: &'static str,
+        code: Name,
     },
     /// The token is locked, or its next wrong PIN would lock it.
     #[error("token {token:?} {state}")]
@@ -84,7 +92,7 @@ pub enum HsmError {
         /// The token's label.
         token: String,
         /// `has locked its PIN` or `has one PIN attempt left`.
-        state: &'static str,
+        state: Name,
     },
     /// A key's attribute is not what a signing key must have.
     #[error("key {key} is refused: {attribute} is {}, must be {required}", found.map_or("unknown to the module".to_owned(), |v| v.to_string()))]
@@ -92,7 +100,7 @@ pub enum HsmError {
         /// The key.
         key: KeyId,
         /// CKA_ name.
-        attribute: &'static str,
+        attribute: Name,
         /// What the token said; none if it doesn't know the attribute.
         found: Option<bool>,
         /// What it must be.
@@ -104,7 +112,7 @@ pub enum HsmError {
         /// The id.
         key: KeyId,
         /// `private` or `public`.
-        class: &'static str,
+        class: Name,
         /// How many.
         count: usize,
     },
@@ -124,7 +132,7 @@ pub enum HsmError {
         /// The key.
         key: KeyId,
         /// CKA_ name.
-        attribute: &'static str,
+        attribute: Name,
         /// Hexadecimal, shortened; public by nature.
         value: String,
     },
@@ -154,12 +162,12 @@ pub enum HsmError {
     },
     /// A known vector does not verify in this program: the program or the machine is broken.
     #[error("self-check failed: {0}")]
-    SelfCheck(&'static str),
+    SelfCheck(Name),
     /// A call did not come back within its deadline. It may still be running inside the module.
     #[error("{operation} did not finish within {} ms", limit.as_millis())]
     Deadline {
         /// What was asked for.
-        operation: &'static str,
+        operation: Name,
         /// The limit.
         limit: Duration,
     },
@@ -191,13 +199,13 @@ pub enum HsmError {
         /// Path as configured.
         path: PathBuf,
         /// What it hangs in.
-        operation: &'static str,
+        operation: Name,
     },
     /// The operation panicked inside the worker.
     #[error("{operation} panicked")]
     Panicked {
         /// What was asked for.
-        operation: &'static str,
+        operation: Name,
     },
     /// The system gave no thread.
     #[error("no thread could be started: {0}")]

@@ -77,7 +77,7 @@ pub(crate) fn require(report: &KeyReport, quirks: &Quirks) -> Result<(), HsmErro
         None => Ok(()),
         Some(flag) => Err(HsmError::KeyRefused {
             key: report.id,
-            attribute: flag.name(),
+            attribute: flag.name().into(),
             found: report.attributes.get(flag),
             required: flag.required().unwrap_or_default(),
         }),
@@ -100,7 +100,7 @@ fn only(
         found if count <= 1 => Ok(found),
         _ => Err(HsmError::KeyDuplicated {
             key: *id,
-            class: name,
+            class: name.into(),
             count,
         }
         .into()),
@@ -139,7 +139,7 @@ fn unreadable(id: &KeyId, attribute: &'static str, value: &[u8]) -> HsmError {
     let shown = value.get(..80).unwrap_or(value);
     HsmError::KeyUnreadable {
         key: *id,
-        attribute,
+        attribute: attribute.into(),
         value: format!("0x{}", hex::encode(shown)),
     }
 }

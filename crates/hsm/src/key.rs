@@ -90,8 +90,8 @@ impl fmt::Display for Curve {
 }
 
 /// A public key as a compressed SEC1 point: 33 bytes, `02` or `03` and the x coordinate. Always a point of its curve.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PublicPoint([u8; 33]);
 
 impl PublicPoint {
@@ -103,6 +103,29 @@ impl PublicPoint {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 33] {
         &self.0
+    }
+}
+
+/// A text that is no compressed point.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no public key: write 66 hexadecimal digits of a compressed point on secp256k1 or P-256"
+)]
+pub struct ParsePointError(String);
+
+impl TryFrom<String> for PublicPoint {
+    type Error = ParsePointError;
+
+    fn try_from(text: String) -> Result<Self, ParsePointError> {
+        let mut bytes = [0; 33];
+        let read = hex::decode_to_slice(&text, &mut bytes).is_ok();
+        let point = Self(bytes);
+        // The text doesn't name its curve; a point of neither is refused.
+        let on_a_curve = |curve| crate::verify::Verifier::new(curve, &point).is_some();
+        if read && (on_a_curve(Curve::Secp256k1) || on_a_curve(Curve::P256)) {
+            return Ok(point);
+        }
+        Err(ParsePointError(text.chars().take(80).collect()))
     }
 }
 
@@ -125,7 +148,7 @@ impl fmt::Debug for PublicPoint {
 }
 
 /// A key pair as the token describes it. Nothing in it is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyReport {
     /// CKA_ID.
     pub id: KeyId,

@@ -77,7 +77,7 @@ impl Module {
         {
             return Err(HsmError::ModuleStuck {
                 path: self.path.clone(),
-                operation: OPERATION,
+                operation: OPERATION.into(),
             }
             .into());
         }
@@ -125,7 +125,12 @@ pub(crate) fn bounded<T: Send + 'static>(
         })
         .map_err(|error| HsmError::NoThread(error.to_string()))?;
     receiver.recv_timeout(limit).map_err(|error| match error {
-        mpsc::RecvTimeoutError::Timeout => HsmError::Deadline { operation, limit },
-        mpsc::RecvTimeoutError::Disconnected => HsmError::Panicked { operation },
+        mpsc::RecvTimeoutError::Timeout => HsmError::Deadline {
+            operation: operation.into(),
+            limit,
+        },
+        mpsc::RecvTimeoutError::Disconnected => HsmError::Panicked {
+            operation: operation.into(),
+        },
     })
 }

@@ -257,7 +257,7 @@ mod tests {
         let (job, answers) = job(LONG);
         job.call.fail(HsmError::Closed);
         assert!(!job.call.is_open());
-        job.call.fail(HsmError::SelfCheck("late"));
+        job.call.fail(HsmError::SelfCheck("late".into()));
         drop(job);
         assert_eq!(answers.iter().collect::<Vec<_>>(), [Err(HsmError::Closed)]);
     }
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(
             answers.recv().unwrap(),
             Err(HsmError::Deadline {
-                operation: "testing",
+                operation: "testing".into(),
                 limit: SOON
             })
         );

@@ -47,7 +47,7 @@ const HIGH_S: &str = "dbbd3162d46e9f9bef7feb87c16dc13b4f6568a87f4e83f728e2443ba5
 /// [`HsmError::SelfCheck`] naming the vector that failed.
 pub fn self_check() -> Result<(), HsmError> {
     for vector in &VECTORS {
-        let failed = || HsmError::SelfCheck(vector.name);
+        let failed = || HsmError::SelfCheck(vector.name.into());
         let point = hex::decode(vector.point).map_err(|_| failed())?;
         let signature = hex::decode(vector.signature).map_err(|_| failed())?;
         let mut digest: [u8; 32] = Sha256::digest(vector.message).into();

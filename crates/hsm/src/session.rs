@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -15,6 +16,7 @@ use crate::inspect::{self, Located};
 use crate::key::{Curve, KeyId, KeyReport};
 use crate::login::{self, Login};
 use crate::return_code::ReturnCode;
+use crate::slot::TokenInfo;
 use crate::verify::Verifier;
 
 /// A session and the handles that are valid in it.
@@ -22,6 +24,7 @@ pub(crate) struct KeySession {
     pub(crate) session: Session,
     pub(crate) login: Arc<Login>,
     keys: HashMap<KeyId, SigningKey>,
+    used: Instant,
 }
 
 struct SigningKey {
@@ -36,7 +39,17 @@ impl KeySession {
             session: login.session()?,
             login: Arc::clone(login),
             keys: HashMap::new(),
+            used: Instant::now(),
         })
+    }
+
+    /// Notes that the session is used now. None where it lay idle for longer than the module lets one live.
+    pub(crate) fn touched(mut self) -> Option<Self> {
+        if self.login.outworn(self.used) {
+            return None;
+        }
+        self.used = Instant::now();
+        Some(self)
     }
 
     /// The key pair with this id. A point that differs from one seen earlier is refused.
@@ -77,6 +90,12 @@ impl KeySession {
         })
     }
 
+    /// The token behind this session, if the login still holds.
+    pub(crate) fn probe(&self) -> Result<TokenInfo, Fault> {
+        self.still_logged_in()?;
+        self.login.describe()
+    }
+
     /// All key pairs with an id of ours.
     pub(crate) fn list(&self) -> Result<Vec<KeyReport>, Fault> {
         let mut reports = Vec::new();
@@ -112,7 +131,7 @@ impl KeySession {
         if !self.keys.contains_key(id) {
             let Located { private, report } = self.check(id)?;
             let verifier = Verifier::new(report.curve, &report.public)
-                .ok_or(HsmError::SelfCheck("public point"))?;
+                .ok_or(HsmError::SelfCheck("public point".into()))?;
             self.keys.insert(
                 *id,
                 SigningKey {

@@ -2,7 +2,7 @@
 
 use cryptoki::context::Pkcs11;
 use cryptoki::slot::{Limit, Slot};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::HsmError;
 use crate::fault::Fault;
@@ -10,7 +10,7 @@ use crate::module::Module;
 use crate::profile::{Profile, Selector, SessionMode};
 
 /// What a token says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenInfo {
     /// Label.
     pub label: String,
@@ -74,7 +74,7 @@ pub(crate) fn find(module: &Module, profile: &Profile) -> Result<Found, Fault> {
     }
 }
 
-fn describe(context: &Pkcs11, slot: Slot, mode: SessionMode) -> Result<Found, Fault> {
+pub(crate) fn describe(context: &Pkcs11, slot: Slot, mode: SessionMode) -> Result<Found, Fault> {
     let token = context.get_token_info(slot)?;
     let limit = match mode {
         SessionMode::ReadWrite => token.max_rw_session_count(),

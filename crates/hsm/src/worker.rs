@@ -92,7 +92,7 @@ impl Worker {
                 if catch_unwind(AssertUnwindSafe(|| serve(&mut self))).is_err() {
                     self.session = None;
                     job.call.fail(HsmError::Panicked {
-                        operation: job.errand.operation,
+                        operation: job.errand.operation.into(),
                     });
                 }
             }
@@ -142,7 +142,7 @@ impl Worker {
     }
 
     fn session(&mut self) -> Result<&mut KeySession, Fault> {
-        let session = match self.session.take() {
+        let session = match self.session.take().and_then(KeySession::touched) {
             Some(session) => session,
             None => KeySession::open(&self.login)?,
         };

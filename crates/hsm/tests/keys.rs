@@ -4,7 +4,7 @@
 mod fixture;
 
 use cryptoki::object::{Attribute, ObjectClass};
-use custodyd_hsm::{Curve, Flag, HsmError};
+use custodyd_hsm::{Curve, Flag, Hsm as _, HsmError};
 use fixture::{LABEL, LONG, key, with_each_module};
 
 const SECP256K1: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
@@ -138,7 +138,7 @@ fn a_key_that_could_leave_or_do_more_than_sign_is_refused_by_name() {
                 intruder.generate(id, SECP256K1, &all_but(attribute));
                 let refusal = HsmError::KeyRefused {
                     key: id,
-                    attribute: name,
+                    attribute: name.into(),
                     found: Some(!required),
                     required,
                 };
@@ -213,7 +213,7 @@ fn two_keys_with_one_id_are_refused() {
         fixture.intruder().generate(key(1), SECP256K1, &FIXED);
         let refusal = HsmError::KeyDuplicated {
             key: key(1),
-            class: "private",
+            class: "private".into(),
             count: 2,
         };
         assert_eq!(token.find(&key(1)), Err(refusal.clone()));
@@ -237,10 +237,7 @@ fn a_key_on_another_curve_is_refused() {
         assert!(
             matches!(
                 error,
-                HsmError::KeyUnreadable {
-                    attribute: "CKA_EC_PARAMS",
-                    ..
-                }
+                HsmError::KeyUnreadable { ref attribute, .. } if attribute == "CKA_EC_PARAMS"
             ),
             "{error}"
         );

@@ -23,10 +23,7 @@ fn a_wrong_pin_is_offered_once() {
         assert!(
             matches!(
                 error,
-                HsmError::PinRefused {
-                    code: "CKR_PIN_INCORRECT",
-                    ..
-                }
+                HsmError::PinRefused { ref code, .. } if code == "CKR_PIN_INCORRECT"
             ),
             "{error}"
         );
@@ -110,7 +107,7 @@ fn a_pin_of_another_form_is_refused_unseen_by_the_token() {
                 assert_eq!(
                     refusal(&profile, pin, 1),
                     HsmError::PinForm {
-                        form: "user:password"
+                        form: "user:password".into()
                     }
                 );
             }

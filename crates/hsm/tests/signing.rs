@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
-use custodyd_hsm::{Curve, PublicPoint, Token, raw_sign_rate};
+use custodyd_hsm::{Curve, Hsm as _, PublicPoint, Token, raw_sign_rate};
 use fixture::{LONG, key, pin, with_each_local_module, with_each_module, with_token};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use sha2::{Digest, Sha256};
@@ -98,7 +98,7 @@ fn submitted_signatures_are_answered_once_each() {
             let sender = sender.clone();
             let reply = Box::new(move |result| sender.send((number, result)).unwrap());
             token
-                .submit_sign(&key(1), Curve::Secp256k1, digest(number), LONG, reply)
+                .submit_sign(key(1).into(), Curve::Secp256k1, digest(number), LONG, reply)
                 .unwrap();
         }
         drop(sender);

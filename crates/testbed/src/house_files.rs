@@ -62,7 +62,8 @@ state_dir = "state"
 [database]
 url = "{database}"
 
-[hsm]
+[[hsm.tokens]]
+name = "soft"
 profile = "{profile}"
 token = "custodyd"
 pin = {{ file = "{pin}" }}
@@ -121,7 +122,7 @@ pub(crate) fn pkcs11_calls(folder: &Path) -> PathBuf {
     folder.join("pkcs11.calls")
 }
 
-/// The part of `[hsm]` that says which module is loaded, and with which variables.
+/// The part of a token that says which module is loaded, and with which variables.
 fn module_lines(folder: &Path, plan: &Plan, token: &SoftToken) -> Result<String, TestbedError> {
     let (module, variables) = if plan.spied {
         let module = format!("module = \"{}\"\n", pkcs11_spy_module()?.display());
