@@ -5,7 +5,7 @@
 mod fixture;
 
 use custodyd_faultshim::{Code, Function, Injection, Rules};
-use custodyd_hsm::{Class, Curve, HsmError, Token};
+use custodyd_hsm::{Class, Curve, Hsm as _, HsmError, Token};
 use fixture::{Fixture, LONG, key, pin, with_shim};
 
 /// Time or a new session cures it.
