@@ -3,9 +3,9 @@
 //! Containers are started and removed by testcontainers. What it has no call for goes through the command that an operator
 //! would type, such as `docker kill` and `docker network disconnect`.
 //!
-//! testcontainers removes a container when its handle is dropped, which a killed test never does. So each process that starts
+//! What is started is removed when its handle is dropped, which a killed test never does. So each process that starts
 //! containers first starts a shell that reads a pipe of which this process has the other end, and removes the process's
-//! containers when the pipe closes, whatever closed it. `scripts/containers sweep` takes away what even that left.
+//! containers and networks when the pipe closes, whatever closed it. `scripts/containers sweep` takes away what even that left.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{TestbedError, child, parts, scratch};
 
-/// The label that names a container's owner: `PID-RANDOM`, as `scripts/containers` reads it.
+/// The label that names the owner of a container or network: `PID-RANDOM`, as `scripts/containers` reads it.
 pub(crate) const OWNER_LABEL: &str = "custodyd.owner";
 
 /// The image of the fixture, without its tag.
@@ -82,6 +82,33 @@ pub(crate) fn owner() -> Result<String, TestbedError> {
     Ok(owner)
 }
 
+/// A bridge network that one container has to itself, so that nobody else is given its address while it is cut off.
+#[derive(Debug)]
+pub(crate) struct Network {
+    name: String,
+}
+
+impl Network {
+    pub(crate) fn create() -> Result<Self, TestbedError> {
+        let owner = owner()?;
+        let name = format!("custodyd-{owner}-{}", scratch::random_hex(4)?);
+        let label = format!("{OWNER_LABEL}={owner}");
+        docker(&["network", "create", "--label", &label, &name])?;
+        Ok(Self { name })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for Network {
+    /// What can't be removed now is left to the watch.
+    fn drop(&mut self) {
+        let _ = docker(&["network", "rm", &self.name]);
+    }
+}
+
 struct Watch {
     owner: String,
     /// Closed by the kernel when this process ends.
@@ -91,7 +118,8 @@ struct Watch {
 /// In a process group of its own, so that what kills the group of this process spares it.
 fn start_watch(owner: &str) -> io::Result<ChildStdin> {
     const SCRIPT: &str = "cat >/dev/null; trap '' HUP
-        docker ps --all --quiet --filter \"label=$1=$2\" | xargs --no-run-if-empty docker rm --force --volumes";
+        docker ps --all --quiet --filter \"label=$1=$2\" | xargs --no-run-if-empty docker rm --force --volumes
+        docker network ls --quiet --filter \"label=$1=$2\" | xargs --no-run-if-empty docker network rm";
     let mut watch = Command::new("sh")
         .args(["-c", SCRIPT, "custodyd-containers", OWNER_LABEL, owner])
         .process_group(0)

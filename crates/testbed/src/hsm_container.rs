@@ -1,4 +1,4 @@
-//! A network HSM for tests: SoftHSM behind p11-kit's server in a container of its own, with a network of its own to cut.
+//! A network HSM for tests: SoftHSM behind p11-kit's server in a container of its own, with a network of its own that can be cut.
 //!
 //! The image is `tests/fixtures/softhsm`. Two containers that share a token folder are two HSMs of one cluster: SoftHSM reads a
 //! token's files again when another process has changed them, so a key that one makes is on the other at once. It has no
@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -20,12 +21,16 @@ use testcontainers::{
     runners::SyncRunner,
 };
 
-use crate::{TestbedError, engine, parts, relay::Relay, scratch};
+use crate::{
+    TestbedError,
+    engine::{self, Network},
+    parts,
+    relay::Relay,
+    scratch,
+};
 
 /// Where the fixture listens inside of its container.
 const PORT: u16 = 2345;
-/// The network that an engine gives to a container by default.
-const NETWORK: &str = "bridge";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How a process on this machine reaches the HSM.
@@ -44,10 +49,17 @@ pub struct HsmContainer {
     reach: Reach,
     /// `None` only while it is dropped.
     container: Option<Container<GenericImage>>,
-    /// For [`Reach::Network`].
-    relay: Option<Relay>,
+    /// For [`Reach::Network`]. Dropped after the container.
+    line: Option<Line>,
     /// The PINs' files, and the socket's folder.
     folder: tempfile::TempDir,
+}
+
+/// What leads from this machine to the container.
+#[derive(Debug)]
+struct Line {
+    network: Network,
+    relay: Relay,
 }
 
 impl HsmContainer {
@@ -99,7 +111,13 @@ impl HsmContainer {
             let target = CopyTargetOptions::new(format!("/run/secrets/{name}")).with_mode(0o600);
             request = request.with_copy_to(target, secret.as_bytes().to_vec());
         }
-        if reach == Reach::MountedSocket {
+        let network = match reach {
+            Reach::Network => Some(Network::create()?),
+            Reach::MountedSocket => None,
+        };
+        if let Some(network) = &network {
+            request = request.with_network(network.name());
+        } else {
             let shared = folder.path().join("socket");
             fs::create_dir(&shared).map_err(TestbedError::io(shared.display().to_string()))?;
             let mount = Mount::bind_mount(shared.display().to_string(), "/socket");
@@ -118,11 +136,12 @@ impl HsmContainer {
             label: label.to_owned(),
             reach,
             container: Some(container),
-            relay: None,
+            line: None,
             folder,
         };
-        if reach == Reach::Network {
-            hsm.relay = Some(Relay::start(&hsm.socket(), hsm.address()?)?);
+        if let Some(network) = network {
+            let relay = Relay::start(&hsm.socket(), hsm.address(&network)?)?;
+            hsm.line = Some(Line { network, relay });
         }
         Ok(hsm)
     }
@@ -176,19 +195,19 @@ impl HsmContainer {
     /// # Errors
     /// [`TestbedError::Unexpected`] for an HSM that is reached over a mounted socket: there is no network to cut.
     pub fn cut(&self) -> Result<(), TestbedError> {
-        if self.reach == Reach::MountedSocket {
-            return Err(TestbedError::unexpected(
-                "an HSM behind a mounted socket",
-                "no network leads here",
-            ));
-        }
-        self.ask(&["network", "disconnect", NETWORK])
+        let line = self.line()?;
+        self.ask(&["network", "disconnect", line.network.name()])
     }
 
-    /// Puts the HSM back on the network, under whatever address the engine gives it: connections from before the cut stay dead.
+    /// Puts the HSM back on its network. Mostly under the address that it had, and then connections from before go on.
+    ///
+    /// # Errors
+    /// As [`Self::cut`].
     pub fn mend(&self) -> Result<(), TestbedError> {
-        self.ask(&["network", "connect", NETWORK])?;
-        self.find_again()
+        let line = self.line()?;
+        self.ask(&["network", "connect", line.network.name()])?;
+        line.relay.aim(self.address(&line.network)?);
+        Ok(())
     }
 
     /// Starts it again after [`Self::kill`], with its token as it was. One that runs is killed first.
@@ -197,7 +216,9 @@ impl HsmContainer {
             self.kill()?;
         }
         self.ask(&["start"])?;
-        self.find_again()?;
+        if let Some(line) = &self.line {
+            line.relay.aim(self.address(&line.network)?);
+        }
         self.until_it_listens()
     }
 
@@ -219,9 +240,18 @@ impl HsmContainer {
         self.folder.path().join("so-pin")
     }
 
-    /// Where the engine's network has it now.
-    fn address(&self) -> Result<SocketAddr, TestbedError> {
-        let format = format!("{{{{.NetworkSettings.Networks.{NETWORK}.IPAddress}}}}");
+    fn line(&self) -> Result<&Line, TestbedError> {
+        self.line.as_ref().ok_or_else(|| {
+            TestbedError::unexpected("an HSM behind a mounted socket", "no network leads here")
+        })
+    }
+
+    /// Where the engine has it now.
+    fn address(&self, network: &Network) -> Result<SocketAddr, TestbedError> {
+        let format = format!(
+            "{{{{(index .NetworkSettings.Networks \"{}\").IPAddress}}}}",
+            network.name()
+        );
         let said = engine::docker(&["inspect", "--format", &format, self.id()])?;
         let address: Ipv4Addr = said
             .parse()
@@ -229,24 +259,15 @@ impl HsmContainer {
         Ok((address, PORT).into())
     }
 
-    fn find_again(&self) -> Result<(), TestbedError> {
-        match &self.relay {
-            Some(relay) => self.address().map(|address| relay.aim(address)),
-            None => Ok(()),
-        }
-    }
-
     /// The socket of the last time is there after a kill, so only a connection that is taken counts.
     fn until_it_listens(&self) -> Result<(), TestbedError> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            let listens = match self.reach {
-                Reach::Network => {
-                    TcpStream::connect_timeout(&self.address()?, READY_WITHIN).is_ok()
+            let listens = match &self.line {
+                Some(line) => {
+                    TcpStream::connect_timeout(&self.address(&line.network)?, READY_WITHIN).is_ok()
                 }
-                Reach::MountedSocket => {
-                    std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
-                }
+                None => UnixStream::connect(self.socket()).is_ok(),
             };
             if listens {
                 return Ok(());

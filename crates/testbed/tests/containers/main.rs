@@ -200,8 +200,12 @@ fn a_container_is_gone_when_its_owner_is_killed() {
         .unwrap();
     wait_for("starting the container", || file.exists());
     let id = std::fs::read_to_string(&file).unwrap();
-    assert!(is_there(&id));
+    let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}";
+    let network = docker(&["inspect", "--format", networks, &id]).unwrap();
+    assert!(network.starts_with("custodyd-"), "{network}");
     owner.kill().unwrap();
     owner.wait().unwrap();
-    wait_for("the end of the container", || !is_there(&id));
+    wait_for("the end of container and network", || {
+        !is_there(&id) && docker(&["network", "inspect", &network]).is_none()
+    });
 }
