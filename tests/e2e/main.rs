@@ -12,6 +12,7 @@ mod bad_inputs;
 mod bad_signatures;
 mod cold;
 mod disk;
+mod doctor;
 mod edits;
 mod faults;
 mod house;
