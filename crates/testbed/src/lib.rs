@@ -1,5 +1,5 @@
-//! Real parts for tests, demo and benchmarks: Litecoin Core, Anvil, PostgreSQL, SoftHSM tokens,
-//! network HSMs in containers, and custodyd itself.
+//! Real parts for tests, demo and benchmarks: Litecoin Core, Anvil, PostgreSQL, SoftHSM tokens, network HSMs in containers,
+//! and custodyd itself.
 //!
 //! Every part has a port and a folder of its own on this machine, and ends with its owner: by pid when it is dropped, and by
 //! the kernel when the owning process is killed. A part that is not installed is an error that says `make setup`, never a test
@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod house;
 mod house_files;
+mod house_hsm;
 mod hsm_container;
 mod litecoind;
 mod local_http;
@@ -32,6 +33,7 @@ pub use child::{Child, Signal};
 pub use daemon::Daemon;
 pub use error::TestbedError;
 pub use house::{CLIENTS, House, OPERATORS, Plan, Programs, project};
+pub use house_hsm::{HouseHsm, HsmPlan};
 pub use hsm_container::{HsmContainer, Reach};
 pub use litecoind::Litecoind;
 pub use local_http::{Response, get, post_json};

@@ -11,10 +11,12 @@ use std::{
 };
 
 use custodyd_hsm::{Curve, Hsm as _, HsmError, KeyId, Profile, Selector, Token};
-use custodyd_testbed::{HsmContainer, project};
+use custodyd_testbed::{HsmContainer, p11_kit_client_module, project};
 
 const LABEL: &str = "CUSTODYD_TESTBED_SIGNER_LABEL";
 const PIN_FILE: &str = "CUSTODYD_TESTBED_SIGNER_PIN_FILE";
+/// Where p11-kit's client looks for its server.
+const ADDRESS: &str = "P11_KIT_SERVER_ADDRESS";
 /// Sets answers apart from what the test harness prints.
 const MARK: &str = "signer: ";
 
@@ -90,11 +92,11 @@ pub(crate) fn is_signer() -> bool {
     let Some(label) = env::var_os(LABEL) else {
         return false;
     };
-    let text = std::fs::read_to_string(project().join("hsm-config/softhsm.toml")).unwrap();
-    let profile = Profile::load_str(&text)
+    let profile = Profile::load(&project().join("hsm-config/p11-kit-remote.toml"))
         .unwrap()
         .with_selector(Selector::Label(label.into_string().unwrap()))
-        .with_module(&custodyd_testbed::p11_kit_client_module().unwrap());
+        .with_module(&p11_kit_client_module().unwrap())
+        .with_environment(ADDRESS, &env::var(ADDRESS).unwrap());
     let pin = std::fs::read_to_string(env::var_os(PIN_FILE).unwrap()).unwrap();
     let token = Token::open(&profile, pin.into(), 2).unwrap();
     println!("{MARK}open");
