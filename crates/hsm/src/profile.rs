@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::profile_file::File;
 use crate::quirks::Quirks;
@@ -39,7 +39,7 @@ pub enum ProfileError {
 }
 
 /// Which token to use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Selector {
     /// By the label given at initialisation.
     Label(String),
@@ -111,6 +111,8 @@ pub struct Profile {
     pub back_off: Duration,
     /// The module's manners.
     pub quirks: Quirks,
+    /// As it was read: so it goes to a worker process, beside what the `with_` methods changed.
+    pub(crate) text: String,
 }
 
 impl Profile {
@@ -149,6 +151,7 @@ impl Profile {
                 10_000,
             )?),
             quirks: file.quirks,
+            text: text.to_owned(),
         })
     }
 
@@ -172,6 +175,24 @@ impl Profile {
         self.environment
             .insert(variable.to_owned(), value.to_owned());
         self
+    }
+
+    /// What a worker process gets of this process's environment: where programs and homes are, and how to read text.
+    pub(crate) fn plain_environment() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+        const PLAIN: [&str; 9] = [
+            "PATH",
+            "HOME",
+            "USER",
+            "LANG",
+            "LC_ALL",
+            "TZ",
+            "TMPDIR",
+            "LD_LIBRARY_PATH",
+            "XDG_RUNTIME_DIR",
+        ];
+        PLAIN
+            .into_iter()
+            .filter_map(|name| std::env::var_os(name).map(|value| (name, value)))
     }
 
     /// The variables that the profile asks for and this process doesn't have at that value.
@@ -242,6 +263,7 @@ mod tests {
         least.module.clone_from(&stated.module);
         least.selector = stated.selector.clone();
         least.quirks.ec_point = stated.quirks.ec_point;
+        least.text.clone_from(&stated.text);
         assert_eq!(least, stated);
     }
 
