@@ -7,6 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use cryptoki::mechanism::MechanismType;
 use secrecy::SecretString;
@@ -19,9 +20,9 @@ use crate::login::Login;
 use crate::module::Module;
 use crate::profile::{Profile, SessionMode};
 use crate::self_check::self_check;
-use crate::session::KeySession;
 use crate::slot::{self, Found};
 use crate::trial;
+use crate::worker::attempt;
 
 /// Sessions held at once to see that they can be.
 const SESSIONS: usize = 4;
@@ -146,7 +147,7 @@ impl Findings {
     }
 
     /// A step of many calls got further.
-    fn alive(&self) {
+    pub(crate) fn alive(&self) {
         let _ = self.0.send(None);
     }
 
@@ -175,7 +176,7 @@ fn steps(findings: &Findings, profile: Profile, pin: SecretString) {
             sessions(findings, &login, &told);
             trial::make_and_use(findings, &login, Curve::Secp256k1);
             trial::make_and_use(findings, &login, Curve::P256);
-            keys(findings, &login, &told);
+            keys(findings, &login);
         });
 }
 
@@ -287,21 +288,25 @@ fn sessions(findings: &Findings, login: &Login, told: &impl Fn(Fault) -> HsmErro
 }
 
 /// The keys that are there already, those of whoever made them with an id like ours.
-fn keys(findings: &Findings, login: &Arc<Login>, told: &impl Fn(Fault) -> HsmError) {
+fn keys(findings: &Findings, login: &Arc<Login>) {
     const PART: &str = "keys on the token";
-    let Some(session) = findings.need(PART, KeySession::open(login).map_err(told)) else {
-        return;
-    };
+    let limit = login.profile.call_timeout;
     let quirks = &login.profile.quirks;
-    let Some(ids) = findings.need(PART, inspect::ids(&session.session, quirks).map_err(told))
-    else {
+    let mut session = None;
+    let ids = attempt(login, &mut session, Instant::now() + limit, |session| {
+        inspect::ids(&session.session, quirks)
+    });
+    let Some(ids) = findings.need(PART, ids) else {
         return;
     };
     let refused: Vec<HsmError> = ids
         .iter()
         .filter_map(|id| {
             findings.alive();
-            session.check(id).map_err(told).err()
+            attempt(login, &mut session, Instant::now() + limit, |session| {
+                session.check(id).map(drop)
+            })
+            .err()
         })
         .collect();
     for error in refused.iter().take(NAMED) {
