@@ -11,6 +11,7 @@ mod bad_destinations;
 mod bad_inputs;
 mod bad_signatures;
 mod cold;
+mod containers;
 mod disk;
 mod doctor;
 mod edits;

@@ -71,13 +71,16 @@ const PLAIN: Manners = Manners {
     idle: None,
 };
 
+/// What most vendors' libraries lack: signatures from which the data is recovered. One unknown attribute spoils a call.
+const RECOVER: &[c::CK_ATTRIBUTE_TYPE] = &[c::CKA_SIGN_RECOVER, c::CKA_VERIFY_RECOVER];
+
 /// AWS CloudHSM user guide, Client SDK 5, PKCS #11 library: authentication, key attributes, known issues, throttling.
 const CLOUDHSM: Manners = Manners {
     pin: Pin::UserPassword,
     read_write_only: true,
     fixed_id: true,
     no_data: true,
-    lacks: &[c::CKA_SIGN_RECOVER, c::CKA_VERIFY_RECOVER],
+    lacks: RECOVER,
     only_true: &[c::CKA_MODIFIABLE, c::CKA_PRIVATE],
     throttle: Some(7),
     synchronise: Some(Duration::from_millis(60)),
@@ -89,21 +92,27 @@ const CLOUDHSM: Manners = Manners {
 /// as four hexadecimal digits and its password (PKCS#11 with YubiHSM 2).
 const YUBIHSM2: Manners = Manners {
     pin: Pin::KeyIdPassword,
+    lacks: RECOVER,
     max_sessions: Some(16),
     idle: Some(Duration::from_secs(30)),
     ..PLAIN
 };
 
 /// DER-wrapped points (OpenSC issue 1285).
-const LUNA: Manners = PLAIN;
+const LUNA: Manners = Manners {
+    lacks: RECOVER,
+    ..PLAIN
+};
 
 const NSHIELD: Manners = Manners {
     params: Params::Name,
+    lacks: RECOVER,
     ..PLAIN
 };
 
 const UTIMACO: Manners = Manners {
     point: Point::Raw,
+    lacks: RECOVER,
     ..PLAIN
 };
 

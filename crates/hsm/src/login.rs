@@ -41,6 +41,8 @@ struct State {
     /// Holds the login while workers replace their sessions, and is never used. Where the profile has no session to
     /// spare, it's the one left over from opening, until a worker takes it; then the workers' own keep the login.
     idle: Option<Idle>,
+    /// The idle session was lost, and the token may be in another slot, until a session holds again.
+    astray: bool,
     /// Why no further C_Login is attempted.
     refused: Option<HsmError>,
     logged_in_before: bool,
@@ -81,6 +83,7 @@ impl Login {
                 state: Mutex::new(State {
                     slot,
                     idle: None,
+                    astray: false,
                     refused: None,
                     logged_in_before: false,
                 }),
@@ -108,7 +111,7 @@ impl Login {
         let session = match self.open_session(state.slot) {
             // No idle session told that the token moved to another slot.
             Err(_) if !self.profile.idle => {
-                state.slot = slot::find(&self.module, &self.profile)?.slot;
+                state.slot = self.find_again()?;
                 self.open_session(state.slot)?
             }
             opened => opened?,
@@ -131,9 +134,10 @@ impl Login {
         if state.idle.as_ref().is_some_and(|idle| self.lives(idle)) {
             return Ok(());
         }
+        state.astray |= state.idle.take().is_some();
         // The slot may have another number after the token came back.
-        if state.idle.take().is_some() {
-            state.slot = slot::find(&self.module, &self.profile)?.slot;
+        if state.astray {
+            state.slot = self.find_again()?;
         }
         let session = self.open_session(state.slot)?;
         self.log_in(state, &session)?;
@@ -141,7 +145,20 @@ impl Login {
             session,
             since: Instant::now(),
         });
+        state.astray = false;
         Ok(())
+    }
+
+    /// The slot of a token that was there before. Where it isn't found it went away, and time may bring it back: that is
+    /// no fault of the profile.
+    fn find_again(&self) -> Result<Slot, Fault> {
+        match slot::find(&self.module, &self.profile) {
+            Err(Fault::Refused(HsmError::TokenMissing { .. })) => Err(Fault::Code {
+                function: "GetSlotList".to_owned(),
+                code: ReturnCode::new(RvError::TokenNotPresent),
+            }),
+            found => Ok(found?.slot),
+        }
     }
 
     /// A session that the module closes for its age is not asked: some modules answer for one they closed.

@@ -116,10 +116,11 @@ fn program(name: &str) -> PathBuf {
 
 /// The rate of a bare C_Sign loop on two threads, in a process of its own with the token's environment.
 fn raw_rate(house: &House) -> Result<f64, Failure> {
+    let token = house.hsm.token()?;
     let output = Command::new(std::env::current_exe()?)
         .arg("--raw-sign")
-        .arg(house.token.pin_file())
-        .envs(house.token.environment())
+        .arg(token.pin_file())
+        .envs(token.environment())
         .output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());

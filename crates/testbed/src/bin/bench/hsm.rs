@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use custodyd_faultshim::{Control, Rules};
 use custodyd_hsm::{Curve, Hsm, KeyId, Profile, RawKey, Selector, Token, raw_sign_rate_of};
 use custodyd_testbed::{SoftToken, project};
 use secrecy::SecretString;
@@ -25,6 +26,9 @@ const TURNS: usize = 5;
 const TURN: Duration = Duration::from_secs(2);
 /// As many threads as the reference machine has cores.
 const THREADS: usize = 2;
+/// A token that takes 5 ms for a signature, as one across a network may, and allows 32 sessions: 6,400 signatures a second.
+const SLOW_SIGNATURE: Duration = Duration::from_millis(5);
+const SLOW_SESSIONS: u32 = 32;
 const LABEL: &str = "bench";
 const KEY: KeyId = KeyId::from_bytes([0xbe; 16]);
 
@@ -35,6 +39,8 @@ enum Way {
     Raw,
     /// Worker threads in this process.
     Pool,
+    /// The same on the slow token.
+    Slow,
 }
 
 impl Way {
@@ -42,11 +48,12 @@ impl Way {
         match self {
             Self::Raw => "raw",
             Self::Pool => "pool",
+            Self::Slow => "slow",
         }
     }
 }
 
-/// `pool_vs_raw`.
+/// `pool_vs_raw` and `latency_shim`.
 pub(crate) fn measure(report: &mut Report) -> Result<(), Failure> {
     println!("signing alone: {THREADS} threads, {TURNS} turns of each way");
     let token = SoftToken::init(LABEL)?;
@@ -56,14 +63,31 @@ pub(crate) fn measure(report: &mut Report) -> Result<(), Failure> {
         pool.push(in_a_process(&token, Way::Pool)? / raw);
     }
     report.add("pool_vs_raw", median(pool), "ratio", Goal::AtLeast(0.9));
+
+    println!("a token that takes 5 ms a signature and allows {SLOW_SESSIONS} sessions");
+    let mut slow = Vec::new();
+    let most = f64::from(SLOW_SESSIONS) / SLOW_SIGNATURE.as_secs_f64();
+    for _ in 0..TURNS {
+        slow.push(in_a_process(&SoftToken::init(LABEL)?, Way::Slow)? / most);
+    }
+    report.add("latency_shim", median(slow), "ratio", Goal::AtLeast(0.95));
     Ok(())
 }
 
 fn in_a_process(token: &SoftToken, way: Way) -> Result<f64, Failure> {
+    let folder = token.conf_path();
+    let shim = Control::in_folder(folder.parent().unwrap_or(Path::new(".")));
+    let emulated = u64::try_from(SLOW_SIGNATURE.as_micros())?;
+    shim.set(
+        &Rules::none()
+            .emulate(emulated)
+            .max_sessions(SLOW_SESSIONS.into()),
+    )?;
     let output = Command::new(std::env::current_exe()?)
         .args(["--sign", way.name()])
         .arg(token.pin_file())
         .envs(token.environment())
+        .envs(shim.environment(&token.module()?))
         .output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
@@ -80,14 +104,23 @@ pub(crate) fn turn(way: &str, pin_file: &Path) -> Result<(), Failure> {
             std::fs::read_to_string(pin_file)?.trim().to_owned(),
         ))
     };
-    let token = Token::open(&profile, pin()?, THREADS)?;
-    token.generate(&KEY, LABEL, Curve::Secp256k1)?;
+    let open = |profile: &Profile, workers: usize| -> Result<Token, Failure> {
+        let token = Token::open(profile, pin()?, workers)?;
+        token.generate(&KEY, LABEL, Curve::Secp256k1)?;
+        Ok(token)
+    };
     let rate = match way {
         "raw" => {
-            drop(token);
+            drop(open(&profile, 1)?);
             raw_sign_rate_of(&profile, pin()?, RawKey::Token(KEY), THREADS, TURN)?.per_second()
         }
-        "pool" => per_second(Arc::new(token), KEY, 4 * THREADS, TURN)?,
+        "pool" => per_second(Arc::new(open(&profile, THREADS)?), KEY, 4 * THREADS, TURN)?,
+        "slow" => {
+            let workers = usize::try_from(SLOW_SESSIONS)?;
+            let mut profile = profile.with_module(&custodyd_faultshim::library()?);
+            (profile.max_sessions, profile.idle) = (workers, false);
+            per_second(Arc::new(open(&profile, workers)?), KEY, 2 * workers, TURN)?
+        }
         other => return Err(format!("no way called {other}").into()),
     };
     println!("{rate}");
