@@ -80,56 +80,59 @@ impl Examination {
 
 /// Examines the token that the profile selects, and tells `report` each finding when it is made.
 ///
-/// A PIN that is refused is offered once. Each step may take the longer of the profile's `open_ms` and `call_ms`; a module that hangs is
-/// left hanging, so the caller's process should end soon.
+/// A PIN that is refused is offered once. Each step may take the longer of the profile's `open_ms` and `call_ms`; a
+/// module that hangs is left hanging, so the caller's process should end soon.
 pub fn examine(
     profile: &Profile,
     pin: SecretString,
     report: &mut dyn FnMut(&Finding),
 ) -> Examination {
-    let (sender, receiver) = mpsc::channel();
     let limit = profile.open_timeout.max(profile.call_timeout);
-    let findings = Findings(sender);
-    let also = findings.clone();
-    let owned = profile.clone();
-    let steps = thread::Builder::new()
-        .name("hsm-examine".to_owned())
-        .spawn(move || {
-            let all = catch_unwind(AssertUnwindSafe(|| steps(&findings, owned, pin)));
-            if all.is_err() {
-                findings.miss("examination", "it panicked: report this as a bug");
-            }
-        });
-    match steps {
-        // Its sender must go, or the end of the other one would go unnoticed.
-        Ok(_detached) => drop(also),
-        Err(error) => also.miss(
-            "examination",
-            format!("no thread could be started: {error}"),
-        ),
-    }
+    let receiver = start(profile.clone(), pin);
     let mut examination = Examination::default();
+    let mut note = |finding: Finding| {
+        report(&finding);
+        examination.findings.push(finding);
+    };
     loop {
-        let finding = match receiver.recv_timeout(limit) {
-            Ok(Some(finding)) => finding,
-            Ok(None) => continue,
+        match receiver.recv_timeout(limit) {
+            Ok(Some(finding)) => note(finding),
+            Ok(None) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return examination,
-            Err(mpsc::RecvTimeoutError::Timeout) => Finding {
-                part: "time".to_owned(),
-                outcome: Outcome::Miss,
-                text: format!(
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let text = format!(
                     "the module did not come back within {} ms: look at the HSM and its network",
                     limit.as_millis()
-                ),
-            },
-        };
-        report(&finding);
-        let hangs = finding.part == "time";
-        examination.findings.push(finding);
-        if hangs {
-            return examination;
+                );
+                note(Finding {
+                    part: "time".to_owned(),
+                    outcome: Outcome::Miss,
+                    text,
+                });
+                return examination;
+            }
         }
     }
+}
+
+/// The steps on a thread of their own, which ends what is received here when it ends.
+fn start(profile: Profile, pin: SecretString) -> mpsc::Receiver<Option<Finding>> {
+    const PART: &str = "examination";
+    let (sender, receiver) = mpsc::channel();
+    let findings = Findings(sender);
+    let on_thread = findings.clone();
+    let started = thread::Builder::new()
+        .name("hsm-examine".to_owned())
+        .spawn(move || {
+            let all = catch_unwind(AssertUnwindSafe(|| steps(&on_thread, profile, pin)));
+            if all.is_err() {
+                on_thread.miss(PART, "it panicked: report this as a bug");
+            }
+        });
+    if let Err(error) = started {
+        findings.miss(PART, format!("no thread could be started: {error}"));
+    }
+    receiver
 }
 
 /// Where findings go; nothing is a sign of life.
