@@ -109,6 +109,7 @@ fn what_the_soft_profile_states_are_the_defaults() {
     least.selector = stated.selector.clone();
     least.quirks.ec_point = stated.quirks.ec_point;
     least.wrapping.supported = stated.wrapping.supported;
+    least.text.clone_from(&stated.text);
     assert_eq!(least, stated);
 }
 
