@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 mod hsm;
 
-pub use hsm::{HsmConfig, Isolation, TokenConfig};
+pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 
 use crate::nodes::NodeConfig;
 
