@@ -36,7 +36,7 @@ fn main() {
         ["measure", how, threads] => println!("{}", measure(how, threads.parse().unwrap())),
         [] => compare(5),
         [rounds] => compare(rounds.parse().unwrap()),
-        other => eprintln!("isolation [ROUNDS], not {other:?}"),
+        _ => eprintln!("isolation [ROUNDS]"),
     }
 }
 

@@ -205,7 +205,7 @@ fn a_library_that_hangs_is_replaced_with_its_process() {
             let address = format!("unix:path={}", fixture.folder.join("socket").display());
             let profile = fixture
                 .profile_with(|text| text.replace("call_ms = 10000", "call_ms = 1500"))
-                .with_module(fixture.client())
+                .with_module(&fixture.client())
                 .with_environment("P11_KIT_SERVER_ADDRESS", &address);
             let token = Isolated::start(launch(profile)).unwrap();
             token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
@@ -228,7 +228,7 @@ fn a_server_that_was_restarted_is_reached_again_by_a_fresh_process() {
             let address = format!("unix:path={}", fixture.folder.join("socket").display());
             let profile = fixture
                 .profile()
-                .with_module(fixture.client())
+                .with_module(&fixture.client())
                 .with_environment("P11_KIT_SERVER_ADDRESS", &address);
             let token = Isolated::start(launch(profile)).unwrap();
             token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
