@@ -6,11 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use custodyd_hsm::{Hsm, PinSource, Profile, Selector, Token};
+use custodyd_hsm::{Hsm, HsmError, Isolated, Launch, PinSource, Profile, Selector, Token};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, Log};
+
+/// This very program, even when its file was replaced since it started: a worker process is of the same build as its
+/// host (proc(5)).
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// The hidden command that makes it one (`src/cli/hsm_worker.rs`).
+const WORKER_COMMAND: &str = "hsm-worker";
 
 /// Tokens that may stand behind one vault.
 const MOST_TOKENS: usize = 16;
@@ -73,6 +80,17 @@ const fn default_deadline_ms() -> u64 {
     10_000
 }
 
+/// Why a token can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its profile or its PIN.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The HSM's.
+    #[error(transparent)]
+    Hsm(#[from] HsmError),
+}
+
 impl HsmConfig {
     /// Makes paths relative to the configuration's folder, and refuses what can't be meant.
     pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), ConfigError> {
@@ -111,13 +129,32 @@ impl HsmConfig {
     ///
     /// # Errors
     /// A profile, a PIN or the HSM.
-    pub fn open(&self) -> Result<Arc<dyn Hsm>, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn open(
+        &self,
+        log: &Log,
+    ) -> Result<Arc<dyn Hsm>, Box<dyn std::error::Error + Send + Sync>> {
         let [token] = self.tokens.as_slice() else {
             return Err("several tokens".into());
         };
-        Ok(Arc::new(
-            Token::open(&token.profile()?, token.read_pin()?, token.workers)?.named(&token.name),
-        ))
+        Ok(self.open_token(token, log)?)
+    }
+
+    /// Opens one of the tokens, where the isolation says.
+    fn open_token(&self, token: &TokenConfig, log: &Log) -> Result<Arc<dyn Hsm>, OpenError> {
+        let (profile, pin) = (token.profile()?, token.read_pin()?);
+        Ok(match self.isolation {
+            Isolation::Process => Arc::new(Isolated::start(Launch {
+                program: OWN_PROGRAM.into(),
+                arguments: worker_arguments(&token.name, log),
+                profile,
+                pin,
+                workers: token.workers,
+                name: token.name.clone(),
+            })?),
+            Isolation::None => {
+                Arc::new(Token::open(&profile, pin, token.workers)?.named(&token.name))
+            }
+        })
     }
 
     /// What this process's environment must hold before a library is loaded into it; nothing when libraries run elsewhere.
@@ -126,11 +163,26 @@ impl HsmConfig {
     /// A profile can't be read.
     pub fn missing_environment(&self) -> Result<Vec<(String, String)>, ConfigError> {
         let mut missing = Vec::new();
+        if self.isolation == Isolation::Process {
+            return Ok(missing);
+        }
         for token in &self.tokens {
             missing.extend(token.profile()?.missing_environment());
         }
         Ok(missing)
     }
+}
+
+/// The token's name is for whoever lists processes. All of it can be read by everybody on the machine.
+fn worker_arguments(name: &str, log: &Log) -> Vec<String> {
+    let filter = log.filter();
+    let mut arguments = [WORKER_COMMAND, "--token", name, "--log", &filter]
+        .map(str::to_owned)
+        .to_vec();
+    if log.json {
+        arguments.push("--json".to_owned());
+    }
+    arguments
 }
 
 impl TokenConfig {
