@@ -29,7 +29,7 @@ impl Verdict {
         }
     }
 
-    /// What is not known to be the request's fault is the token's.
+    /// What time or a person may cure, and isn't known to be the request's fault, is the token's.
     fn of_error(error: &HsmError) -> Self {
         match error {
             HsmError::KeyMissing { .. } => Self::Absent,
@@ -48,6 +48,12 @@ impl Verdict {
                 ..
             }
             | HsmError::MechanismMissing { .. } => Self::Unable,
+            HsmError::Closed
+            | HsmError::ModuleStuck { .. }
+            | HsmError::Panicked { .. }
+            | HsmError::Call { .. } => Self::Failed,
+            // A poisoned request must not take one token out after the other.
+            other if other.class() == Class::Fatal => Self::Unable,
             _ => Self::Failed,
         }
     }
