@@ -4,12 +4,16 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use custodyd_hsm::{Hsm, Profile, Selector, Token};
+use custodyd_hsm::{
+    Fleet, FleetSettings, Hsm, HsmError, Opening, PinSource, Profile, Selector, Token,
+};
+use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{ConfigError, Secret, read};
+use super::ConfigError;
 
 /// Tokens that may stand behind one vault.
 const MOST_TOKENS: usize = 16;
@@ -24,6 +28,13 @@ pub struct HsmConfig {
     /// Where the vendor's library runs.
     #[serde(default)]
     pub isolation: Isolation,
+    /// With several tokens: how long one may leave a call unanswered before another is asked too, milliseconds. Grows with what
+    /// the token usually takes.
+    #[serde(default = "default_hedge_ms")]
+    pub hedge_ms: u64,
+    /// With several tokens: how many must show a new key before it is used; all that are up, where it isn't said.
+    #[serde(default)]
+    pub replicas: Option<usize>,
     /// One or more tokens that hold the same keys.
     pub tokens: Vec<TokenConfig>,
 }
@@ -56,8 +67,9 @@ pub struct TokenConfig {
     /// Variables that the module reads, beside the profile's.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Where the PIN is.
-    pub pin: Secret,
+    /// Where the PIN is, unless the profile says so.
+    #[serde(default)]
+    pub pin: Option<PinSource>,
     /// Threads with a session each.
     #[serde(default = "default_workers")]
     pub workers: usize,
@@ -71,6 +83,26 @@ const fn default_deadline_ms() -> u64 {
     10_000
 }
 
+const fn default_hedge_ms() -> u64 {
+    300
+}
+
+/// Why a token can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It, or its library.
+    #[error("token {token}: {source}")]
+    Hsm {
+        /// Its name.
+        token: String,
+        /// Why.
+        source: HsmError,
+    },
+}
+
 impl HsmConfig {
     /// Makes paths relative to the configuration's folder, and refuses what can't be meant.
     pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), ConfigError> {
@@ -80,6 +112,14 @@ impl HsmConfig {
         }
         if !(100..=600_000).contains(&self.deadline_ms) {
             return range("hsm.deadline_ms must be 100 to 600000");
+        }
+        if !(10..=10_000).contains(&self.hedge_ms) {
+            return range("hsm.hedge_ms must be 10 to 10000");
+        }
+        if let Some(replicas) = self.replicas
+            && !(1..=self.tokens.len()).contains(&replicas)
+        {
+            return range("hsm.replicas must be 1 to the number of hsm.tokens");
         }
         let mut names = BTreeSet::new();
         for token in &mut self.tokens {
@@ -100,24 +140,74 @@ impl HsmConfig {
             if let Some(module) = &mut token.module {
                 *module = folder.join(&*module);
             }
-            if let Secret::File(file) = &mut token.pin {
-                *file = folder.join(&*file);
-            }
+            token.pin = token.pin.take().map(|source| source.relative_to(folder));
         }
         Ok(())
     }
 
-    /// Opens the tokens.
+    /// Opens the tokens. Of several, one that is away for now is opened as soon as it is there; at least one must be there.
     ///
     /// # Errors
-    /// A profile, a PIN or the HSM.
-    pub fn open(&self) -> Result<Arc<dyn Hsm>, Box<dyn std::error::Error + Send + Sync>> {
-        let [token] = self.tokens.as_slice() else {
-            return Err("several tokens".into());
+    /// A profile, a PIN, or a token that can't be opened in a way that doesn't pass by itself.
+    pub fn open(&self) -> Result<Arc<dyn Hsm>, OpenError> {
+        if let [token] = self.tokens.as_slice() {
+            return self.open_one(token);
+        }
+        let (mut members, mut faults): (Vec<Arc<dyn Hsm>>, Vec<OpenError>) = Default::default();
+        for token in &self.tokens {
+            match self.open_one(token) {
+                Ok(hsm) => members.push(hsm),
+                Err(OpenError::Hsm { source, .. }) if Opening::may_pass(&source) => {
+                    tracing::warn!(token = token.name, error = %source, "the token is away");
+                    members.push(Arc::new(self.open_later(token, source.clone())?));
+                    faults.push(named(token)(source));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if faults.len() == members.len()
+            && let Some(fault) = faults.pop()
+        {
+            return Err(fault);
+        }
+        let settings = FleetSettings {
+            hedge: Duration::from_millis(self.hedge_ms),
+            replicas: self.replicas,
+            ..FleetSettings::default()
         };
-        Ok(Arc::new(
-            Token::open(&token.profile()?, token.pin.read()?, token.workers)?.named(&token.name),
-        ))
+        let fleet = Fleet::new(members, settings).map_err(|source| OpenError::Hsm {
+            token: self.names(),
+            source,
+        })?;
+        Ok(Arc::new(fleet))
+    }
+
+    /// Opens one token.
+    fn open_one(&self, token: &TokenConfig) -> Result<Arc<dyn Hsm>, OpenError> {
+        let (profile, pin) = (token.profile()?, token.read_pin()?);
+        let opened = Token::open(&profile, pin, token.workers).map_err(named(token))?;
+        Ok(Arc::new(opened.named(&token.name)))
+    }
+
+    fn open_later(&self, token: &TokenConfig, fault: HsmError) -> Result<Opening, OpenError> {
+        let limit = token.profile()?.call_timeout;
+        let (config, later) = (self.clone(), token.clone());
+        let open = move || {
+            config.open_one(&later).map_err(|error| match error {
+                OpenError::Hsm { source, .. } => source,
+                // A file that was there at start: it may come back.
+                OpenError::Config(error) => HsmError::NotOpen {
+                    token: later.name.clone(),
+                    reason: error.to_string(),
+                },
+            })
+        };
+        Opening::start(&token.name, fault, limit, open).map_err(named(token))
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.tokens.iter().map(|token| &*token.name).collect();
+        names.join(", ")
     }
 
     /// What this process's environment must hold before a library is loaded into it; nothing when libraries run elsewhere.
@@ -133,6 +223,14 @@ impl HsmConfig {
     }
 }
 
+fn named(token: &TokenConfig) -> impl Fn(HsmError) -> OpenError {
+    let token = token.name.clone();
+    move |source| OpenError::Hsm {
+        token: token.clone(),
+        source,
+    }
+}
+
 impl TokenConfig {
     /// The HSM's profile with what this configuration changes about it.
     ///
@@ -140,11 +238,10 @@ impl TokenConfig {
     /// The profile can't be read.
     pub fn profile(&self) -> Result<Profile, ConfigError> {
         let path = &self.profile;
-        let mut profile =
-            Profile::load_str(&read(path)?).map_err(|source| ConfigError::Profile {
-                path: path.clone(),
-                source,
-            })?;
+        let mut profile = Profile::load(path).map_err(|source| ConfigError::Profile {
+            path: path.clone(),
+            source,
+        })?;
         if let Some(label) = &self.token {
             profile = profile.with_selector(Selector::Label(label.clone()));
         }
@@ -155,5 +252,18 @@ impl TokenConfig {
             profile = profile.with_environment(variable, value);
         }
         Ok(profile)
+    }
+
+    /// The PIN, from where this configuration or else the profile says it is.
+    ///
+    /// # Errors
+    /// Neither says it, or it can't be read. Says where, never what.
+    pub fn read_pin(&self) -> Result<SecretString, ConfigError> {
+        let source = match &self.pin {
+            Some(source) => Some(source.clone()),
+            None => self.profile()?.pin_source,
+        };
+        let source = source.ok_or_else(|| ConfigError::NoPin(self.name.clone()))?;
+        Ok(source.read()?)
     }
 }

@@ -44,7 +44,7 @@ fn copy(fixture: &Fixture, far: &Path) {
 
 fn far(fixture: &Fixture) -> Result<Token, HsmError> {
     let profile = fixture.profile_with(|text| text.replace("open_ms = 30000", "open_ms = 4000"));
-    let profile = profile.with_module(fixture.client());
+    let profile = profile.with_module(&fixture.client());
     Token::open(&profile, pin(), 2).map(|token| token.named("far"))
 }
 
@@ -185,7 +185,7 @@ fn a_token_that_is_not_there_at_start_joins_when_it_comes() {
             // A module that was initialised without its server stays blind in this process, so here it waits for the socket; in a
             // worker process each attempt is a fresh one.
             let (profile, socket) = (
-                fixture.profile().with_module(fixture.client()),
+                fixture.profile().with_module(&fixture.client()),
                 fixture.folder.join("socket"),
             );
             let fault = HsmError::TokenMissing {
