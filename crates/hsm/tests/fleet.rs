@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use custodyd_hsm::{
-    Class, Curve, Fleet, FleetSettings, Health, Hsm, HsmError, KeyId, MemberStatus, Opening, Token,
+    Class, Curve, Fleet, FleetSettings, Health, Hsm, HsmError, KeyId, MemberStatus, Opening,
+    Selector, Token,
 };
 use fixture::{Fixture, LABEL, LONG, Server, key, pin, with_token};
 
@@ -222,8 +223,9 @@ fn a_token_whose_server_is_down_may_come_and_one_with_a_wrong_pin_may_not() {
             assert!(Opening::may_pass(&down), "{down}");
             let wrong = Token::open(&fixture.profile(), "no-such-pin".into(), 1).unwrap_err();
             assert!(!Opening::may_pass(&wrong), "{wrong}");
-            let label = |text: String| text.replace(LABEL, "no-such-label");
-            let elsewhere = Token::open(&fixture.profile_with(label), pin(), 1).unwrap_err();
+            let label = Selector::Label("no-such-label".into());
+            let elsewhere = fixture.profile().with_selector(label);
+            let elsewhere = Token::open(&elsewhere, pin(), 1).unwrap_err();
             assert!(!Opening::may_pass(&elsewhere), "{elsewhere}");
         },
     );
