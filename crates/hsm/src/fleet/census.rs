@@ -49,6 +49,11 @@ impl Shown {
         self.absent.insert(key, now + lasting);
     }
 
+    /// It failed: it must show its keys again.
+    pub(crate) fn doubt(&mut self) {
+        self.agreed.clear();
+    }
+
     /// It was out: what it holds now may differ.
     pub(crate) fn forget(&mut self) {
         self.agreed.clear();

@@ -148,7 +148,11 @@ impl Roster {
                 false
             }
             Verdict::Busy | Verdict::Unable => false,
-            Verdict::Failed => seat.breaker.failed(reason, &self.settings, now),
+            Verdict::Failed => {
+                // Behind the next answer may stand another process, or another device.
+                seat.shown.doubt();
+                seat.breaker.failed(reason, &self.settings, now)
+            }
             Verdict::Untrusted => seat.breaker.trip(reason, &self.settings, now),
         };
         if out {
