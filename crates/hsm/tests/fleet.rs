@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use custodyd_hsm::{
-    Class, Curve, Fleet, FleetSettings, Health, Hsm, HsmError, KeyId, MemberStatus, Opening,
-    Selector, Token,
+    Class, Curve, Fleet, FleetSettings, Health, Hsm, HsmError, Isolated, KeyId, Launch,
+    MemberStatus, Opening, Selector, Token,
 };
 use fixture::{Fixture, LABEL, LONG, Server, key, pin, with_token};
 
@@ -157,6 +157,73 @@ fn signatures_go_on_when_a_token_hangs_and_it_works_again_when_it_answers() {
             until("it signs again", || {
                 sign(&fleet, 9);
                 member(&fleet, "far").counters.signatures > before
+            });
+        },
+    );
+}
+
+/// Only a fresh process reaches a p11-kit server that was started again.
+fn isolated(fixture: &Fixture) -> Isolated {
+    let socket = format!("unix:path={}", fixture.folder.join("socket").display());
+    Isolated::start(Launch {
+        program: env!("CARGO_BIN_EXE_hsm-worker").into(),
+        arguments: vec!["--for=tests".to_owned()],
+        profile: fixture
+            .profile()
+            .with_module(&fixture.client())
+            .with_environment("P11_KIT_SERVER_ADDRESS", &socket),
+        pin: pin(),
+        workers: 2,
+        name: "far".to_owned(),
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_token_that_was_killed_gets_work_again_when_its_server_is_back() {
+    with_token(
+        "a_token_that_was_killed_gets_work_again_when_its_server_is_back",
+        |fixture| {
+            let (near, configuration) = with_keys(fixture, &[key(1)]);
+            let server = fixture.serve_from(LABEL, &configuration);
+            let fleet = fleet(near, isolated(fixture), FleetSettings::default());
+            let longest = sign_through(&fleet, || drop(server));
+            println!("killed behind its process: the longest wait for a signature was {longest:?}");
+            assert!(longest < Duration::from_secs(5));
+
+            let _server = fixture.serve_from(LABEL, &configuration);
+            let before = member(&fleet, "far").counters.signatures;
+            until("it is up and signs", || {
+                sign(&fleet, 9);
+                let far = member(&fleet, "far");
+                far.health == Health::Up && far.counters.signatures > before
+            });
+        },
+    );
+}
+
+#[test]
+fn a_worker_process_that_is_killed_costs_no_signature() {
+    with_token(
+        "a_worker_process_that_is_killed_costs_no_signature",
+        |fixture| {
+            let (near, configuration) = with_keys(fixture, &[key(1)]);
+            let _server = fixture.serve_from(LABEL, &configuration);
+            let far = isolated(fixture);
+            let pid = far.pid().unwrap().to_string();
+            let fleet = fleet(near, far, FleetSettings::default());
+            for number in 0..20 {
+                sign(&fleet, number);
+            }
+            let killed = Command::new("kill").args(["-KILL", &pid]).status();
+            assert!(killed.unwrap().success());
+            for number in 0..20 {
+                sign(&fleet, number);
+            }
+            until("it was started again and signs", || {
+                sign(&fleet, 9);
+                let far = member(&fleet, "far");
+                far.restarts > 0 && far.health == Health::Up
             });
         },
     );
