@@ -82,6 +82,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         intake,
         store,
         pulse: Some(pulse),
+        hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
         max_skew_s: config.http.max_skew_s,
