@@ -25,6 +25,7 @@ pub mod http;
 pub mod intake;
 pub mod journal;
 pub mod nodes;
+pub mod nonces;
 pub mod problem;
 pub mod request;
 pub mod signer;
