@@ -13,6 +13,8 @@ mod projection;
 mod replay;
 mod run;
 mod vetting;
+#[cfg(test)]
+mod vetting_tests;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// Back to what the journal says.
-    async fn recover(&mut self, error: &BatchError) -> Result<(), EngineError> {
+    pub(super) async fn recover(&mut self, error: &BatchError) -> Result<(), EngineError> {
         if let Some(what) = error.journal_key_nonce() {
             return Err(EngineError::JournalKey(what.to_owned()));
         }
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     /// Takes results in: what they say, and when the same may be tried again.
-    fn settle(&mut self, finished: impl Iterator<Item = Done>) -> Vec<Command> {
+    pub(super) fn settle(&mut self, finished: impl Iterator<Item = Done>) -> Vec<Command> {
         let now = self.parts.clock.now();
         let poll = u64::try_from(self.parts.poll.as_millis()).unwrap_or(u64::MAX);
         let mut commands = Vec::new();
@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// Derives everything outstanding from the state, and begins what may begin.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         self.note_compromised();
         let now = self.parts.clock.now();
         let mut wanted: BTreeSet<Job> = self
