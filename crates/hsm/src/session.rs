@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -23,6 +24,7 @@ pub(crate) struct KeySession {
     pub(crate) session: Session,
     pub(crate) login: Arc<Login>,
     keys: HashMap<KeyId, SigningKey>,
+    used: Instant,
 }
 
 struct SigningKey {
@@ -37,7 +39,17 @@ impl KeySession {
             session: login.session()?,
             login: Arc::clone(login),
             keys: HashMap::new(),
+            used: Instant::now(),
         })
+    }
+
+    /// Notes that the session is used now. None where it lay idle for longer than the module lets one live.
+    pub(crate) fn touched(mut self) -> Option<Self> {
+        if self.login.outworn(self.used) {
+            return None;
+        }
+        self.used = Instant::now();
+        Some(self)
     }
 
     /// The key pair with this id. A point that differs from one seen earlier is refused.
