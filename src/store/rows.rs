@@ -37,6 +37,11 @@ impl Origin {
         Self(id.to_owned())
     }
 
+    /// Something that is looked up and not stored.
+    pub fn unstored(what: &str) -> Self {
+        Self(what.to_owned())
+    }
+
     /// As it is stored, whatever it says.
     pub(super) fn stored(text: String) -> Self {
         Self(text)
