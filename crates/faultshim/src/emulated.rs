@@ -1,6 +1,7 @@
 //! Keys that the shim signs with itself.
 //!
-//! They are made by the real module, readable, and marked by an end date of 31 December 9999, which survives a restart.
+//! They are made by the real module, readable, and marked by a subject, which survives a restart. (SoftHSM 2.6.1 stores a
+//! private key's dates but fails to read them.)
 //! What the mark's bearer shows of itself is what its maker asked for (`reading`).
 
 use std::collections::HashMap;
@@ -14,8 +15,8 @@ use crate::reading;
 use crate::rules::Injection;
 use crate::shim::Shim;
 
-/// CKA_END_DATE of an emulated key.
-pub(crate) const MARK: &[u8] = b"99991231";
+/// CKA_SUBJECT of an emulated key.
+pub(crate) const MARK: &[u8] = b"custodyd-faultshim";
 
 /// An emulated private key.
 pub(crate) enum Secret {
@@ -49,9 +50,7 @@ impl Keys {
         }
         let fetch = |kind| reading::fetch(shim, session, object, kind);
         // A call that fails says nothing about the object: it is asked again next time.
-        let marked = fetch(c::CKA_END_DATE)
-            .ok()?
-            .is_some_and(|date| date == MARK);
+        let marked = fetch(c::CKA_SUBJECT).ok()?.is_some_and(|mark| mark == MARK);
         let secret = if marked {
             let (params, value) = (fetch(c::CKA_EC_PARAMS).ok()??, fetch(c::CKA_VALUE).ok()??);
             Secret::new(&params, &value).map(Arc::new)

@@ -78,7 +78,7 @@ fn read(
             unavailable(attribute);
             c::CKR_ATTRIBUTE_SENSITIVE
         }
-        c::CKA_END_DATE if secret() => answer(attribute, &[]),
+        c::CKA_SUBJECT if secret() => answer(attribute, &[]),
         _ => ask!(
             shim,
             C_GetAttributeValue(session, object, &raw mut *attribute, 1)
@@ -116,6 +116,6 @@ pub(crate) fn disguise() -> Vec<(c::CK_ATTRIBUTE_TYPE, Vec<u8>)> {
     vec![
         (c::CKA_SENSITIVE, vec![c::CK_FALSE]),
         (c::CKA_EXTRACTABLE, vec![c::CK_TRUE]),
-        (c::CKA_END_DATE, MARK.to_vec()),
+        (c::CKA_SUBJECT, MARK.to_vec()),
     ]
 }

@@ -33,6 +33,30 @@ pub struct Counters {
     pub queued: u64,
 }
 
+impl Counters {
+    /// Both together: of two worker processes of one token, one after the other.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            signatures: self.signatures.saturating_add(other.signatures),
+            bad_signatures: self.bad_signatures.saturating_add(other.bad_signatures),
+            failures_retryable: self
+                .failures_retryable
+                .saturating_add(other.failures_retryable),
+            failures_fatal: self.failures_fatal.saturating_add(other.failures_fatal),
+            failures_misconfigured: self
+                .failures_misconfigured
+                .saturating_add(other.failures_misconfigured),
+            retries: self.retries.saturating_add(other.retries),
+            relogins: self.relogins.saturating_add(other.relogins),
+            sessions_opened: self.sessions_opened.saturating_add(other.sessions_opened),
+            stuck_calls: self.stuck_calls.saturating_add(other.stuck_calls),
+            stuck_workers: self.stuck_workers.saturating_add(other.stuck_workers),
+            queued: self.queued.saturating_add(other.queued),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) signatures: AtomicU64,

@@ -210,6 +210,40 @@ pub enum HsmError {
     /// The system gave no thread.
     #[error("no thread could be started: {0}")]
     NoThread(String),
+    /// The token's worker process ended before it answered. Whatever it may have signed reached nobody.
+    #[error("the worker process of token {token:?} was lost: {how}")]
+    WorkerLost {
+        /// The token's name in the configuration.
+        token: String,
+        /// How it ended, or why it was ended.
+        how: String,
+    },
+    /// The token's worker process is being started again.
+    #[error("token {token:?} is away: {reason}")]
+    Away {
+        /// The token's name in the configuration.
+        token: String,
+        /// Why it is away.
+        reason: String,
+    },
+    /// No worker process can be started.
+    #[error("no worker process {program} could be started: {reason}")]
+    NoWorker {
+        /// The program.
+        program: PathBuf,
+        /// What the system said, or what is wrong with what was started.
+        reason: String,
+    },
+    /// A request or an answer longer than what is taken in at a time.
+    #[error("{operation} takes {bytes} bytes; {most} are the most")]
+    TooLong {
+        /// What was asked for.
+        operation: Name,
+        /// Its length.
+        bytes: usize,
+        /// What is allowed.
+        most: usize,
+    },
     /// The token was dropped while the call waited.
     #[error("the token is closed")]
     Closed,
@@ -232,17 +266,21 @@ impl HsmError {
             | Self::KeyRefused { .. }
             | Self::KeyDuplicated { .. }
             | Self::CurveMismatch { .. }
-            | Self::KeyUnreadable { .. } => Class::Misconfigured,
+            | Self::KeyUnreadable { .. }
+            | Self::NoWorker { .. } => Class::Misconfigured,
             Self::KeyMissing { .. }
             | Self::KeyChanged { .. }
             | Self::BadSignature { .. }
             | Self::SelfCheck(_)
             | Self::ModuleStuck { .. }
             | Self::Panicked { .. }
+            | Self::TooLong { .. }
             | Self::Closed => Class::Fatal,
             Self::Deadline { .. }
             | Self::QueueFull { .. }
             | Self::GenerationRunning { .. }
+            | Self::WorkerLost { .. }
+            | Self::Away { .. }
             | Self::NoThread(_) => Class::Retryable,
             Self::Call { class, .. } => *class,
         }
@@ -307,6 +345,14 @@ impl HsmError {
             Self::ModuleStuck { .. } => "restart the process, and find out why the token is gone",
             Self::Panicked { .. } => "report this as a bug",
             Self::NoThread(_) => "raise the limit of threads or free memory",
+            Self::WorkerLost { .. } => {
+                "ask again, nothing left the process; if it lasts, look at the vendor's library"
+            }
+            Self::Away { .. } => "try again; it is being restarted",
+            Self::NoWorker { .. } => {
+                "see that the program may be executed, and the limits of processes and memory"
+            }
+            Self::TooLong { .. } => "ask for less at a time",
             Self::Closed => "open the token again",
         }
     }

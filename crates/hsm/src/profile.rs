@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::pin::{PinForm, PinSource};
 use crate::profile_file::File;
@@ -49,7 +49,7 @@ pub enum ProfileError {
 }
 
 /// Which token to use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Selector {
     /// By the label given at initialisation.
     Label(String),
@@ -119,6 +119,8 @@ pub struct Profile {
     pub wrapping: Wrapping,
     /// The module's manners.
     pub quirks: Quirks,
+    /// As it was read: so it goes to a worker process, beside what the `with_` methods changed.
+    pub(crate) text: String,
 }
 
 impl Profile {
@@ -183,6 +185,7 @@ impl Profile {
             templates: file.template,
             wrapping: file.wrapping,
             quirks: file.quirks,
+            text: text.to_owned(),
         })
     }
 
@@ -211,6 +214,24 @@ impl Profile {
         self.environment
             .insert(variable.to_owned(), value.to_owned());
         self
+    }
+
+    /// What a worker process gets of this process's environment: where programs and homes are, and how to read text.
+    pub(crate) fn plain_environment() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+        const PLAIN: [&str; 9] = [
+            "PATH",
+            "HOME",
+            "USER",
+            "LANG",
+            "LC_ALL",
+            "TZ",
+            "TMPDIR",
+            "LD_LIBRARY_PATH",
+            "XDG_RUNTIME_DIR",
+        ];
+        PLAIN
+            .into_iter()
+            .filter_map(|name| std::env::var_os(name).map(|value| (name, value)))
     }
 
     /// The variables that the profile asks for and this process doesn't have at that value.
@@ -371,6 +392,7 @@ mod tests {
         least.selector = stated.selector.clone();
         least.quirks.ec_point = stated.quirks.ec_point;
         least.wrapping.supported = stated.wrapping.supported;
+        least.text.clone_from(&stated.text);
         assert_eq!(least, stated);
     }
 
