@@ -147,8 +147,8 @@ async fn audit_at_rest(
         }
     }
     audited.projections = check_projections(store, vault, &state).await?;
-    audited.nonces = check_nonces(store, vault, &state).await?;
     check_strays(store, vault, key).await?;
+    audited.nonces = check_nonces(store, vault, &state).await?;
     Ok(audited)
 }
 

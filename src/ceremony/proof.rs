@@ -101,8 +101,9 @@ impl KeyEntry {
 pub struct Proof {
     /// The key.
     pub key: KeyEntry,
-    /// r ‖ s over [`Proof::digest`], hex.
-    pub signature: String,
+    /// r ‖ s over [`Proof::digest`], hex; none of a key that custodyd doesn't sign with, since it is not as a key must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -127,21 +128,23 @@ impl Proof {
         Ok(tagged(TAG, &preimage)?)
     }
 
-    /// Whether the key made its signature over this challenge.
+    /// Whether the key made its signature over this challenge, or is one that must not sign.
     ///
     /// # Errors
     /// [`CeremonyError::Proof`], naming it.
     pub fn verify(&self, challenge: &str, vault: &str) -> Result<(), CeremonyError> {
-        let digest = Self::digest(challenge, vault, &self.key)?;
-        if signed(
-            self.key.curve,
-            &self.key.public_key,
-            &digest,
-            &self.signature,
-        ) {
+        let key = &self.key;
+        let holds = match &self.signature {
+            Some(signature) => {
+                let digest = Self::digest(challenge, vault, key)?;
+                signed(key.curve, &key.public_key, &digest, signature)
+            }
+            None => !key.misses().is_empty(),
+        };
+        if holds {
             return Ok(());
         }
-        let KeyEntry { id, token, .. } = &self.key;
+        let KeyEntry { id, token, .. } = key;
         Err(CeremonyError::Proof(id.to_string(), token.clone()))
     }
 }

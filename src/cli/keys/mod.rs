@@ -145,7 +145,7 @@ fn prove(
     let signature = hsm.sign(&key.id, key.curve, digest, deadline(config))?;
     let proof = Proof {
         key,
-        signature: hex::encode(signature),
+        signature: Some(hex::encode(signature)),
     };
     proof.verify(challenge, vault)?;
     Ok(proof)
