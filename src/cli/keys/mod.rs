@@ -117,8 +117,11 @@ fn ours(id: &custodyd_hsm::KeyId) -> KeyId {
     KeyId::from_bytes(*id.as_bytes())
 }
 
+/// A token with the name that the configuration gives it.
+type Named = (String, Arc<dyn Hsm>);
+
 /// Each token by itself, with its name.
-fn each_token(config: &Config) -> Result<Vec<(String, Arc<dyn Hsm>)>, Failure> {
+fn each_token(config: &Config) -> Result<Vec<Named>, Failure> {
     let open = |name: &String| Ok((name.clone(), config.hsm.only(name)?.open()?));
     config
         .hsm

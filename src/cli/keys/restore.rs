@@ -1,17 +1,17 @@
 //! `custodyd keys restore`: the restore drill. Does this token, a clone or the one at the other site, serve every key of the
 //! vault? Each must be there, be the one that it was, be unable to leave, and sign.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
 use custodyd::{
-    ceremony::{Backup, KeyEntry, ResidentKey, Sealed},
+    ceremony::{Backup, KeyEntry, Proof, ResidentKey, Sealed, WrappedEntry},
     config::Config,
     state_dir::StateDir,
 };
-use custodyd_hsm::{Hsm, PublicPoint};
+use custodyd_hsm::{Hsm, KeyId, KeyRef, PublicPoint, Request, Response};
 
-use super::{super::Failure, fresh, prove, read};
+use super::{super::Failure, deadline, fresh, prove, read};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Options {
@@ -60,18 +60,25 @@ pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failur
         vault: &backup.vault,
     };
     let mut misses = Vec::new();
-    for key in &backup.resident {
-        let result = drill.resident(key);
+    let mut line = |owner: &str, id: &KeyId, good: &str, result: Result<(), Failure>| {
         let (mark, text) = match &result {
-            Ok(()) => ("ok  ", "there, the same, can't leave, signs".to_owned()),
+            Ok(()) => ("ok  ", good.to_owned()),
             Err(error) => ("FAIL", error.to_string()),
         };
-        println!("{mark} {:<20} {} {text}", key.owner, key.id);
+        println!("{mark} {owner:<20} {id} {text}");
         if result.is_err() {
-            misses.push(format!("{} {}", key.owner, key.id));
+            misses.push(format!("{owner} {id}"));
         }
+    };
+    for key in &backup.resident {
+        let good = "there, the same, can't leave, signs";
+        line(&key.owner, &key.id, good, drill.resident(key));
     }
-    let all = backup.resident.len();
+    for key in &backup.wrapped {
+        let good = "unwrapped, the same, signs";
+        line(&key.owner, &key.id, good, drill.wrapped(key));
+    }
+    let all = backup.resident.len().saturating_add(backup.wrapped.len());
     if misses.is_empty() {
         println!(
             "token {} serves all {all} keys of the backup",
@@ -107,5 +114,33 @@ impl Drill<'_> {
         self.hsm.check_attributes(&key.id)?;
         let entry = KeyEntry::new(&found, &key.owner, self.token);
         prove(self.config, self.hsm, &self.challenge, self.vault, entry).map(drop)
+    }
+
+    /// Unwraps the key inside the token, as a session object, and has it sign. Nothing is left behind.
+    fn wrapped(&self, key: &WrappedEntry) -> Result<(), Failure> {
+        let entry = KeyEntry {
+            id: key.id,
+            owner: key.owner.clone(),
+            label: String::new(),
+            curve: key.curve,
+            public_key: key.public_key,
+            attributes: BTreeMap::new(),
+            token: self.token.to_owned(),
+        };
+        let digest = Proof::digest(&self.challenge, self.vault, &entry)?;
+        let request = Request::Sign {
+            key: KeyRef::Wrapped(Box::new(key.key()?)),
+            curve: key.curve,
+            digest,
+        };
+        let signature = match self.hsm.ask(request, deadline(self.config))? {
+            Response::Signature(signature) => hex::encode(signature),
+            _ => return Err("no signature came back".into()),
+        };
+        let proof = Proof {
+            key: entry,
+            signature: Some(signature),
+        };
+        Ok(proof.verify(&self.challenge, self.vault)?)
     }
 }
