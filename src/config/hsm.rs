@@ -153,6 +153,21 @@ impl HsmConfig {
         Ok(())
     }
 
+    /// The same with one of its tokens alone: a ceremony has to do with each by itself.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn only(&self, name: &str) -> Result<Self, ConfigError> {
+        let token = self.tokens.iter().find(|token| token.name == name);
+        let token = token.ok_or_else(|| {
+            ConfigError::Range(format!("no token of hsm.tokens is named {name:?}"))
+        })?;
+        Ok(Self {
+            tokens: vec![token.clone()],
+            ..self.clone()
+        })
+    }
+
     /// Opens the tokens. Of several, one that is away for now is opened as soon as it is there; at least one must be there.
     ///
     /// # Errors

@@ -191,6 +191,7 @@ impl Edge {
             head: head.unwrap(),
             projections,
             outcomes,
+            points: Vec::new(),
         };
         self.store.commit(&batch).await.unwrap();
     }

@@ -63,4 +63,5 @@ pub use self_check::self_check;
 pub use slot::TokenInfo;
 pub use template::{PrivateTemplate, PublicTemplate, Templates};
 pub use token::Token;
+pub use verify::verifies;
 pub use wrapping::{WrapMechanism, Wrapping};

@@ -1,60 +1,20 @@
-//! `custodyd keys`, and the check of every key at each start.
+//! The check of every key at each start.
 
-use clap::Subcommand;
-use custodyd::{
-    config::Config,
-    engine::{Replayed, replay},
-    journal::JournalKey,
-    state_dir::StateDir,
-    store::Store,
-};
+use custodyd::journal::JournalKey;
 use custodyd_hsm::{Class, Hsm, HsmError};
 use custodyd_vault::{KeyId, Vault};
 
-use super::Failure;
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Lists the keys of the token beside those of the vault.
-    List,
-}
-
-pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
-    let Command::List = command;
-    let state_dir = StateDir::new(&config.state_dir, &config.vault);
-    let (journal_id, journal_key) = state_dir.journal_key()?;
-    let store = Store::open(&config.database.url).await?;
-    let hsm = config.hsm.open(&config.log)?;
-    let Replayed { vault, .. } = replay(&store, config.vault.as_str(), &journal_key, None).await?;
-    println!(
-        "{:<36} {:<10} {:<20} public key",
-        "key", "curve", "belongs to"
-    );
-    for report in hsm.list()? {
-        let id = KeyId::from_bytes(*report.id.as_bytes());
-        let owner = match vault.wallet_of_key(&id) {
-            Some(wallet) => wallet.to_string(),
-            None if id == journal_id => "journal".to_owned(),
-            None => "nobody (orphan)".to_owned(),
-        };
-        println!(
-            "{id:<36} {:<10} {owner:<20} {}",
-            report.curve.to_string(),
-            hex::encode(report.public.as_bytes())
-        );
-    }
-    check_keys(&*hsm, &vault, &journal_id, &journal_key)
-}
+use super::{super::Failure, cka};
 
 /// Every key that the vault relies on is on a token, is the one it was, can't leave any token, and may only sign. Each token
 /// that is up is asked; one that lacks a key is told about, and refused only if none has it.
-pub(super) fn check_keys(
+pub(in crate::cli) fn check_keys(
     hsm: &dyn Hsm,
     vault: &Vault,
     journal_id: &KeyId,
     journal_key: &JournalKey,
 ) -> Result<(), Failure> {
-    let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::from_bytes(id.cka_id());
+    let named = |owner: &str, error: Failure| Failure::from(format!("{owner}: {error}"));
     let each = hsm.each();
     let tokens: Vec<(String, &dyn Hsm)> = if each.is_empty() {
         vec![(String::new(), hsm)]
@@ -62,10 +22,14 @@ pub(super) fn check_keys(
         let names = hsm.members().into_iter().map(|member| member.name);
         names.zip(each.iter().map(|token| &**token)).collect()
     };
-    check_key(&tokens, hsm, &hsm_id(journal_id), &journal_key.to_sec1())?;
-    for slot in vault.wallets().values().flat_map(|wallet| &wallet.keys) {
-        if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
-            check_key(&tokens, hsm, &hsm_id(id), &public.to_bytes())?;
+    check_key(&tokens, hsm, &cka(journal_id), &journal_key.to_sec1())
+        .map_err(|e| named("journal", e))?;
+    for wallet in vault.wallets().values() {
+        for slot in &wallet.keys {
+            if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
+                check_key(&tokens, hsm, &cka(id), &public.to_bytes())
+                    .map_err(|e| named(&format!("wallet {}", wallet.id), e))?;
+            }
         }
     }
     Ok(())
