@@ -152,6 +152,22 @@ pub enum HsmError {
         /// The point seen now.
         now: PublicPoint,
     },
+    /// Keys can't be wrapped, or not safely, on this token.
+    #[error("token {token:?} can have no wrapped keys: {reason}")]
+    WrappingRefused {
+        /// The token's label.
+        token: String,
+        /// What stands against it.
+        reason: Name,
+    },
+    /// A wrapped key is not what the wrapping key made, or not of this public half.
+    #[error("wrapped key {key} is refused: {reason}")]
+    WrappedKeyRefused {
+        /// The key.
+        key: KeyId,
+        /// Why.
+        reason: String,
+    },
     /// Two sessions in a row gave a signature that doesn't verify.
     #[error("key {key} gave signatures that do not verify, on two sessions")]
     BadSignature {
@@ -230,9 +246,11 @@ impl HsmError {
             | Self::KeyRefused { .. }
             | Self::KeyDuplicated { .. }
             | Self::CurveMismatch { .. }
+            | Self::WrappingRefused { .. }
             | Self::KeyUnreadable { .. } => Class::Misconfigured,
             Self::KeyMissing { .. }
             | Self::KeyChanged { .. }
+            | Self::WrappedKeyRefused { .. }
             | Self::BadSignature { .. }
             | Self::SelfCheck(_)
             | Self::ModuleStuck { .. }
@@ -281,6 +299,10 @@ impl HsmError {
                 "check that this is the right token; restore the key from its backup"
             }
             Self::KeyChanged { .. } => "stop and investigate: somebody replaced the key",
+            Self::WrappingRefused { .. } => "keep this wallet's keys on the token",
+            Self::WrappedKeyRefused { .. } => {
+                "verify the journal, and that this token holds the wrapping key of the ceremony"
+            }
             Self::BadSignature { .. } => "stop using this token and call its vendor",
             Self::SelfCheck(_) => {
                 "do not sign on this machine: test its memory and reinstall the program"

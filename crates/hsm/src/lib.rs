@@ -37,6 +37,8 @@ mod slot;
 mod token;
 mod verify;
 mod worker;
+mod wrapped;
+mod wrapping;
 
 pub use attributes::{Flag, KeyAttributes};
 pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
@@ -50,3 +52,5 @@ pub use request::{KeyRef, Reply, Request, Response, WrappedKey};
 pub use self_check::self_check;
 pub use slot::TokenInfo;
 pub use token::Token;
+pub use wrapped::make_wrapping_key;
+pub use wrapping::{WrapMechanism, Wrapping};

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::profile_file::File;
 use crate::quirks::Quirks;
+use crate::wrapping::Wrapping;
 
 /// A profile that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +110,8 @@ pub struct Profile {
     pub attempts: u32,
     /// Pause before the second attempt; it grows with each.
     pub back_off: Duration,
+    /// Whether and how keys can be wrapped.
+    pub wrapping: Wrapping,
     /// The module's manners.
     pub quirks: Quirks,
 }
@@ -130,6 +133,12 @@ impl Profile {
             (None, None, Some(slot)) => Selector::Slot(slot),
             _ => return Err(ProfileError::Selector),
         };
+        let _: usize = in_range(
+            "wrapping.cache",
+            u64::try_from(file.wrapping.cache).unwrap_or(u64::MAX),
+            1,
+            65_536,
+        )?;
         Ok(Self {
             name: file.name,
             module: file.module.path,
@@ -148,6 +157,7 @@ impl Profile {
                 0,
                 10_000,
             )?),
+            wrapping: file.wrapping,
             quirks: file.quirks,
         })
     }
@@ -242,6 +252,7 @@ mod tests {
         least.module.clone_from(&stated.module);
         least.selector = stated.selector.clone();
         least.quirks.ec_point = stated.quirks.ec_point;
+        least.wrapping.supported = stated.wrapping.supported;
         assert_eq!(least, stated);
     }
 
@@ -253,6 +264,7 @@ mod tests {
             ("[login]\npin = 'user'", "user:password"),
             ("[sessions]\nmax = 1", "sessions.max"),
             ("[timeouts]\ncall_ms = 0", "timeouts.call_ms"),
+            ("[wrapping]\ncache = 0", "wrapping.cache"),
             ("[retry]\nattempts = 0", "retry.attempts"),
             ("[quirks]\nec_point = 'odd'", "odd"),
             (

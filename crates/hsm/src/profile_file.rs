@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::profile::{PinForm, SessionMode};
 use crate::quirks::Quirks;
+use crate::wrapping::Wrapping;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +23,8 @@ pub(crate) struct File {
     pub(crate) timeouts: Timeouts,
     #[serde(default)]
     pub(crate) retry: Retry,
+    #[serde(default)]
+    pub(crate) wrapping: Wrapping,
     #[serde(default)]
     pub(crate) quirks: Quirks,
 }

@@ -76,6 +76,22 @@ pub enum Request {
     List,
     /// Refuses a key that is missing, could leave the token, or may do more than sign. Answered by [`Response::Done`].
     Check(KeyId),
+    /// Makes a key pair and wraps it. Answered by [`Response::Wrapped`] once it was unwrapped again and signed; each
+    /// repetition makes another key.
+    GenerateWrapped {
+        /// The new key's id.
+        id: KeyId,
+        /// CKA_ID of the wrapping key.
+        wrapping_key: KeyId,
+        /// The curve.
+        curve: Curve,
+    },
+    /// Refuses a wrapped key that this token can't unwrap, or that is not of its public half. Answered by
+    /// [`Response::Done`].
+    CheckWrapped(Box<WrappedKey>),
+    /// Refuses a wrapping key that is missing, could leave, could decrypt or isn't trusted, and a token on which the trust
+    /// means nothing. Answered by [`Response::Done`].
+    CheckWrapping(KeyId),
     /// A logged-in session that answers. Answered by [`Response::Alive`].
     Probe,
 }
@@ -90,6 +106,9 @@ impl Request {
             Self::Find(_) => "finding a key",
             Self::List => "listing keys",
             Self::Check(_) => "checking a key",
+            Self::GenerateWrapped { .. } => "generating a wrapped key",
+            Self::CheckWrapped(_) => "checking a wrapped key",
+            Self::CheckWrapping(_) => "checking a wrapping key",
             Self::Probe => "probing the token",
         }
     }
@@ -106,6 +125,8 @@ pub enum Response {
     Found(Option<KeyReport>),
     /// Key pairs, ordered by id.
     Listed(Vec<KeyReport>),
+    /// A new key, wrapped.
+    Wrapped(Box<WrappedKey>),
     /// Nothing more to say.
     Done,
     /// The token, as it describes itself now.
@@ -121,6 +142,7 @@ impl Response {
                 Self::Public(_) => "a public key nobody asked for",
                 Self::Found(_) => "a key nobody asked for",
                 Self::Listed(_) => "keys nobody asked for",
+                Self::Wrapped(_) => "a wrapped key nobody asked for",
                 Self::Done => "an answer without content",
                 Self::Alive(_) => "a sign of life nobody asked for",
             }
