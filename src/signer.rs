@@ -71,7 +71,7 @@ impl Signer {
     pub async fn sign_plan(
         &self,
         plan: &Plan,
-        key_of: impl Fn(&PublicKey) -> Option<KeyId>,
+        key_of: impl Fn(&PublicKey) -> Option<KeyRef>,
     ) -> Result<(RawTransaction, u32), SignError> {
         let requests = plan.signing_requests()?;
         let signing = requests.iter().map(|request| {
@@ -80,7 +80,7 @@ impl Signer {
                 let key =
                     key.ok_or_else(|| SignError::ForeignKey(request.public_key.to_string()))?;
                 let bytes = self
-                    .sign(&key, Curve::Secp256k1, *request.digest.as_bytes())
+                    .sign(key, Curve::Secp256k1, *request.digest.as_bytes())
                     .await?;
                 Ok::<_, SignError>(Signature::from_hsm(&bytes)?)
             }
@@ -96,24 +96,20 @@ impl Signer {
     /// # Errors
     /// The HSM's.
     pub async fn sign_journal(&self, key: &KeyId, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
+        let key = KeyRef::Resident(custodyd_hsm::KeyId::from_bytes(key.cka_id()));
         self.sign(key, Curve::P256, digest).await
     }
 
     async fn sign(
         &self,
-        key: &KeyId,
+        key: KeyRef,
         curve: Curve,
         digest: [u8; 32],
     ) -> Result<[u8; 64], SignError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |result| drop(sender.send(result)));
-        self.hsm.submit_sign(
-            KeyRef::Resident(custodyd_hsm::KeyId::from_bytes(key.cka_id())),
-            curve,
-            digest,
-            self.deadline,
-            reply,
-        )?;
+        self.hsm
+            .submit_sign(key, curve, digest, self.deadline, reply)?;
         Ok(receiver.await.map_err(|_| SignError::Gone)??)
     }
 }

@@ -1,5 +1,7 @@
 //! `custodyd keys`, and the check of every key at each start.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use custodyd::{
     config::Config,
@@ -9,7 +11,8 @@ use custodyd::{
     store::Store,
 };
 use custodyd_hsm::Hsm;
-use custodyd_vault::{KeyId, Vault};
+use custodyd_policy::WalletId;
+use custodyd_vault::{Addresses, KeyId, Vault, Wallet};
 
 use super::Failure;
 
@@ -55,12 +58,43 @@ pub(super) fn check_keys(
 ) -> Result<(), Failure> {
     let hsm_id = |id: &KeyId| custodyd_hsm::KeyId::from_bytes(id.cka_id());
     check_key(hsm, &hsm_id(journal_id), &journal_key.to_sec1())?;
-    for slot in vault.wallets().values().flat_map(|wallet| &wallet.keys) {
-        if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
+    for slot in vault.wallets().values().flat_map(Wallet::keys) {
+        if let (Some(id), Some(public), None) = (&slot.id, &slot.public_key, &slot.wrapped) {
             check_key(hsm, &hsm_id(id), &public.to_bytes())?;
         }
     }
     Ok(())
+}
+
+/// Every key that wrapped ones lie under is on the token, trusted, and can't leave it; and there is one where a wallet needs
+/// one. The wrapped keys themselves are checked when they sign: unwrapping a hundred thousand takes minutes.
+pub(super) fn check_wrapping_keys(
+    hsm: &dyn Hsm,
+    vault: &Vault,
+    configured: Option<custodyd_hsm::KeyId>,
+) -> Result<(), Failure> {
+    let wallets = || vault.wallets().values();
+    if configured.is_none()
+        && let Some(wallet) = wallets().find(|wallet| wallet.keys_are == Addresses::Wrapped)
+    {
+        return Err(no_wrapping_key(&wallet.id).into());
+    }
+    let used = wallets()
+        .flat_map(Wallet::keys)
+        .filter_map(|slot| slot.wrapped.as_ref())
+        .map(|wrapped| custodyd_hsm::KeyId::from_bytes(wrapped.wrapping_key.cka_id()));
+    let wanted: BTreeSet<custodyd_hsm::KeyId> = used.chain(configured).collect();
+    for id in wanted {
+        hsm.check_wrapping_key(&id)?;
+    }
+    Ok(())
+}
+
+/// What a wallet with wrapped addresses lacks.
+pub(super) fn no_wrapping_key(wallet: &WalletId) -> String {
+    format!(
+        "wallet {wallet} has wrapped addresses, but the configuration names no hsm.wrapping_key"
+    )
 }
 
 fn check_key(hsm: &dyn Hsm, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<(), Failure> {

@@ -17,7 +17,10 @@ use custodyd::{
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
 
-use super::{Failure, keys::check_keys};
+use super::{
+    Failure,
+    keys::{check_keys, check_wrapping_keys},
+};
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let metrics = telemetry::start(&config.log)?;
@@ -56,6 +59,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             Arc::clone(&hsm),
             Duration::from_millis(config.hsm.deadline_ms),
         ),
+        wrapping_key: config.hsm.wrapping_key,
         nodes,
         clock: Clock::system(),
         answers: answers.clone(),
@@ -67,6 +71,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     };
     let engine = Engine::open(parts, config.vault.as_str()).await?;
     check_keys(&*hsm, engine.vault(), &journal_id, &journal_key)?;
+    check_wrapping_keys(&*hsm, engine.vault(), config.hsm.wrapping_key)?;
     tracing::info!(events = engine.vault().seq(), "journal replayed");
 
     let intake = Intake::start(

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use custodyd_hsm::{Hsm, Profile, Selector, Token};
+use custodyd_hsm::{Hsm, KeyId, Profile, Selector, Token};
 use serde::Deserialize;
 
 use super::{ConfigError, Secret, read};
@@ -24,6 +24,10 @@ pub struct HsmConfig {
     /// Where the vendor's library runs.
     #[serde(default)]
     pub isolation: Isolation,
+    /// CKA_ID of the key that the security officer trusted, for wallets whose addresses are wrapped. Keys that were wrapped
+    /// under another one name it themselves.
+    #[serde(default)]
+    pub wrapping_key: Option<KeyId>,
     /// One or more tokens that hold the same keys.
     pub tokens: Vec<TokenConfig>,
 }

@@ -9,7 +9,7 @@ use custodyd_policy::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId,
+    Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId, WrappedBlob,
 };
 
 /// An event with its place in the journal.
@@ -89,6 +89,9 @@ pub enum Event {
         key: KeyId,
         /// Its public half.
         public_key: PublicKey,
+        /// Its private half, if the HSM doesn't keep it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrapped: Option<WrappedBlob>,
     },
     /// A payout was asked for.
     WithdrawalRequested {

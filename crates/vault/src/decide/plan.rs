@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{
-    BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault,
+    Address, BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault,
 };
 
 use crate::{Event, ExportId, Funds, Transaction, TransactionId, Vault, Wallet, Withdrawal};
@@ -115,9 +115,26 @@ impl Vault {
             }
             _ => return Err(format!("the fee quote is not for {}", wallet.network)),
         };
-        plan.check(&[payment], &wallet.addresses(), &wallet.fee_caps)
-            .map_err(|fault| fault.to_string())?;
+        plan.check(
+            &[payment],
+            &self.own_change(wallet, &plan),
+            &wallet.fee_caps,
+        )
+        .map_err(|fault| fault.to_string())?;
         Ok(plan)
+    }
+
+    /// The address that the plan's change goes to, if it is one of the wallet's: of a hundred thousand, the one that counts.
+    fn own_change(&self, wallet: &Wallet, plan: &Plan) -> Vec<Address> {
+        let change = match plan {
+            Plan::Bitcoin(plan) => plan.change.as_ref().map(|change| &change.to),
+            Plan::Evm(_) => None,
+        };
+        change
+            .filter(|address| self.own.get(address) == Some(&wallet.id))
+            .cloned()
+            .into_iter()
+            .collect()
     }
 
     fn check_funds(
@@ -165,11 +182,11 @@ impl Vault {
             })
             .collect();
         match self.wallets.get(&transaction.wallet) {
-            Some(wallet) => {
-                transaction
-                    .plan
-                    .check(&payments, &wallet.addresses(), &wallet.fee_caps)
-            }
+            Some(wallet) => transaction.plan.check(
+                &payments,
+                &self.own_change(wallet, &transaction.plan),
+                &wallet.fee_caps,
+            ),
             None => Err(PlanFault::Empty("wallet")),
         }
     }
