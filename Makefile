@@ -49,7 +49,7 @@ deny: ## Check licences, bans and sources of dependencies; advisories when a dat
 	@scripts/check-dependencies
 
 unit: ## Unit, property and end-to-end tests (needs the set-up)
-	cargo nextest run --locked $(SELECTION)
+	@without=$$(scripts/containers selection) && set -x && cargo nextest run --locked $(SELECTION) $$without
 
 doctest: ## The examples in the documentation
 	cargo test --locked --workspace --features custodyd/failpoints --doc --quiet

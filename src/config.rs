@@ -1,18 +1,13 @@
-//! custodyd.toml, read once and strictly. The only place that looks at the environment.
-//!
-//! Secrets are named, never written here: a file (mode 0600), an environment variable, or a systemd credential.
+//! custodyd.toml, read once and strictly. Secrets are named, never written here.
 
 use std::{
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use custodyd_policy::VaultId;
-use secrecy::SecretString;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 mod hsm;
 
@@ -39,12 +34,12 @@ pub enum ConfigError {
         /// Where and why.
         reason: String,
     },
-    /// A secret that others can read.
-    #[error("{0} can be read by others; chmod 600 it")]
-    OpenSecret(PathBuf),
-    /// A secret that isn't there.
-    #[error("no secret in {0}")]
-    NoSecret(String),
+    /// The PIN of an HSM can't be read.
+    #[error(transparent)]
+    Pin(#[from] custodyd_hsm::PinError),
+    /// Nothing says where a token's PIN is.
+    #[error("token {0} has no pin, and its profile no pin_source")]
+    NoPin(String),
     /// The HSM's profile.
     #[error("{path}: {source}")]
     Profile {
@@ -89,18 +84,6 @@ pub struct Config {
 pub struct Database {
     /// `sqlite:path/to/file.db` or `postgres://…`
     pub url: String,
-}
-
-/// Where a secret is.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Secret {
-    /// A file that only its owner can read; one line.
-    File(PathBuf),
-    /// An environment variable.
-    Env(String),
-    /// A systemd credential (`LoadCredential=`), by name.
-    Credential(String),
 }
 
 /// `[http]`
@@ -189,6 +172,20 @@ pub fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
+/// Line and message. The library's own text would show the whole line, on which somebody may have written a PIN or a
+/// database's password.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message();
+    match before {
+        Some(before) => format!(
+            "line {}: {message}",
+            before.matches('\n').count().saturating_add(1)
+        ),
+        None => message.to_owned(),
+    }
+}
+
 impl Config {
     /// Reads the configuration at `path`.
     ///
@@ -198,7 +195,7 @@ impl Config {
         let text = read(path)?;
         let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Syntax {
             path: path.to_owned(),
-            reason: e.to_string(),
+            reason: reason(&text, &e),
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         config.state_dir = folder.join(&config.state_dir);
@@ -224,43 +221,5 @@ impl Config {
     /// How often nodes are asked.
     pub fn poll(&self) -> Duration {
         Duration::from_millis(self.engine.poll_ms)
-    }
-}
-
-impl Secret {
-    /// Reads the secret.
-    ///
-    /// # Errors
-    /// It isn't there, or others can read it. Says where, never what.
-    pub fn read(&self) -> Result<SecretString, ConfigError> {
-        let text = match self {
-            Self::File(path) => {
-                let fault = |source| ConfigError::Read {
-                    path: path.clone(),
-                    source,
-                };
-                let mode = std::fs::metadata(path).map_err(fault)?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    return Err(ConfigError::OpenSecret(path.clone()));
-                }
-                Zeroizing::new(std::fs::read_to_string(path).map_err(fault)?)
-            }
-            Self::Env(name) => Zeroizing::new(
-                std::env::var(name)
-                    .map_err(|_| ConfigError::NoSecret(format!("environment variable {name}")))?,
-            ),
-            Self::Credential(name) => {
-                let missing = || ConfigError::NoSecret(format!("systemd credential {name}"));
-                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(missing)?;
-                let path =
-                    Path::new(&folder).join(Path::new(name).file_name().ok_or_else(missing)?);
-                Zeroizing::new(std::fs::read_to_string(&path).map_err(|_| missing())?)
-            }
-        };
-        let line = text.trim_end_matches(['\r', '\n']);
-        if line.is_empty() {
-            return Err(ConfigError::NoSecret(format!("{self:?}")));
-        }
-        Ok(SecretString::from(line))
     }
 }

@@ -12,10 +12,14 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(e) => return fail(&e),
     };
-    if let Some(config) = &config
-        && let Err(e) = enter_environment(config)
-    {
-        return fail(&e);
+    let missing = match &config {
+        Some(config) => config.hsm.missing_environment(),
+        None => Ok(arguments.profile_environment()),
+    };
+    match missing {
+        Ok(missing) if missing.is_empty() => {}
+        Ok(missing) => return fail(&enter_environment(missing)),
+        Err(e) => return fail(&e),
     }
     // No secret of this process may end in a core file (prctl(2), PR_SET_DUMPABLE).
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -41,17 +45,15 @@ fn main() -> ExitCode {
 }
 
 /// A module reads its environment when it is loaded, and changing a running process's environment is unsound once there
-/// are threads. So the program starts itself again, once, with what the HSM's profile asks for.
-fn enter_environment(config: &custodyd::config::Config) -> Result<(), cli::Failure> {
-    let missing = config.hsm.missing_environment()?;
-    if missing.is_empty() {
-        return Ok(());
+/// are threads. So the program starts itself again, once, with what the HSM's profile asks for. Comes back only with why not.
+fn enter_environment(missing: Vec<(String, String)>) -> std::io::Error {
+    match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .envs(missing)
+            .exec(),
+        Err(e) => e,
     }
-    let error = std::process::Command::new(std::env::current_exe()?)
-        .args(std::env::args_os().skip(1))
-        .envs(missing)
-        .exec();
-    Err(error.into())
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {

@@ -1,5 +1,9 @@
 //! `custodyd doctor`: a line for each part, and a non-zero exit if any is not well.
 
+pub(super) mod hsm;
+
+use std::path::PathBuf;
+
 use custodyd::{
     config::Config,
     engine::{Replayed, replay},
@@ -9,9 +13,45 @@ use custodyd::{
     store::Store,
 };
 
-use custodyd_hsm::{Health, Hsm, MemberStatus};
+use custodyd_hsm::{Health, Hsm, MemberStatus, Profile, ProfileError, Selector};
 
 use super::{Failure, keys::check_keys};
+
+/// What is to be checked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Check this HSM profile against the live token, and nothing else: needs no configuration. Makes two throwaway
+    /// keys on the token and destroys them.
+    #[arg(long, value_name = "PROFILE")]
+    hsm: Option<PathBuf>,
+    /// The token's PIN, in a file that only its owner can read. Without it and without a pin_source in the profile the
+    /// terminal asks.
+    #[arg(long, value_name = "FILE", requires = "hsm")]
+    pin_file: Option<PathBuf>,
+    /// The token's label, instead of the profile's selector.
+    #[arg(long, value_name = "LABEL", requires = "hsm")]
+    token: Option<String>,
+    /// The PKCS#11 module, instead of the profile's.
+    #[arg(long, value_name = "PATH", requires = "hsm")]
+    module: Option<PathBuf>,
+}
+
+impl Options {
+    /// The profile to check, with what the command line changes about it.
+    pub(super) fn profile(&self) -> Option<Result<Profile, ProfileError>> {
+        let mut profile = match Profile::load(self.hsm.as_ref()?) {
+            Ok(profile) => profile,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(label) = &self.token {
+            profile = profile.with_selector(Selector::Label(label.clone()));
+        }
+        if let Some(module) = &self.module {
+            profile = profile.with_module(module);
+        }
+        Some(Ok(profile))
+    }
+}
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let mut faults = 0_usize;

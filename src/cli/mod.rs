@@ -6,6 +6,7 @@ mod journal;
 mod keys;
 mod policy;
 mod serve;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -40,8 +41,8 @@ enum Command {
         #[arg(long, default_value = "all", value_parser = ["all"])]
         role: String,
     },
-    /// Check configuration, HSM, database and nodes, and say what is wrong.
-    Doctor,
+    /// Check configuration, HSM, database and nodes, or one HSM profile, and say what is wrong.
+    Doctor(doctor::Options),
     /// Bring the database's tables up to date.
     Migrate,
     /// Policies.
@@ -64,12 +65,26 @@ enum Command {
 impl Arguments {
     /// The configuration, for commands that need an HSM's environment before anything else runs.
     pub(crate) fn hsm_config(&self) -> Option<Result<Config, Failure>> {
-        match self.command {
+        match &self.command {
+            // A profile is checked without a configuration.
+            Command::Doctor(options) if options.profile().is_some() => None,
             Command::Init { .. }
             | Command::Serve { .. }
-            | Command::Doctor
+            | Command::Doctor(_)
             | Command::Keys { .. } => Some(Config::load(&self.config).map_err(Failure::from)),
             Command::Migrate | Command::Policy { .. } | Command::Journal { .. } => None,
+        }
+    }
+
+    /// What this process's environment must hold before the library of a profile that is checked is loaded into it. A
+    /// profile that can't be read asks for nothing: the check says why.
+    pub(crate) fn profile_environment(&self) -> Vec<(String, String)> {
+        match &self.command {
+            Command::Doctor(options) => match options.profile() {
+                Some(Ok(profile)) => profile.missing_environment(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
         }
     }
 
@@ -82,7 +97,10 @@ impl Arguments {
         match self.command {
             Command::Init { genesis } => init::run(load()?, &genesis).await,
             Command::Serve { .. } => serve::run(load()?).await,
-            Command::Doctor => doctor::run(load()?).await,
+            Command::Doctor(options) => match options.profile() {
+                Some(profile) => doctor::hsm::run(&options, profile),
+                None => doctor::run(load()?).await,
+            },
             Command::Migrate => {
                 custodyd::store::Store::open(&load()?.database.url).await?;
                 println!("the database is up to date");

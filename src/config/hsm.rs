@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use custodyd_hsm::{Hsm, KeyId, Profile, Selector, Token};
+use custodyd_hsm::{Hsm, KeyId, PinSource, Profile, Selector, Token};
+use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{ConfigError, Secret, read};
+use super::ConfigError;
 
 /// Tokens that may stand behind one vault.
 const MOST_TOKENS: usize = 16;
@@ -60,8 +61,9 @@ pub struct TokenConfig {
     /// Variables that the module reads, beside the profile's.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Where the PIN is.
-    pub pin: Secret,
+    /// Where the PIN is, unless the profile says so.
+    #[serde(default)]
+    pub pin: Option<PinSource>,
     /// Threads with a session each.
     #[serde(default = "default_workers")]
     pub workers: usize,
@@ -104,9 +106,7 @@ impl HsmConfig {
             if let Some(module) = &mut token.module {
                 *module = folder.join(&*module);
             }
-            if let Secret::File(file) = &mut token.pin {
-                *file = folder.join(&*file);
-            }
+            token.pin = token.pin.take().map(|source| source.relative_to(folder));
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl HsmConfig {
             return Err("several tokens".into());
         };
         Ok(Arc::new(
-            Token::open(&token.profile()?, token.pin.read()?, token.workers)?.named(&token.name),
+            Token::open(&token.profile()?, token.read_pin()?, token.workers)?.named(&token.name),
         ))
     }
 
@@ -144,11 +144,10 @@ impl TokenConfig {
     /// The profile can't be read.
     pub fn profile(&self) -> Result<Profile, ConfigError> {
         let path = &self.profile;
-        let mut profile =
-            Profile::load_str(&read(path)?).map_err(|source| ConfigError::Profile {
-                path: path.clone(),
-                source,
-            })?;
+        let mut profile = Profile::load(path).map_err(|source| ConfigError::Profile {
+            path: path.clone(),
+            source,
+        })?;
         if let Some(label) = &self.token {
             profile = profile.with_selector(Selector::Label(label.clone()));
         }
@@ -159,5 +158,18 @@ impl TokenConfig {
             profile = profile.with_environment(variable, value);
         }
         Ok(profile)
+    }
+
+    /// The PIN, from where this configuration or else the profile says it is.
+    ///
+    /// # Errors
+    /// Neither says it, or it can't be read. Says where, never what.
+    pub fn read_pin(&self) -> Result<SecretString, ConfigError> {
+        let source = match &self.pin {
+            Some(source) => Some(source.clone()),
+            None => self.profile()?.pin_source,
+        };
+        let source = source.ok_or_else(|| ConfigError::NoPin(self.name.clone()))?;
+        Ok(source.read()?)
     }
 }

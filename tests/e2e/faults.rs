@@ -207,7 +207,7 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
         .fund_ethereum("hot-eth", "0x8ac7230489e80000")
         .await
         .unwrap();
-    house.token.remove().unwrap();
+    house.hsm.token().unwrap().remove().unwrap();
     let client = std::sync::Arc::new(house.client_as("client/exchange").unwrap());
     let asking = {
         let client = std::sync::Arc::clone(&client);
@@ -227,7 +227,7 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
         })
         .await
         .unwrap();
-    house.token.insert().unwrap();
+    house.hsm.token().unwrap().insert().unwrap();
     let _ = asking.await.unwrap();
     // SoftHSM doesn't look again for a token that it lost; whoever puts it back restarts the daemon.
     house.daemon.terminate(LONG).unwrap();
@@ -252,13 +252,13 @@ async fn a_locked_token_stops_the_start_with_one_line_that_says_so_and_shows_no_
     })
     .await;
     house.daemon.terminate(LONG).unwrap();
-    let pin = house.token.pin().unwrap();
-    house.token.lock().unwrap();
+    let pin = house.hsm.token().unwrap().pin().unwrap();
+    house.hsm.token().unwrap().lock().unwrap();
     let (ok, printed) = house.custodyd(&["serve"]).unwrap();
     assert!(!ok);
     assert!(printed.contains("refused the PIN"), "{printed}");
     assert!(!printed.contains(&pin), "the PIN was shown");
-    house.token.unlock().unwrap();
+    house.hsm.token().unwrap().unlock().unwrap();
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
 }

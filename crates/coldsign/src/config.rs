@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use custodyd_airgap::{JournalKey, VaultName};
 use custodyd_chain::{Address, Amount, Asset};
-use custodyd_hsm::{Profile, Selector};
+use custodyd_hsm::{PinSource, Profile, Selector};
 use serde::Deserialize;
 
 use crate::error::ColdsignError;
@@ -24,7 +24,7 @@ pub(crate) struct Config {
     /// The token.
     pub(crate) profile: Profile,
     /// Where its PIN is.
-    pub(crate) pin_file: PathBuf,
+    pub(crate) pin: PinSource,
     /// What may be signed.
     pub(crate) limits: Limits,
     /// Where it is written down what was signed.
@@ -112,7 +112,7 @@ impl Config {
                 .map(|(name, vault)| (name, vault.journal_key))
                 .collect(),
             profile: profile(folder, &file.hsm)?,
-            pin_file: folder.join(&file.hsm.pin_file),
+            pin: PinSource::File(folder.join(&file.hsm.pin_file)),
             limits: Limits {
                 caps,
                 allow: file.allow,
@@ -131,11 +131,10 @@ impl Config {
 
 fn profile(folder: &Path, hsm: &Hsm) -> Result<Profile, ColdsignError> {
     let path = folder.join(&hsm.profile);
-    let mut profile =
-        Profile::load_str(&read_text(&path)?).map_err(|error| ColdsignError::Config {
-            path,
-            reason: error.to_string(),
-        })?;
+    let mut profile = Profile::load(&path).map_err(|error| ColdsignError::Config {
+        path,
+        reason: error.to_string(),
+    })?;
     if let Some(label) = &hsm.token {
         profile = profile.with_selector(Selector::Label(label.clone()));
     }
@@ -190,6 +189,7 @@ mod tests {
         assert!(config.journal_key(&"main".parse().unwrap()).is_ok());
         assert_eq!(config.profile.selector, Selector::Label("b".into()));
         assert_eq!(config.profile.environment["A"], "1");
+        assert!(matches!(&config.pin, PinSource::File(path) if path.ends_with("pin")));
         let other = config.journal_key(&"other".parse().unwrap());
         assert!(matches!(other, Err(ColdsignError::UnknownVault(_))));
     }

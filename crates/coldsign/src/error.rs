@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use custodyd_airgap::{BundleError, JournalKeyError, PsbtError, RecomputeError, VaultName};
 use custodyd_chain::{PublicKey, SignatureError};
-use custodyd_hsm::HsmError;
+use custodyd_hsm::{HsmError, PinError};
 
 use crate::limits::Refusal;
 use crate::signed_log::LogError;
@@ -43,6 +43,8 @@ pub(crate) enum ColdsignError {
     NobodyToAsk,
     #[error("not confirmed, nothing was signed")]
     NotConfirmed,
+    #[error("the PIN: {0}")]
+    Pin(#[from] PinError),
     #[error("{0} ({advice})", advice = .0.advice())]
     Hsm(#[from] HsmError),
     #[error("the token's signature by {key} is refused: {source}")]
@@ -60,7 +62,7 @@ impl ColdsignError {
     /// 2 for what the person at the keyboard can put right by asking differently, 1 for the rest.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            ColdsignError::Usage(_) | ColdsignError::Config { .. } => 2,
+            ColdsignError::Usage(_) | ColdsignError::Config { .. } | ColdsignError::Pin(_) => 2,
             _ => 1,
         }
     }

@@ -9,7 +9,7 @@ use crate::error::Class;
 /// A snapshot of the counters. All but `queued` and `stuck_workers` only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Signatures made, verified and handed out.
+    /// Signatures made and verified. One that came after its deadline is among them, though nobody got it.
     pub signatures: u64,
     /// Signatures that did not verify and were thrown away.
     pub bad_signatures: u64,

@@ -63,7 +63,9 @@ pub enum HsmError {
         mechanism: Name,
     },
     /// More sessions are asked for than the profile or token allows.
-    #[error("{workers} workers need {workers} sessions and an idle one, but {allowed} are allowed")]
+    #[error(
+        "{workers} workers need a session each, beside an idle one unless sessions.idle is false, but {allowed} are allowed"
+    )]
     TooManyWorkers {
         /// Workers asked for.
         workers: usize,

@@ -44,6 +44,15 @@ impl Fault {
         }
     }
 
+    /// Whether time or a new session may cure it.
+    pub(crate) fn may_pass(&self, also_retried: &[ReturnCode]) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::BadSignature(_) => true,
+            Self::Code { code, .. } => matches!(code.remedy(also_retried), Remedy::Reopen(_)),
+        }
+    }
+
     /// For callers that don't retry.
     pub(crate) fn into_error(self, also_retried: &[ReturnCode]) -> HsmError {
         match self.judge(also_retried) {

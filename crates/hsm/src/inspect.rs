@@ -3,7 +3,7 @@
 //! Only attributes named here are ever asked for; a private value (CKA_VALUE) is not among them.
 
 use cryptoki::error::{Error, RvError};
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
 use crate::attributes::{Flag, KeyAttributes};
@@ -191,13 +191,14 @@ pub(crate) fn read(
     }
     let mut found = Vec::new();
     for kind in kinds {
-        match session.get_attributes(object, &[*kind]) {
-            Ok(attributes) => found.extend(attributes),
+        // Asked first whether it is there: a module that refuses the call need not have touched the buffer, and its
+        // zeros would pass for CK_FALSE.
+        match session.get_attribute_info(object, &[*kind]) {
+            Ok(info) if matches!(info.as_slice(), [AttributeInfo::Available(_)]) => {
+                found.extend(session.get_attributes(object, &[*kind])?);
+            }
             // Unknown to the module: left out, and missed later if it is required.
-            Err(Error::Pkcs11(
-                RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid,
-                _,
-            )) => {}
+            Ok(_) | Err(Error::Pkcs11(RvError::AttributeValueInvalid, _)) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::Attribute;
+use cryptoki::object::{Attribute, ObjectHandle};
 
 use crate::attributes::Flag;
 use crate::ec;
@@ -11,7 +11,7 @@ use crate::error::HsmError;
 use crate::fault::Fault;
 use crate::key::{Curve, KeyId, PublicPoint};
 use crate::login::Login;
-use crate::quirks::Quirks;
+use crate::profile::Profile;
 use crate::session::KeySession;
 
 /// Marks an id as being generated, so that two workers can't make two keys of one id.
@@ -55,13 +55,8 @@ pub(crate) fn generate(
     label: &str,
     curve: Curve,
 ) -> Result<PublicPoint, Fault> {
-    let quirks = &session.login.profile.quirks;
     if session.locate(id)?.is_none() {
-        session.session.generate_key_pair(
-            &Mechanism::EccKeyPairGen,
-            &public_template(id, label, curve, quirks),
-            &private_template(id, label, quirks),
-        )?;
+        make(session, id, label, curve)?;
         tracing::info!(key = %id, %curve, token = session.login.info.label, "generated a key pair");
     }
     let located = session.check(id)?;
@@ -76,37 +71,58 @@ pub(crate) fn generate(
     Ok(located.report.public)
 }
 
-/// Everything is stated, since defaults differ: CloudHSM's CKA_TOKEN is false, CKA_EXTRACTABLE true.
-fn private_template(id: &KeyId, label: &str, quirks: &Quirks) -> Vec<Attribute> {
-    let flags = Flag::ALL
-        .into_iter()
-        .filter(|flag| !quirks.unsupported_attributes.contains(flag))
-        .filter_map(|flag| flag.generated().map(|value| flag.attribute(value)));
-    flags
-        .chain([
-            Attribute::Id(id.as_bytes().to_vec()),
-            Attribute::Label(label.as_bytes().to_vec()),
-        ])
-        .collect()
+/// Makes a key pair without looking whether there is one. Gives the handles of its public and its private key.
+pub(crate) fn make(
+    session: &KeySession,
+    id: &KeyId,
+    label: &str,
+    curve: Curve,
+) -> Result<(ObjectHandle, ObjectHandle), Fault> {
+    let profile = &session.login.profile;
+    Ok(session.session.generate_key_pair(
+        &Mechanism::EccKeyPairGen,
+        &public_template(id, label, curve, profile),
+        &private_template(id, label, profile),
+    )?)
 }
 
-fn public_template(id: &KeyId, label: &str, curve: Curve, quirks: &Quirks) -> Vec<Attribute> {
+/// Everything is stated, since defaults differ: CloudHSM's CKA_TOKEN is false, CKA_EXTRACTABLE true.
+fn private_template(id: &KeyId, label: &str, profile: &Profile) -> Vec<Attribute> {
+    let mut template: Vec<Attribute> = Flag::ALL
+        .into_iter()
+        .filter(|flag| !profile.quirks.unsupported_attributes.contains(flag))
+        .filter_map(|flag| flag.generated().map(|value| flag.attribute(value)))
+        .collect();
+    template.extend([
+        Attribute::Id(id.as_bytes().to_vec()),
+        Attribute::Label(label.as_bytes().to_vec()),
+    ]);
+    profile.templates.private.apply(&mut template);
+    template
+}
+
+fn public_template(id: &KeyId, label: &str, curve: Curve, profile: &Profile) -> Vec<Attribute> {
+    let quirks = &profile.quirks;
     let mut template = vec![
         Attribute::Token(true),
         Attribute::Private(quirks.public_key_is_private),
         Attribute::Verify(true),
-        Attribute::Encrypt(false),
-        Attribute::Wrap(false),
-        Attribute::Derive(false),
         Attribute::Id(id.as_bytes().to_vec()),
         Attribute::Label(label.as_bytes().to_vec()),
         Attribute::EcParams(ec::encode_params(curve, quirks.ec_params)),
     ];
-    if !quirks.unsupported_attributes.contains(&Flag::SignRecover) {
-        template.push(Attribute::VerifyRecover(false));
+    // What the private key may not do, the public key may not either; a module that lacks the one lacks the other.
+    for (private, public) in [
+        (Flag::Decrypt, Attribute::Encrypt(false)),
+        (Flag::Unwrap, Attribute::Wrap(false)),
+        (Flag::Derive, Attribute::Derive(false)),
+        (Flag::SignRecover, Attribute::VerifyRecover(false)),
+        (Flag::Modifiable, Attribute::Modifiable(false)),
+    ] {
+        if !quirks.unsupported_attributes.contains(&private) {
+            template.push(public);
+        }
     }
-    if !quirks.unsupported_attributes.contains(&Flag::Modifiable) {
-        template.push(Attribute::Modifiable(false));
-    }
+    profile.templates.public.apply(&mut template);
     template
 }

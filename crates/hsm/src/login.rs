@@ -1,23 +1,24 @@
-//! The login on a token: one C_Login serves all sessions, and an idle session keeps it alive.
+//! The login on a token: one C_Login serves all sessions, and an idle session keeps it alive, where one can be spared.
 //!
 //! A PIN that was refused is never offered again, since tokens lock after a few refusals. A lost login (the HSM was
 //! replaced, its connection dropped, somebody closed all sessions) is repeated with the PIN that worked.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::MechanismType;
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::counters::Tally;
 use crate::error::HsmError;
 use crate::fault::Fault;
 use crate::key::{KeyId, PublicPoint};
 use crate::module::Module;
-use crate::profile::{PinForm, Profile, SessionMode};
+use crate::profile::{Profile, SessionMode};
 use crate::return_code::ReturnCode;
 use crate::slot::{self, Found, PinState, TokenInfo};
 
@@ -37,11 +38,19 @@ pub(crate) struct Login {
 
 struct State {
     slot: Slot,
-    /// Never used. It holds the login while workers replace their sessions.
-    idle: Option<Session>,
+    /// Holds the login while workers replace their sessions, and is never used. Where the profile has no session to
+    /// spare, it's the one left over from opening, until a worker takes it; then the workers' own keep the login.
+    idle: Option<Idle>,
+    /// The idle session was lost, and the token may be in another slot, until a session holds again.
+    astray: bool,
     /// Why no further C_Login is attempted.
     refused: Option<HsmError>,
     logged_in_before: bool,
+}
+
+struct Idle {
+    session: Session,
+    since: Instant,
 }
 
 impl Login {
@@ -51,7 +60,10 @@ impl Login {
         pin: SecretString,
         workers: usize,
     ) -> Result<Self, HsmError> {
-        check_form(&pin, profile.pin)?;
+        profile
+            .pin
+            .check(&pin)
+            .map_err(|form| HsmError::PinForm { form: form.into() })?;
         let also_retried = profile.quirks.retry_codes.clone();
         let opened = || -> Result<Self, Fault> {
             let module = Module::load(&profile)?;
@@ -60,7 +72,7 @@ impl Login {
                 info,
                 max_sessions,
             } = slot::find(&module, &profile)?;
-            check_sessions(workers, profile.max_sessions, max_sessions)?;
+            check_sessions(workers, &profile, max_sessions)?;
             check_mechanisms(&module, slot, &info)?;
             let login = Self {
                 profile,
@@ -71,6 +83,7 @@ impl Login {
                 state: Mutex::new(State {
                     slot,
                     idle: None,
+                    astray: false,
                     refused: None,
                     logged_in_before: false,
                 }),
@@ -88,8 +101,21 @@ impl Login {
     /// A new session, logged in. The login is repeated if it was lost.
     pub(crate) fn session(&self) -> Result<Session, Fault> {
         let mut state = self.state();
-        self.ensure_idle(&mut state)?;
-        let session = self.open_session(state.slot)?;
+        if self.profile.idle {
+            self.ensure_idle(&mut state)?;
+        } else if let Some(left_over) = state.idle.take()
+            && self.lives(&left_over)
+        {
+            return Ok(left_over.session);
+        }
+        let session = match self.open_session(state.slot) {
+            // No idle session told that the token moved to another slot.
+            Err(_) if !self.profile.idle => {
+                state.slot = self.find_again()?;
+                self.open_session(state.slot)?
+            }
+            opened => opened?,
+        };
         self.log_in(&mut state, &session)?;
         Ok(session)
     }
@@ -105,17 +131,46 @@ impl Login {
     }
 
     fn ensure_idle(&self, state: &mut State) -> Result<(), Fault> {
-        if state.idle.as_ref().is_some_and(holds) {
+        if state.idle.as_ref().is_some_and(|idle| self.lives(idle)) {
             return Ok(());
         }
+        state.astray |= state.idle.take().is_some();
         // The slot may have another number after the token came back.
-        if state.idle.take().is_some() {
-            state.slot = slot::find(&self.module, &self.profile)?.slot;
+        if state.astray {
+            state.slot = self.find_again()?;
         }
         let session = self.open_session(state.slot)?;
         self.log_in(state, &session)?;
-        state.idle = Some(session);
+        state.idle = Some(Idle {
+            session,
+            since: Instant::now(),
+        });
+        state.astray = false;
         Ok(())
+    }
+
+    /// The slot of a token that was there before. Where it isn't found it went away, and time may bring it back: that is
+    /// no fault of the profile.
+    fn find_again(&self) -> Result<Slot, Fault> {
+        match slot::find(&self.module, &self.profile) {
+            Err(Fault::Refused(HsmError::TokenMissing { .. })) => Err(Fault::Code {
+                function: "GetSlotList".to_owned(),
+                code: ReturnCode::new(RvError::TokenNotPresent),
+            }),
+            found => Ok(found?.slot),
+        }
+    }
+
+    /// A session that the module closes for its age is not asked: some modules answer for one they closed.
+    fn lives(&self, idle: &Idle) -> bool {
+        !self.outworn(idle.since) && holds(&idle.session)
+    }
+
+    /// Whether a session last used then is one that the module will have closed.
+    pub(crate) fn outworn(&self, used: Instant) -> bool {
+        self.profile
+            .idle_timeout
+            .is_some_and(|limit| used.elapsed() > limit)
     }
 
     fn open_session(&self, slot: Slot) -> Result<Session, Fault> {
@@ -147,7 +202,12 @@ impl Login {
             Ok(()) => {
                 if state.logged_in_before {
                     Tally::count(&self.tally.relogins);
-                    tracing::warn!(token = self.info.label, "logged in to the token again");
+                    if self.profile.idle {
+                        tracing::warn!(token = self.info.label, "logged in to the token again");
+                    } else {
+                        // As ever when the last of the workers' sessions was let go.
+                        tracing::debug!(token = self.info.label, "logged in to the token again");
+                    }
                 }
                 state.logged_in_before = true;
                 Ok(())
@@ -194,29 +254,12 @@ fn about_the_pin(code: RvError) -> bool {
     )
 }
 
-fn check_form(pin: &SecretString, form: PinForm) -> Result<(), HsmError> {
-    let text = pin.expose_secret();
-    let (good, form) = match form {
-        PinForm::Pin => (!text.is_empty(), "pin, not empty"),
-        PinForm::UserPassword => (
-            text.split_once(':')
-                .is_some_and(|(user, password)| !user.is_empty() && !password.is_empty()),
-            "user:password",
-        ),
-    };
-    if good {
-        Ok(())
-    } else {
-        Err(HsmError::PinForm { form: form.into() })
-    }
-}
-
-fn check_sessions(workers: usize, profile: usize, token: Option<u64>) -> Result<(), HsmError> {
+fn check_sessions(workers: usize, profile: &Profile, token: Option<u64>) -> Result<(), HsmError> {
     let token = token
         .and_then(|count| usize::try_from(count).ok())
         .unwrap_or(usize::MAX);
-    let allowed = profile.min(token);
-    if workers == 0 || workers >= allowed {
+    let allowed = profile.max_sessions.min(token);
+    if workers == 0 || workers > allowed.saturating_sub(profile.idle_sessions()) {
         return Err(HsmError::TooManyWorkers { workers, allowed });
     }
     Ok(())

@@ -1,21 +1,30 @@
 //! A vendor profile: one TOML file per HSM model, resolved into what the crate uses.
 //!
-//! Unknown keys are refused. The PIN is never part of it.
+//! Unknown keys are refused. The PIN is never part of it; where it lies may be.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::pin::{PinForm, PinSource};
 use crate::profile_file::File;
 use crate::quirks::Quirks;
+use crate::template::Templates;
 use crate::wrapping::Wrapping;
+
+/// Longest profile, in bytes.
+const MAX_BYTES: usize = 65_536;
 
 /// A profile that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
+    /// The file can't be read.
+    #[error("{0}")]
+    Read(String),
     /// Longer than 64 KiB.
     #[error("a profile of {0} bytes is too long: 65536 at most")]
     TooLong(usize),
@@ -60,18 +69,6 @@ impl fmt::Display for Selector {
     }
 }
 
-/// The form of the PIN.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum PinForm {
-    /// Any text.
-    #[default]
-    #[serde(rename = "pin")]
-    Pin,
-    /// A crypto user's name, a colon and the password.
-    #[serde(rename = "user:password")]
-    UserPassword,
-}
-
 /// How sessions are opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,10 +93,16 @@ pub struct Profile {
     pub selector: Selector,
     /// The PIN's form.
     pub pin: PinForm,
+    /// Where the PIN is, unless the deployment's own configuration says so.
+    pub pin_source: Option<PinSource>,
     /// Read-write or read-only.
     pub mode: SessionMode,
     /// Sessions this process may hold, the idle one included.
     pub max_sessions: usize,
+    /// Whether a session that nobody uses keeps the login while workers replace theirs.
+    pub idle: bool,
+    /// A session unused for longer is replaced before it is used, since the module will have closed it.
+    pub idle_timeout: Option<Duration>,
     /// Calls that may wait for a worker.
     pub queue: usize,
     /// Time for loading, finding the token and logging in.
@@ -110,6 +113,8 @@ pub struct Profile {
     pub attempts: u32,
     /// Pause before the second attempt; it grows with each.
     pub back_off: Duration,
+    /// What is added to the attributes of new keys.
+    pub templates: Templates,
     /// Whether and how keys can be wrapped.
     pub wrapping: Wrapping,
     /// The module's manners.
@@ -117,16 +122,32 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Reads the profile in a file. A PIN's file that it names is relative to its folder.
+    ///
+    /// # Errors
+    /// [`ProfileError`] naming the line or key; the caller names the file.
+    pub fn load(path: &Path) -> Result<Self, ProfileError> {
+        let mut text = String::new();
+        let limit = u64::try_from(MAX_BYTES).map_or(u64::MAX, |limit| limit.saturating_add(1));
+        std::fs::File::open(path)
+            .and_then(|file| file.take(limit).read_to_string(&mut text))
+            .map_err(|error| ProfileError::Read(error.to_string()))?;
+        let mut profile = Self::load_str(&text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        profile.pin_source = profile.pin_source.map(|source| source.relative_to(folder));
+        Ok(profile)
+    }
+
     /// Reads a profile.
     ///
     /// # Errors
     /// [`ProfileError`] naming the line or key.
     pub fn load_str(text: &str) -> Result<Self, ProfileError> {
-        if text.len() > 65536 {
+        if text.len() > MAX_BYTES {
             return Err(ProfileError::TooLong(text.len()));
         }
         let file: File =
-            toml::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string()))?;
+            toml::from_str(text).map_err(|error| ProfileError::Syntax(reason(text, &error)))?;
         let selector = match (file.token.label, file.token.serial, file.token.slot) {
             (Some(label), None, None) => Selector::Label(label),
             (None, Some(serial), None) => Selector::Serial(serial),
@@ -145,8 +166,16 @@ impl Profile {
             environment: file.module.environment,
             selector,
             pin: file.login.pin,
+            pin_source: file.login.pin_source,
             mode: file.sessions.mode,
             max_sessions: in_range("sessions.max", file.sessions.max, 2, 65_536)?,
+            idle: file.sessions.idle,
+            idle_timeout: file
+                .sessions
+                .idle_timeout_s
+                .map(|seconds| in_range("sessions.idle_timeout_s", seconds, 1, 86_400))
+                .transpose()?
+                .map(Duration::from_secs),
             queue: in_range("sessions.queue", file.sessions.queue, 1, 1_048_576)?,
             open_timeout: millis("timeouts.open_ms", file.timeouts.open_ms)?,
             call_timeout: millis("timeouts.call_ms", file.timeouts.call_ms)?,
@@ -157,6 +186,7 @@ impl Profile {
                 0,
                 10_000,
             )?),
+            templates: file.template,
             wrapping: file.wrapping,
             quirks: file.quirks,
         })
@@ -174,6 +204,11 @@ impl Profile {
     pub fn with_selector(mut self, selector: Selector) -> Self {
         self.selector = selector;
         self
+    }
+
+    /// Sessions that keep nothing but the login.
+    pub(crate) const fn idle_sessions(&self) -> usize {
+        if self.idle { 1 } else { 0 }
     }
 
     /// The same with one more environment variable.
@@ -196,6 +231,16 @@ impl Profile {
             .filter(|(variable, value)| std::env::var(variable).as_ref() != Ok(*value))
             .map(|(variable, value)| (variable.clone(), value.clone()))
             .collect()
+    }
+}
+
+/// Line and message. The library's own text would show the whole line, on which somebody may have written a PIN.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message();
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
     }
 }
 
@@ -226,28 +271,107 @@ mod tests {
     use super::*;
     use crate::quirks::EcPointForm;
 
-    const SHIPPED: [&str; 2] = [
-        include_str!("../../../hsm-config/softhsm.toml"),
-        include_str!("../../../hsm-config/cloudhsm.toml"),
-    ];
+    const SOFTHSM: &str = include_str!("../../../hsm-config/softhsm.toml");
     const LEAST: &str = "name = 'x'\n[module]\npath = '/x.so'\n[token]\nlabel = 'y'\n";
+
+    /// Every file of hsm-config, as it is shipped.
+    fn shipped() -> BTreeMap<String, Profile> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../hsm-config");
+        let profiles: BTreeMap<_, _> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                let profile = Profile::load(&path)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+                assert_eq!(profile.name, stem, "a profile is named as its file");
+                (stem, profile)
+            })
+            .collect();
+        profiles
+    }
 
     #[test]
     fn the_shipped_profiles_are_read() {
-        let [softhsm, cloudhsm] = SHIPPED.map(|text| Profile::load_str(text).unwrap());
+        let profiles = shipped();
+        let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "cloudhsm",
+                "luna",
+                "nshield",
+                "p11-kit-remote",
+                "softhsm",
+                "utimaco",
+                "yubihsm2"
+            ]
+        );
+        let (softhsm, cloudhsm) = (&profiles["softhsm"], &profiles["cloudhsm"]);
         assert_eq!(softhsm.quirks.ec_point, EcPointForm::Der);
         assert_eq!(
             (softhsm.pin, cloudhsm.pin),
             (PinForm::Pin, PinForm::UserPassword)
         );
         assert!(cloudhsm.quirks.attributes_one_by_one && cloudhsm.quirks.public_key_is_private);
-        assert_eq!(cloudhsm.mode, SessionMode::ReadWrite);
+        for (name, profile) in &profiles {
+            assert_eq!(profile.mode, SessionMode::ReadWrite, "{name}");
+            // Only SoftHSM's wrapping was tried; a profile that claims it untried would risk keys.
+            assert_eq!(profile.wrapping.supported, name == "softhsm", "{name}");
+            assert_eq!(
+                profile.pin_source, None,
+                "{name}: where the PIN is, a deployment says"
+            );
+        }
+        let yubihsm = &profiles["yubihsm2"];
+        assert!(!yubihsm.idle && yubihsm.max_sessions <= 16);
+        assert!(yubihsm.idle_timeout.unwrap() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_profile_says_where_the_pin_is_relative_to_its_own_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.toml");
+        let with = |source: &str| {
+            std::fs::write(&path, format!("{LEAST}[login]\npin_source = {source}\n")).unwrap();
+            Profile::load(&path).map(|profile| profile.pin_source.unwrap())
+        };
+        for (source, read) in [
+            (
+                "{ file = 'pin' }",
+                PinSource::File(folder.path().join("pin")),
+            ),
+            ("{ file = '/run/pin' }", PinSource::File("/run/pin".into())),
+            ("{ env = 'PIN' }", PinSource::Env("PIN".into())),
+            (
+                "{ credential = 'pin' }",
+                PinSource::Credential("pin".into()),
+            ),
+            (
+                "{ command = ['/bin/pass', 'show', 'hsm'] }",
+                PinSource::Command(["/bin/pass", "show", "hsm"].map(str::to_owned).into()),
+            ),
+        ] {
+            assert_eq!(with(source), Ok(read));
+        }
+        for source in [
+            "{ file = 'a', env = 'B' }",
+            "{ pin = '1234' }",
+            "'1234'",
+            "{}",
+        ] {
+            assert!(with(source).is_err(), "{source}");
+        }
+        assert!(matches!(
+            Profile::load(&folder.path().join("nowhere.toml")),
+            Err(ProfileError::Read(_))
+        ));
     }
 
     #[test]
     fn what_the_soft_profile_states_are_the_defaults() {
         let mut least = Profile::load_str(LEAST).unwrap();
-        let stated = Profile::load_str(SHIPPED[0]).unwrap();
+        let stated = Profile::load_str(SOFTHSM).unwrap();
         least.name.clone_from(&stated.name);
         least.module.clone_from(&stated.module);
         least.selector = stated.selector.clone();
@@ -263,8 +387,18 @@ mod tests {
             ("[sessions]\nmaximum = 3", "maximum"),
             ("[login]\npin = 'user'", "user:password"),
             ("[sessions]\nmax = 1", "sessions.max"),
+            ("[sessions]\nidle_timeout_s = 0", "sessions.idle_timeout_s"),
             ("[timeouts]\ncall_ms = 0", "timeouts.call_ms"),
             ("[wrapping]\ncache = 0", "wrapping.cache"),
+            (
+                "[template.private]\nCKA_EXTRACTABLE = true",
+                "CKA_EXTRACTABLE",
+            ),
+            ("[template.private]\nCKA_SENSITIVE = false", "CKA_SENSITIVE"),
+            ("[template.private]\nCKA_TOKEN = false", "CKA_TOKEN"),
+            ("[template.public]\nCKA_TOKEN = false", "CKA_TOKEN"),
+            ("[template.secret]\nCKA_TOKEN = true", "secret"),
+            ("[wrapping]\nmechanism = 'rsa'", "aes-key-wrap-pad"),
             ("[retry]\nattempts = 0", "retry.attempts"),
             ("[quirks]\nec_point = 'odd'", "odd"),
             (
@@ -285,6 +419,23 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pin_that_somebody_wrote_into_a_profile_is_not_repeated() {
+        for line in [
+            "pin = '9-secret-7'",
+            "pin_source = '9-secret-7'",
+            "pin_source = { pin = '9-secret-7' }",
+            "pin_source = { env = ['9-secret-7'] }",
+            "pin = 9-secret-7",
+            "pin_value = '9-secret-7'",
+        ] {
+            let error = Profile::load_str(&format!("{LEAST}[login]\n{line}\n")).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("line 7: "), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
         }
     }
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::profile::{PinForm, SessionMode};
+use crate::pin::{PinForm, PinSource};
+use crate::profile::SessionMode;
 use crate::quirks::Quirks;
+use crate::template::Templates;
 use crate::wrapping::Wrapping;
 
 #[derive(Deserialize)]
@@ -23,6 +25,8 @@ pub(crate) struct File {
     pub(crate) timeouts: Timeouts,
     #[serde(default)]
     pub(crate) retry: Retry,
+    #[serde(default)]
+    pub(crate) template: Templates,
     #[serde(default)]
     pub(crate) wrapping: Wrapping,
     #[serde(default)]
@@ -49,6 +53,7 @@ pub(crate) struct Token {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Login {
     pub(crate) pin: PinForm,
+    pub(crate) pin_source: Option<PinSource>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +61,8 @@ pub(crate) struct Login {
 pub(crate) struct Sessions {
     pub(crate) mode: SessionMode,
     pub(crate) max: u64,
+    pub(crate) idle: bool,
+    pub(crate) idle_timeout_s: Option<u64>,
     pub(crate) queue: u64,
 }
 
@@ -64,6 +71,8 @@ impl Default for Sessions {
         Self {
             mode: SessionMode::ReadWrite,
             max: 64,
+            idle: true,
+            idle_timeout_s: None,
             queue: 1024,
         }
     }

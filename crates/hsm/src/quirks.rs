@@ -39,7 +39,8 @@ pub struct Quirks {
     pub ec_params: EcParamsForm,
     /// Read attributes one by one: one unknown attribute spoils a whole C_GetAttributeValue there.
     pub attributes_one_by_one: bool,
-    /// Attributes the module doesn't have; they are neither set nor demanded.
+    /// Attributes the module doesn't have; they are neither set nor demanded, nor is the public key's counterpart
+    /// set (CKA_ENCRYPT of CKA_DECRYPT, CKA_WRAP of CKA_UNWRAP, CKA_VERIFY_RECOVER of CKA_SIGN_RECOVER).
     #[serde(deserialize_with = "flags")]
     pub unsupported_attributes: Vec<Flag>,
     /// CKA_PRIVATE of the public half. CloudHSM accepts only true.

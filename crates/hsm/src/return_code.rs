@@ -52,6 +52,15 @@ const TRANSIENT: &[Row] = &[
     ("CKR_KEY_HANDLE_INVALID", RvError::KeyHandleInvalid),
     ("CKR_OBJECT_HANDLE_INVALID", RvError::ObjectHandleInvalid),
     ("CKR_KEY_CHANGED", RvError::KeyChanged),
+    // New in 3.0, and not known to the wrapper by name.
+    (
+        "CKR_TOKEN_RESOURCE_EXCEEDED",
+        RvError::UnknownErrorCode(0x201),
+    ),
+    (
+        "CKR_OPERATION_CANCEL_FAILED",
+        RvError::UnknownErrorCode(0x202),
+    ),
 ];
 
 /// A new session cures it, or the profile is wrong.
@@ -193,6 +202,9 @@ const FAULTY: &[Row] = &[
         RvError::ExceededMaxIterations,
     ),
     ("CKR_FIPS_SELF_TEST_FAILED", RvError::FipsSelfTestFailed),
+    // New in 3.0, and not known to the wrapper by name.
+    ("CKR_AEAD_DECRYPT_FAILED", RvError::UnknownErrorCode(0x42)),
+    ("CKR_KEY_EXHAUSTED", RvError::UnknownErrorCode(0x203)),
 ];
 
 const TABLE: [(Remedy, &[Row]); 4] = [

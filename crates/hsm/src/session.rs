@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -26,6 +27,7 @@ pub(crate) struct KeySession {
     pub(crate) login: Arc<Login>,
     pub(crate) wrapped: Wrapped,
     keys: HashMap<KeyId, SigningKey>,
+    used: Instant,
 }
 
 /// A key's handle in this session, and what its signatures are verified with.
@@ -43,7 +45,17 @@ impl KeySession {
             login: Arc::clone(login),
             wrapped: Wrapped::new(&login.profile),
             keys: HashMap::new(),
+            used: Instant::now(),
         })
+    }
+
+    /// Notes that the session is used now. None where it lay idle for longer than the module lets one live.
+    pub(crate) fn touched(mut self) -> Option<Self> {
+        if self.login.outworn(self.used) {
+            return None;
+        }
+        self.used = Instant::now();
+        Some(self)
     }
 
     /// The key pair with this id. A point that differs from one seen earlier is refused.

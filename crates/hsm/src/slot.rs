@@ -46,11 +46,16 @@ pub(crate) struct Found {
 pub(crate) fn find(module: &Module, profile: &Profile) -> Result<Found, Fault> {
     let mut present = Vec::new();
     let mut matching = Vec::new();
+    let mut failed = None;
     // Half of the time for opening, so that a listing that hangs is told from an opening that hangs.
     for slot in module.slots(profile.open_timeout / 2)? {
         // One slot that misbehaves must not hide the others.
-        let Ok(found) = describe(&module.context, slot, profile.mode) else {
-            continue;
+        let found = match describe(&module.context, slot, profile.mode) {
+            Ok(found) => found,
+            Err(fault) => {
+                failed.get_or_insert(fault);
+                continue;
+            }
         };
         if selected(&found.info, &profile.selector) {
             matching.push(found);
@@ -66,11 +71,17 @@ pub(crate) fn find(module: &Module, profile: &Profile) -> Result<Found, Fault> {
             count,
         }
         .into()),
-        None => Err(HsmError::TokenMissing {
-            selector: profile.selector.to_string(),
-            present,
-        }
-        .into()),
+        None => Err(match failed {
+            // Whether the token that could not be asked is the one, nobody knows.
+            Some(fault) if present.is_empty() || fault.may_pass(&profile.quirks.retry_codes) => {
+                fault
+            }
+            _ => HsmError::TokenMissing {
+                selector: profile.selector.to_string(),
+                present,
+            }
+            .into(),
+        }),
     }
 }
 

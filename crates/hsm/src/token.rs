@@ -70,7 +70,7 @@ impl Token {
         let spare = profile
             .max_sessions
             .saturating_sub(workers)
-            .saturating_sub(1);
+            .saturating_sub(profile.idle_sessions());
         let queue = Arc::new(Queue::new(profile.queue, spare));
         let (name, profile) = (profile.name.clone(), profile.clone());
         let login = Arc::new(bounded("opening the token", limit, move || {

@@ -15,6 +15,15 @@ fn context() -> &'static Secp256k1<VerifyOnly> {
     CONTEXT.get_or_init(Secp256k1::verification_only)
 }
 
+/// Whether a secp256k1 signature has its s in the lower half of the group's order (BIP 146).
+pub(crate) fn is_low_s(signature: &[u8; 64]) -> bool {
+    ecdsa::Signature::from_compact(signature).is_ok_and(|read| {
+        let mut low = read;
+        low.normalize_s();
+        low == read
+    })
+}
+
 /// A public key, parsed once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verifier {

@@ -142,7 +142,7 @@ impl Worker {
     }
 
     fn session(&mut self) -> Result<&mut KeySession, Fault> {
-        let session = match self.session.take() {
+        let session = match self.session.take().and_then(KeySession::touched) {
             Some(session) => session,
             None => KeySession::open(&self.login)?,
         };

@@ -14,7 +14,7 @@ fn remote(fixture: &Fixture, queue: usize) -> custodyd_hsm::Profile {
         text.replace("queue = 1024", &format!("queue = {queue}"))
             .replace("open_ms = 30000", "open_ms = 4000")
     };
-    fixture.profile_with(text).with_module(fixture.client())
+    fixture.profile_with(text).with_module(&fixture.client())
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod fixture;
 use std::path::Path;
 
 use custodyd_hsm::{Class, HsmError, Profile, Selector, Token};
-use fixture::{PIN, pin, with_token};
+use fixture::{PIN, pin, with_each_module, with_token};
 
 fn refusal(profile: &Profile, pin: &str, workers: usize) -> HsmError {
     let error = Token::open(profile, pin.into(), workers).unwrap_err();
@@ -53,12 +53,12 @@ const PIN_OTHER: &str = "some-other-pin";
 
 #[test]
 fn a_missing_token_is_named_beside_those_present() {
-    with_token("a_missing_token_is_named_beside_those_present", |fixture| {
+    with_each_module("a_missing_token_is_named_beside_those_present", |fixture| {
         let profile = fixture
             .profile()
             .with_selector(Selector::Label("elsewhere".to_owned()));
         assert_eq!(
-            refusal(&profile, PIN_OTHER, 1),
+            refusal(&profile, &fixture.subject.pin(PIN_OTHER), 1),
             HsmError::TokenMissing {
                 selector: "label \"elsewhere\"".to_owned(),
                 present: vec![fixture::LABEL.to_owned()]

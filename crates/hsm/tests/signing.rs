@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use custodyd_hsm::{Curve, Hsm as _, PublicPoint, Token, raw_sign_rate};
-use fixture::{LONG, key, pin, with_token};
+use fixture::{LONG, key, pin, with_each_local_module, with_each_module, with_token};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use sha2::{Digest, Sha256};
 
@@ -32,7 +32,7 @@ fn sign(token: &Token, number: u32) -> [u8; 64] {
 
 #[test]
 fn a_thousand_signatures_are_all_low_s_and_verify() {
-    with_token(
+    with_each_module(
         "a_thousand_signatures_are_all_low_s_and_verify",
         |fixture| {
             let token = fixture.open(2);
@@ -41,23 +41,19 @@ fn a_thousand_signatures_are_all_low_s_and_verify() {
                 assert_good(&public, &digest(number), &sign(&token, number));
             }
             let counters = token.counters();
-            assert_eq!(
-                (
-                    counters.signatures,
-                    counters.bad_signatures,
-                    counters.retries
-                ),
-                (1000, 0, 0)
-            );
-            // The idle session and one for each worker.
-            assert_eq!(counters.sessions_opened, 3);
+            assert_eq!((counters.signatures, counters.bad_signatures), (1000, 0));
+            if fixture.subject.is_calm() {
+                // One for each worker, and an idle one where the profile has it to spare.
+                let sessions = 2 + u64::from(fixture.profile().idle);
+                assert_eq!((counters.retries, counters.sessions_opened), (0, sessions));
+            }
         },
     );
 }
 
 #[test]
 fn a_p256_key_signs() {
-    with_token("a_p256_key_signs", |fixture| {
+    with_each_module("a_p256_key_signs", |fixture| {
         let token = fixture.open(1);
         let public = token.generate(&key(1), "journal", Curve::P256).unwrap();
         let verifier = p256::ecdsa::VerifyingKey::from_sec1_bytes(public.as_bytes()).unwrap();
@@ -75,7 +71,7 @@ fn a_p256_key_signs() {
 
 #[test]
 fn eight_threads_share_two_workers() {
-    with_token("eight_threads_share_two_workers", |fixture| {
+    with_each_module("eight_threads_share_two_workers", |fixture| {
         let token = fixture.open(2);
         let public = token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
         std::thread::scope(|scope| {
@@ -95,11 +91,11 @@ fn eight_threads_share_two_workers() {
 
 #[test]
 fn submitted_signatures_are_answered_once_each() {
-    with_token("submitted_signatures_are_answered_once_each", |fixture| {
+    with_each_module("submitted_signatures_are_answered_once_each", |fixture| {
         let token = fixture.open(2);
         let public = token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
         let (sender, receiver) = mpsc::channel();
-        for number in 0..300 {
+        for number in 0..200 {
             let sender = sender.clone();
             let reply = Box::new(move |result| sender.send((number, result)).unwrap());
             token
@@ -115,13 +111,13 @@ fn submitted_signatures_are_answered_once_each() {
             })
             .collect();
         answered.sort_unstable();
-        assert_eq!(answered, (0..300).collect::<Vec<_>>());
+        assert_eq!(answered, (0..200).collect::<Vec<_>>());
     });
 }
 
 #[test]
 fn a_lost_login_is_repeated() {
-    with_token("a_lost_login_is_repeated", |fixture| {
+    with_each_local_module("a_lost_login_is_repeated", |fixture| {
         let token = fixture.open(2);
         let public = token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
         for round in 1..=3 {
@@ -137,7 +133,7 @@ fn a_lost_login_is_repeated() {
 
 #[test]
 fn lost_sessions_are_reopened_and_keys_found_again() {
-    with_token(
+    with_each_local_module(
         "lost_sessions_are_reopened_and_keys_found_again",
         |fixture| {
             let token = fixture.open(2);

@@ -14,7 +14,7 @@ use custodyd_httpsig::Principal;
 use serde_json::Value;
 
 use crate::{
-    Anvil, AnvilOptions, Daemon, Litecoind, Mining, SoftToken, TestbedError,
+    Anvil, AnvilOptions, Daemon, HouseHsm, HsmPlan, Litecoind, Mining, SoftToken, TestbedError,
     house_files::{
         make_cold_key, make_identities, pkcs11_calls, run, write_coldsign_config, write_config,
         write_genesis,
@@ -49,7 +49,9 @@ pub struct Plan {
     pub policy: Option<String>,
     /// The database's URL; SQLite in the house's folder when absent.
     pub database: Option<String>,
-    /// OpenSC's spy in front of SoftHSM, for custodyd alone; [`House::pkcs11_calls`] is what it saw.
+    /// What holds the keys of the vault.
+    pub hsm: HsmPlan,
+    /// OpenSC's spy in front of SoftHSM, for custodyd alone, with [`HsmPlan::Soft`]; [`House::pkcs11_calls`] is what it saw.
     pub spied: bool,
     /// Variables that custodyd gets.
     pub environment: BTreeMap<String, String>,
@@ -57,7 +59,7 @@ pub struct Plan {
     pub extra_config: String,
     /// Depth at which payouts are final.
     pub confirmations: u32,
-    /// HSM worker threads.
+    /// HSM worker threads, of each token.
     pub workers: usize,
     /// How often custodyd asks its nodes, milliseconds.
     pub poll_ms: u64,
@@ -71,6 +73,7 @@ impl Default for Plan {
             ethereum: true,
             policy: None,
             database: None,
+            hsm: HsmPlan::default(),
             spied: false,
             environment: BTreeMap::new(),
             extra_config: String::new(),
@@ -90,8 +93,8 @@ pub struct House {
     pub litecoind: Option<Litecoind>,
     /// Anvil.
     pub anvil: Option<Anvil>,
-    /// The online token.
-    pub token: SoftToken,
+    /// What holds the keys of the vault.
+    pub hsm: HouseHsm,
     /// The air-gapped token.
     pub cold_token: Option<SoftToken>,
     folder: PathBuf,
@@ -133,7 +136,7 @@ impl House {
             .then(|| Anvil::start_with(options))
             .transpose()?;
         tell("initialising SoftHSM tokens");
-        let token = SoftToken::init_in(&folder.join("token"), "custodyd")?;
+        let hsm = HouseHsm::start(folder, plan.hsm)?;
         if plan.cold && programs.coldsign.is_none() {
             return Err(TestbedError::NotBuilt {
                 program: "coldsign",
@@ -149,7 +152,7 @@ impl House {
             folder,
             &plan,
             listen,
-            &token,
+            &hsm,
             litecoind.as_ref(),
             anvil.as_ref(),
         )?;
@@ -188,7 +191,7 @@ impl House {
             daemon,
             litecoind,
             anvil,
-            token,
+            hsm,
             cold_token,
             folder: folder.to_owned(),
             programs,

@@ -11,9 +11,8 @@ use std::{
 use custodyd_client::KeyFile;
 
 use crate::{
-    Anvil, Litecoind, SoftToken, TestbedError,
+    Anvil, HouseHsm, Litecoind, SoftToken, TestbedError,
     house::{CLIENTS, OPERATORS, Plan, project},
-    parts::pkcs11_spy_module,
     scratch,
 };
 
@@ -51,7 +50,7 @@ pub(crate) fn write_config(
     folder: &Path,
     plan: &Plan,
     listen: SocketAddr,
-    token: &SoftToken,
+    hsm: &HouseHsm,
     litecoind: Option<&Litecoind>,
     anvil: Option<&Anvil>,
 ) -> Result<PathBuf, TestbedError> {
@@ -61,14 +60,7 @@ state_dir = "state"
 
 [database]
 url = "{database}"
-
-[[hsm.tokens]]
-name = "soft"
-profile = "{profile}"
-token = "custodyd"
-pin = {{ file = "{pin}" }}
-workers = {workers}
-{module}
+{hsm}
 [http]
 listen = "{listen}"
 
@@ -78,11 +70,8 @@ poll_ms = {poll_ms}
 {extra}
 "#,
         database = plan.database.as_deref().unwrap_or("sqlite:custodyd.db"),
-        profile = project().join("hsm-config/softhsm.toml").display(),
-        pin = token.pin_file().display(),
-        workers = plan.workers,
+        hsm = hsm.config(folder, plan)?,
         poll_ms = plan.poll_ms,
-        module = module_lines(folder, plan, token)?,
         extra = plan.extra_config,
     );
     if let Some(node) = litecoind {
@@ -120,22 +109,6 @@ conflict_depth = 2
 /// The file that the spy writes.
 pub(crate) fn pkcs11_calls(folder: &Path) -> PathBuf {
     folder.join("pkcs11.calls")
-}
-
-/// The part of a token that says which module is loaded, and with which variables.
-fn module_lines(folder: &Path, plan: &Plan, token: &SoftToken) -> Result<String, TestbedError> {
-    let (module, variables) = if plan.spied {
-        let module = format!("module = \"{}\"\n", pkcs11_spy_module()?.display());
-        (module, token.spied_environment(&pkcs11_calls(folder))?)
-    } else {
-        (String::new(), token.environment())
-    };
-    let variables: Vec<String> = variables
-        .iter()
-        .map(|(name, value)| format!("{name} = \"{value}\""))
-        .collect();
-    let variables = variables.join(", ");
-    Ok(format!("{module}environment = {{ {variables} }}\n"))
 }
 
 pub(crate) fn write_genesis(

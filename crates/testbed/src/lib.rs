@@ -1,4 +1,5 @@
-//! Real parts for tests, demo and benchmarks: Litecoin Core, Anvil, PostgreSQL, SoftHSM tokens, and custodyd itself.
+//! Real parts for tests, demo and benchmarks: Litecoin Core, Anvil, PostgreSQL, SoftHSM tokens, network HSMs in containers,
+//! and custodyd itself.
 //!
 //! Every part has a port and a folder of its own on this machine, and ends with its owner: by pid when it is dropped, and by
 //! the kernel when the owning process is killed. A part that is not installed is an error that says `make setup`, never a test
@@ -12,13 +13,17 @@
 mod anvil;
 mod child;
 mod daemon;
+mod engine;
 mod error;
 mod house;
 mod house_files;
+mod house_hsm;
+mod hsm_container;
 mod litecoind;
 mod local_http;
 mod parts;
 mod postgres;
+mod relay;
 mod remote_token;
 mod scratch;
 mod soft_token;
@@ -28,6 +33,8 @@ pub use child::{Child, Signal};
 pub use daemon::Daemon;
 pub use error::TestbedError;
 pub use house::{CLIENTS, House, OPERATORS, Plan, Programs, project};
+pub use house_hsm::{HouseHsm, HsmPlan};
+pub use hsm_container::{HsmContainer, Reach};
 pub use litecoind::Litecoind;
 pub use local_http::{Response, get, post_json};
 pub use parts::{SOFTHSM_MODULE, p11_kit_client_module, pkcs11_spy_module};

@@ -6,6 +6,8 @@
     reason = "JSON values only, where a missing key is null and no panic"
 )]
 
+#[path = "bench/hsm.rs"]
+mod hsm;
 #[path = "bench/load.rs"]
 mod load;
 #[path = "bench/policy.rs"]
@@ -30,6 +32,12 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const WITHDRAWALS: usize = 8_000;
 
 fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, way, pin_file] = arguments.as_slice()
+        && flag == "--sign"
+    {
+        return hsm::turn(way, Path::new(pin_file));
+    }
     if let Some(pin_file) = std::env::args().skip_while(|a| a != "--raw-sign").nth(1) {
         return raw_sign(Path::new(&pin_file));
     }
@@ -44,6 +52,8 @@ async fn measure() -> Result<(), Failure> {
     println!("policy: a verdict with 200 rules");
     let median = policy::median_us(200)?;
     report.add("policy_200_rules_us", median, "µs", Goal::AtMost(100.0));
+
+    hsm::measure(&mut report)?;
 
     println!("house: Anvil, SoftHSM, custodyd (release)");
     let programs = Programs {
@@ -106,10 +116,11 @@ fn program(name: &str) -> PathBuf {
 
 /// The rate of a bare C_Sign loop on two threads, in a process of its own with the token's environment.
 fn raw_rate(house: &House) -> Result<f64, Failure> {
+    let token = house.hsm.token()?;
     let output = Command::new(std::env::current_exe()?)
         .arg("--raw-sign")
-        .arg(house.token.pin_file())
-        .envs(house.token.environment())
+        .arg(token.pin_file())
+        .envs(token.environment())
         .output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
