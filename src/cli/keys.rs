@@ -14,16 +14,20 @@ use custodyd_hsm::Hsm;
 use custodyd_policy::WalletId;
 use custodyd_vault::{Addresses, KeyId, Vault, Wallet};
 
-use super::Failure;
+use super::{Failure, wrapping_key};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists the keys of the token beside those of the vault.
     List,
+    /// Has the security officer make the key that wallets' keys are wrapped under.
+    WrappingKey(wrapping_key::Options),
 }
 
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
-    let Command::List = command;
+    if let Command::WrappingKey(options) = command {
+        return wrapping_key::run(&config, options);
+    }
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;

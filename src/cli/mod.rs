@@ -7,6 +7,7 @@ mod keys;
 mod policy;
 mod serve;
 mod terminal;
+mod wrapping_key;
 
 use std::path::PathBuf;
 

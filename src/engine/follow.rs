@@ -17,7 +17,7 @@ use crate::{
     nodes::{BitcoinWatch, CoreNode, EthereumNode, EvmWatch, KeyBirth, Node, NodeError},
 };
 
-/// Transactions asked about or sent in one call to a node.
+/// Transactions asked about or sent, and keys watched, in one call to a node.
 const GROUP: usize = 200;
 
 /// Jobs on one network that are done in one go.
@@ -217,15 +217,18 @@ async fn observe(
 async fn watch_keys(node: &CoreNode, watches: &[Watch]) -> Result<(), NodeError> {
     let (own, foreign): (Vec<Watch>, Vec<Watch>) =
         watches.iter().partition(|watch| watch.made_at.is_some());
-    let public = |watches: Vec<Watch>| -> Vec<PublicKey> {
-        watches.into_iter().map(|watch| watch.public_key).collect()
+    let public = |watches: &[Watch]| -> Vec<PublicKey> {
+        watches.iter().map(|watch| watch.public_key).collect()
     };
-    if let Some(first) = own.iter().filter_map(|watch| watch.made_at).min() {
-        node.watch(&public(own), KeyBirth::At(first.as_seconds()))
-            .await?;
+    // Some at once: what they cost the node is bounded, and young keys don't have it read the blocks that old ones need.
+    for together in own.chunks(GROUP) {
+        if let Some(first) = together.iter().filter_map(|watch| watch.made_at).min() {
+            node.watch(&public(together), KeyBirth::At(first.as_seconds()))
+                .await?;
+        }
     }
     if !foreign.is_empty() {
-        node.watch(&public(foreign), KeyBirth::At(0)).await?;
+        node.watch(&public(&foreign), KeyBirth::At(0)).await?;
     }
     Ok(())
 }

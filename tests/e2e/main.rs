@@ -23,3 +23,4 @@ mod spy;
 mod sqlite;
 mod tampering;
 mod wire;
+mod wrapped;
