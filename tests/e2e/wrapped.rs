@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use custodyd_client::Client;
 use serde_json::{Value, json};
 
-use crate::house::{House, LONG, Plan, ask, house, until_state, withdraw};
+use crate::{
+    house::{House, LONG, Plan, ask, house, until_state, withdraw},
+    spy::explained,
+};
 
 const ADDRESSES: &str = "/v1/wallets/hot-ltc/addresses";
 
-async fn wrapped_house() -> House {
-    house(Plan {
+fn wrapped_plan() -> Plan {
+    Plan {
         ethereum: false,
         wrapped: true,
         ..Plan::default()
-    })
-    .await
+    }
 }
 
 /// The documents of all keys, page by page.
@@ -56,7 +58,11 @@ async fn until_holding(house: &House, client: &Client, amount: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payout_from_two_wrapped_addresses_is_final_though_the_daemon_was_restarted() {
-    let mut house = wrapped_house().await;
+    let mut house = house(Plan {
+        spied: true,
+        ..wrapped_plan()
+    })
+    .await;
     let client = house.client_as("client/exchange").unwrap();
     for _ in 0..2 {
         let asked: Value = client.post_empty(ADDRESSES).await.unwrap();
@@ -74,6 +80,7 @@ async fn a_payout_from_two_wrapped_addresses_is_final_though_the_daemon_was_rest
 
     house.daemon.terminate(LONG).unwrap();
     house.daemon.restart().unwrap();
+    house.daemon.wait_ready(LONG).unwrap();
     let node = house.litecoind.as_ref().unwrap();
     let destination = node.outside_address().unwrap();
     let asked = withdraw(&client, "k1", &ask("LTC", "0.9", &destination)).await;
@@ -88,6 +95,12 @@ async fn a_payout_from_two_wrapped_addresses_is_final_though_the_daemon_was_rest
     house.daemon.terminate(LONG).unwrap();
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok && printed.contains("2 of wrapped keys"), "{printed}");
+    let calls = house.pkcs11_calls().unwrap();
+    let signed = calls
+        .lines()
+        .filter(|line| line.ends_with(": C_SignInit"))
+        .count();
+    assert_eq!(signed, explained(&printed), "{printed}");
     let (ok, printed) = house.custodyd(&["keys", "list"]).unwrap();
     let on_token = printed
         .lines()
@@ -101,7 +114,7 @@ async fn a_payout_from_two_wrapped_addresses_is_final_though_the_daemon_was_rest
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_addresses_are_asked_for_at_once_and_listed_page_by_page() {
-    let house = wrapped_house().await;
+    let house = house(wrapped_plan()).await;
     let client = house.client_as("client/exchange").unwrap();
     for count in [0, 1001] {
         let refused: Result<Value, _> = client.post(ADDRESSES, &json!({ "count": count })).await;

@@ -60,5 +60,5 @@ pub use self_check::self_check;
 pub use slot::TokenInfo;
 pub use template::{PrivateTemplate, PublicTemplate, Templates};
 pub use token::Token;
-pub use wrapped::make_wrapping_key;
+pub use wrapped::{WrappedCost, make_wrapping_key, wrapped_cost};
 pub use wrapping::{WrapMechanism, Wrapping};

@@ -6,11 +6,13 @@
 //! later is not extractable, and goes with its session.
 //!
 //! `ceremony` makes the wrapping key, `wrapping_key` checks it and the module's obedience, `generate` makes and wraps,
-//! `unwrap` unwraps and proves, `cache` bounds what a session keeps.
+//! `unwrap` unwraps and proves, `cache` bounds what a session keeps,
+//! `measure` tells what that saves.
 
 mod cache;
 mod ceremony;
 mod generate;
+mod measure;
 mod unwrap;
 mod wrapping_key;
 
@@ -19,6 +21,7 @@ use std::collections::HashMap;
 use cryptoki::object::ObjectHandle;
 
 pub use ceremony::make_wrapping_key;
+pub use measure::{WrappedCost, wrapped_cost};
 
 use crate::key::KeyId;
 use crate::profile::Profile;
