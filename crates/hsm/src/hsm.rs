@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::CanaryReport;
 use crate::counters::Counters;
 use crate::error::HsmError;
 use crate::key::{Curve, KeyId, KeyReport, PublicPoint};
@@ -201,6 +202,17 @@ pub trait Hsm: Debug + Send + Sync {
     fn check_wrapping_key(&self, id: &KeyId) -> Result<(), HsmError> {
         match self.ask(Request::CheckWrapping(*id), self.call_limit())? {
             Response::Done => Ok(()),
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Has a throwaway key of known value sign on the token, computes the nonces, and tests them for bias.
+    ///
+    /// # Errors
+    /// [`HsmError::BadSignature`] if what comes back wasn't signed by that key, or a failure of the token.
+    fn canary(&self, samples: u32) -> Result<CanaryReport, HsmError> {
+        match self.ask(Request::Canary { samples }, self.call_limit())? {
+            Response::Canary(report) => Ok(report),
             other => Err(other.out_of_place()),
         }
     }

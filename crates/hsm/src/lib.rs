@@ -15,6 +15,7 @@
 mod attributes;
 mod baseline;
 mod call;
+mod canary;
 mod counters;
 mod ec;
 mod error;
@@ -47,6 +48,7 @@ mod wrapping;
 
 pub use attributes::{Flag, KeyAttributes};
 pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
+pub use canary::CanaryReport;
 pub use counters::Counters;
 pub use error::{Class, HsmError, Name};
 pub use examine::{Examination, Finding, Outcome, examine};

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::CanaryReport;
 use crate::error::HsmError;
 use crate::key::{Curve, KeyId, KeyReport, PublicPoint};
 use crate::slot::TokenInfo;
@@ -92,6 +93,11 @@ pub enum Request {
     /// Refuses a wrapping key that is missing, could leave, could decrypt or isn't trusted, and a token on which the trust
     /// means nothing. Answered by [`Response::Done`].
     CheckWrapping(KeyId),
+    /// Tests the nonces of so many signatures by a throwaway key of known value. Answered by [`Response::Canary`].
+    Canary {
+        /// How many, 1 to 4,096; others are brought into that range.
+        samples: u32,
+    },
     /// A logged-in session that answers. Answered by [`Response::Alive`].
     Probe,
 }
@@ -109,6 +115,7 @@ impl Request {
             Self::GenerateWrapped { .. } => "generating a wrapped key",
             Self::CheckWrapped(_) => "checking a wrapped key",
             Self::CheckWrapping(_) => "checking a wrapping key",
+            Self::Canary { .. } => "testing nonces",
             Self::Probe => "probing the token",
         }
     }
@@ -127,6 +134,8 @@ pub enum Response {
     Listed(Vec<KeyReport>),
     /// A new key, wrapped.
     Wrapped(Box<WrappedKey>),
+    /// What the nonces look like.
+    Canary(CanaryReport),
     /// Nothing more to say.
     Done,
     /// The token, as it describes itself now.
@@ -143,6 +152,7 @@ impl Response {
                 Self::Found(_) => "a key nobody asked for",
                 Self::Listed(_) => "keys nobody asked for",
                 Self::Wrapped(_) => "a wrapped key nobody asked for",
+                Self::Canary(_) => "a report of nonces nobody asked for",
                 Self::Done => "an answer without content",
                 Self::Alive(_) => "a sign of life nobody asked for",
             }

@@ -195,6 +195,7 @@ fn answer(session: &mut KeySession, request: &Request) -> Result<Response, Fault
             session.wrapping_key(id)?;
             Response::Done
         }
+        Request::Canary { samples } => Response::Canary(session.canary(*samples)?),
         Request::Probe => Response::Alive(session.probe()?),
     })
 }
