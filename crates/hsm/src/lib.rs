@@ -62,5 +62,5 @@ pub use self_check::self_check;
 pub use slot::TokenInfo;
 pub use template::{PrivateTemplate, PublicTemplate, Templates};
 pub use token::Token;
-pub use wrapped::{WrappedCost, make_wrapping_key, wrapped_cost};
+pub use wrapped::{WrappedCost, make_wrapped_keys, make_wrapping_key, wrapped_cost};
 pub use wrapping::{WrapMechanism, Wrapping};

@@ -8,7 +8,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use custodyd_hsm::{
     Class, Curve, Hsm as _, HsmError, KeyRef, Request, Response, Token, WrappedKey,
-    make_wrapping_key, wrapped_cost,
+    make_wrapped_keys, make_wrapping_key, wrapped_cost,
 };
 use fixture::{Fixture, Intruder, LABEL, LONG, key, pin, with_token};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -337,10 +337,11 @@ fn the_cost_of_cold_keys_is_measured() {
         let token = fixture.open(2);
         let keys = 40;
         let last = std::sync::atomic::AtomicUsize::new(0);
-        let cost = wrapped_cost(&token, &key(WRAPPING), keys, 2, &|made| {
+        let made = make_wrapped_keys(&token, &key(WRAPPING), keys, 2, &|made| {
             last.fetch_max(made, std::sync::atomic::Ordering::Relaxed);
         })
         .unwrap();
+        let cost = wrapped_cost(&token, &made).unwrap();
         assert_eq!((cost.keys, last.into_inner()), (keys, keys));
         assert_eq!(token.counters().signatures, 40 + 200 + 40);
     });

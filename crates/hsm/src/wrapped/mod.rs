@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use cryptoki::object::ObjectHandle;
 
 pub use ceremony::make_wrapping_key;
-pub use measure::{WrappedCost, wrapped_cost};
+pub use measure::{WrappedCost, make_wrapped_keys, wrapped_cost};
 
 use crate::key::KeyId;
 use crate::profile::Profile;
