@@ -25,3 +25,4 @@ mod spy;
 mod sqlite;
 mod tampering;
 mod wire;
+mod wrapped;

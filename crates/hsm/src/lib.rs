@@ -15,6 +15,7 @@
 mod attributes;
 mod baseline;
 mod call;
+mod canary;
 mod counters;
 mod ec;
 mod error;
@@ -44,10 +45,12 @@ mod token;
 mod trial;
 mod verify;
 mod worker;
+mod wrapped;
 mod wrapping;
 
 pub use attributes::{Flag, KeyAttributes};
 pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
+pub use canary::CanaryReport;
 pub use counters::Counters;
 pub use error::{Class, HsmError, Name};
 pub use examine::{Examination, Finding, Outcome, examine};
@@ -64,4 +67,5 @@ pub use slot::TokenInfo;
 pub use template::{PrivateTemplate, PublicTemplate, Templates};
 pub use token::Token;
 pub use verify::verifies;
+pub use wrapped::{WrappedCost, make_wrapped_keys, make_wrapping_key, wrapped_cost};
 pub use wrapping::{WrapMechanism, Wrapping};

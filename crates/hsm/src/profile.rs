@@ -156,6 +156,12 @@ impl Profile {
             (None, None, Some(slot)) => Selector::Slot(slot),
             _ => return Err(ProfileError::Selector),
         };
+        let _: usize = in_range(
+            "wrapping.cache",
+            u64::try_from(file.wrapping.cache).unwrap_or(u64::MAX),
+            1,
+            65_536,
+        )?;
         Ok(Self {
             name: file.name,
             module: file.module.path,
