@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 mod hsm;
 
-pub use hsm::{HsmConfig, Isolation, TokenConfig};
+pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 
 use crate::nodes::NodeConfig;
 

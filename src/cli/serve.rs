@@ -27,7 +27,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     for member in hsm.members() {
         let serial = member.info.map(|info| info.serial).unwrap_or_default();
         tracing::info!(token = member.name, serial, health = ?member.health, "HSM token");
@@ -86,6 +86,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         intake,
         store,
         pulse: Some(pulse),
+        hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
         max_skew_s: config.http.max_skew_s,

@@ -21,7 +21,7 @@ pub(in crate::cli) struct Options {
 
 pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failure> {
     let known = Known::load(config).await?;
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     // What is backed up must be there.
     check_keys(&*hsm, &known.vault, &known.journal_id, &known.journal_key)?;
     drop(hsm);

@@ -41,7 +41,7 @@ impl From<CurveName> for Curve {
 pub(super) fn run(config: &Config, what: What) -> Result<(), Failure> {
     let What::Signing { label, curve, id } = what;
     let (id, curve) = (chosen(id)?, Curve::from(curve));
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     let public = hsm.generate(&id, &label, curve)?;
     hsm.check_attributes(&id)?;
     println!("curve       {curve}");

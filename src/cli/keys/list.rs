@@ -40,6 +40,6 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
             println!("{id:<36} {:<10} {owner:<20} {public:<66} {state}", "-");
         }
     }
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     check_keys(&*hsm, &known.vault, &known.journal_id, &known.journal_key)
 }

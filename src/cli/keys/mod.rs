@@ -122,7 +122,7 @@ type Named = (String, Arc<dyn Hsm>);
 
 /// Each token by itself, with its name.
 fn each_token(config: &Config) -> Result<Vec<Named>, Failure> {
-    let open = |name: &String| Ok((name.clone(), config.hsm.only(name)?.open()?));
+    let open = |name: &String| Ok((name.clone(), config.hsm.only(name)?.open(&config.log)?));
     config
         .hsm
         .tokens
@@ -161,7 +161,7 @@ fn seal_to_file<T: custodyd::ceremony::Document>(
     document: T,
     out: &Path,
 ) -> Result<(), Failure> {
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     let id = cka(&known.journal_id);
     let sealed = Sealed::new(document, known.journal_point()?, |digest| {
         Ok::<_, Failure>(hsm.sign(&id, Curve::P256, digest, deadline(config))?)

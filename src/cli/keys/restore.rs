@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failur
         let (theirs, ours) = (&backup.vault, &config.vault);
         return Err(format!("the backup is of vault {theirs}, the configuration of {ours}").into());
     }
-    let hsm = config.hsm.only(&options.token)?.open()?;
+    let hsm = config.hsm.only(&options.token)?.open(&config.log)?;
     let info = hsm.probe(hsm.call_limit())?;
     println!(
         "backup of vault {} at event {}, signed by its journal key",
