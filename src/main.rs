@@ -8,6 +8,13 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
+    if let Some(worker) = arguments.hsm_worker() {
+        // Before any thread, runtime or configuration: a vendor's library finds the process as it began.
+        return match worker.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => fail(&e),
+        };
+    }
     let config = match arguments.hsm_config().transpose() {
         Ok(config) => config,
         Err(e) => return fail(&e),

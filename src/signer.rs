@@ -6,10 +6,10 @@ use custodyd_chain::{
     AssembleError, Plan, PlanFault, PublicKey, RawTransaction, Signature, SignatureError,
 };
 use custodyd_hsm::{Curve, Hsm, HsmError, KeyRef};
-use custodyd_vault::KeyId;
+use custodyd_vault::{JournalKey, KeyId};
 use futures_util::future::try_join_all;
 
-use crate::failpoint;
+use crate::{failpoint, journal};
 
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum SignError {
     /// The signature is not one.
     #[error("signature: {0}")]
     Signature(#[from] SignatureError),
+    /// The journal key did not make it. A vendor's library, or what stands between, is not to be believed.
+    #[error("the HSM's signature is not by the journal key {0}")]
+    NotByJournalKey(String),
     /// What came out is not what was planned.
     #[error("the assembled transaction was refused: {0}")]
     Assemble(#[from] AssembleError),
@@ -91,12 +94,26 @@ impl Signer {
         Ok((raw, u32::try_from(signatures.len()).unwrap_or(u32::MAX)))
     }
 
-    /// Signs 32 bytes with the journal key.
+    /// Signs 32 bytes with the journal key. What comes back was verified here, whoever verified it before: the HSM may be
+    /// served by another process, and a head is believed for good.
     ///
     /// # Errors
-    /// The HSM's.
-    pub async fn sign_journal(&self, key: &KeyId, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
-        self.sign(key, Curve::P256, digest).await
+    /// The HSM's, or the signature is none.
+    pub async fn sign_journal(
+        &self,
+        key: &JournalKey,
+        digest: [u8; 32],
+    ) -> Result<[u8; 64], SignError> {
+        let signature = self.sign(&key.key, Curve::P256, digest).await?;
+        let verified = hex::decode(&key.public_key)
+            .ok()
+            .and_then(|point| journal::JournalKey::from_sec1(&point).ok())
+            .is_some_and(|public| public.made(&signature, &digest));
+        if verified {
+            Ok(signature)
+        } else {
+            Err(SignError::NotByJournalKey(key.public_key.clone()))
+        }
     }
 
     async fn sign(

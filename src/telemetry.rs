@@ -31,6 +31,22 @@ const LATENCY_BUCKETS: [f64; 10] = [
 /// # Errors
 /// The filter can't be read, or the process has these already.
 pub fn start(log: &Log) -> Result<PrometheusHandle, TelemetryError> {
+    start_log(log)?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Full("custodyd_http_seconds".to_owned()),
+            &LATENCY_BUCKETS,
+        )?
+        .install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+/// Starts logging to standard error, which is all that an HSM's worker process needs.
+///
+/// # Errors
+/// The filter can't be read, or the process logs already.
+pub fn start_log(log: &Log) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::try_new(log.filter())?;
     let base = tracing_subscriber::fmt()
@@ -41,14 +57,7 @@ pub fn start(log: &Log) -> Result<PrometheusHandle, TelemetryError> {
     } else {
         base.with_ansi(false).finish().try_init()?;
     }
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(
-            Matcher::Full("custodyd_http_seconds".to_owned()),
-            &LATENCY_BUCKETS,
-        )?
-        .install_recorder()?;
-    describe();
-    Ok(handle)
+    Ok(())
 }
 
 /// What each metric counts, as /metrics tells it. None of them names a person, an amount or an address.

@@ -65,7 +65,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         };
         println!("{mark} {part:<20} {text}");
     };
-    let hsm = config.hsm.open();
+    let hsm = config.hsm.open(&config.log);
     match &hsm {
         Ok(hsm) => {
             for member in hsm.members() {

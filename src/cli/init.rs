@@ -32,7 +32,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     if store.last_head(&vault).await?.is_some() {
         return Err(format!("the database has a vault {vault} already").into());
     }
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     let (key, public_key) = journal_key(&state_dir, &config, &*hsm)?;
     println!("journal key   {key}  {public_key}");
 
@@ -41,7 +41,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         key: key.clone(),
         public_key,
     };
-    let genesis = file.into_genesis(policy, journal_key, fresh_key_id)?;
+    let genesis = file.into_genesis(policy, journal_key.clone(), fresh_key_id)?;
     let at = Clock::system().now();
     let event = Event::VaultCreated {
         genesis: Box::new(genesis),
@@ -58,7 +58,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     }
     .seal(&recorded.event)?;
     let digest = head_digest(&vault, row.seq, row.at_ms, &row.hash)?;
-    let signature = signer.sign_journal(&key, digest).await?;
+    let signature = signer.sign_journal(&journal_key, digest).await?;
     let head = HeadRow::from_hsm(&vault, row.seq, row.at_ms, row.hash, &signature)?;
     let hash = hex::encode(row.hash);
     let batch = Batch {

@@ -24,7 +24,7 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     let Replayed { vault, .. } = replay(&store, config.vault.as_str(), &journal_key, None).await?;
     println!(
         "{:<36} {:<10} {:<20} public key",

@@ -1,6 +1,7 @@
 //! The commands of `custodyd`. Each prints what it did for a person and ends with one clear line when it can't.
 
 mod doctor;
+mod hsm_worker;
 mod init;
 mod journal;
 mod keys;
@@ -60,9 +61,20 @@ enum Command {
         #[command(subcommand)]
         command: keys::Command,
     },
+    /// Be the process in which an HSM's library runs. The other commands start it.
+    #[command(hide = true)]
+    HsmWorker(hsm_worker::Options),
 }
 
 impl Arguments {
+    /// What to do instead of everything else, if this process is to be an HSM's worker.
+    pub(crate) fn hsm_worker(&self) -> Option<&hsm_worker::Options> {
+        match &self.command {
+            Command::HsmWorker(options) => Some(options),
+            _ => None,
+        }
+    }
+
     /// The configuration, for commands that need an HSM's environment before anything else runs.
     pub(crate) fn hsm_config(&self) -> Option<Result<Config, Failure>> {
         match &self.command {
@@ -72,7 +84,10 @@ impl Arguments {
             | Command::Serve { .. }
             | Command::Doctor(_)
             | Command::Keys { .. } => Some(Config::load(&self.config).map_err(Failure::from)),
-            Command::Migrate | Command::Policy { .. } | Command::Journal { .. } => None,
+            Command::Migrate
+            | Command::Policy { .. }
+            | Command::Journal { .. }
+            | Command::HsmWorker(_) => None,
         }
     }
 
@@ -109,6 +124,7 @@ impl Arguments {
             Command::Policy { command } => policy::run(command),
             Command::Journal { command } => journal::run(load()?, command).await,
             Command::Keys { command } => keys::run(load()?, command).await,
+            Command::HsmWorker(options) => options.run(),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
-    let hsm = config.hsm.open()?;
+    let hsm = config.hsm.open(&config.log)?;
     for member in hsm.members() {
         let serial = member.info.map(|info| info.serial).unwrap_or_default();
         tracing::info!(token = member.name, serial, health = ?member.health, "HSM token");

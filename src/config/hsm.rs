@@ -8,12 +8,20 @@ use std::{
 };
 
 use custodyd_hsm::{
-    Fleet, FleetSettings, Hsm, HsmError, Opening, PinSource, Profile, Selector, Token,
+    Fleet, FleetSettings, Hsm, HsmError, Isolated, Launch, Opening, PinSource, Profile, Selector,
+    Token,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, Log};
+
+/// This very program, even when its file was replaced since it started: a worker process is of the same build as its
+/// host (proc(5)).
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// The hidden command that makes it one (`src/cli/hsm_worker.rs`).
+const WORKER_COMMAND: &str = "hsm-worker";
 
 /// Tokens that may stand behind one vault.
 const MOST_TOKENS: usize = 16;
@@ -149,17 +157,17 @@ impl HsmConfig {
     ///
     /// # Errors
     /// A profile, a PIN, or a token that can't be opened in a way that doesn't pass by itself.
-    pub fn open(&self) -> Result<Arc<dyn Hsm>, OpenError> {
+    pub fn open(&self, log: &Log) -> Result<Arc<dyn Hsm>, OpenError> {
         if let [token] = self.tokens.as_slice() {
-            return self.open_one(token);
+            return self.open_one(token, log);
         }
         let (mut members, mut faults): (Vec<Arc<dyn Hsm>>, Vec<OpenError>) = Default::default();
         for token in &self.tokens {
-            match self.open_one(token) {
+            match self.open_one(token, log) {
                 Ok(hsm) => members.push(hsm),
                 Err(OpenError::Hsm { source, .. }) if Opening::may_pass(&source) => {
                     tracing::warn!(token = token.name, error = %source, "the token is away");
-                    members.push(Arc::new(self.open_later(token, source.clone())?));
+                    members.push(Arc::new(self.open_later(token, log, source.clone())?));
                     faults.push(named(token)(source));
                 }
                 Err(error) => return Err(error),
@@ -182,18 +190,38 @@ impl HsmConfig {
         Ok(Arc::new(fleet))
     }
 
-    /// Opens one token.
-    fn open_one(&self, token: &TokenConfig) -> Result<Arc<dyn Hsm>, OpenError> {
+    /// Opens one token, where the isolation says.
+    fn open_one(&self, token: &TokenConfig, log: &Log) -> Result<Arc<dyn Hsm>, OpenError> {
         let (profile, pin) = (token.profile()?, token.read_pin()?);
-        let opened = Token::open(&profile, pin, token.workers).map_err(named(token))?;
-        Ok(Arc::new(opened.named(&token.name)))
+        Ok(match self.isolation {
+            Isolation::Process => {
+                let worker = Isolated::start(Launch {
+                    program: OWN_PROGRAM.into(),
+                    arguments: worker_arguments(&token.name, log),
+                    profile,
+                    pin,
+                    workers: token.workers,
+                    name: token.name.clone(),
+                });
+                Arc::new(worker.map_err(named(token))?)
+            }
+            Isolation::None => {
+                let opened = Token::open(&profile, pin, token.workers).map_err(named(token))?;
+                Arc::new(opened.named(&token.name))
+            }
+        })
     }
 
-    fn open_later(&self, token: &TokenConfig, fault: HsmError) -> Result<Opening, OpenError> {
+    fn open_later(
+        &self,
+        token: &TokenConfig,
+        log: &Log,
+        fault: HsmError,
+    ) -> Result<Opening, OpenError> {
         let limit = token.profile()?.call_timeout;
-        let (config, later) = (self.clone(), token.clone());
+        let (config, later, log) = (self.clone(), token.clone(), log.clone());
         let open = move || {
-            config.open_one(&later).map_err(|error| match error {
+            config.open_one(&later, &log).map_err(|error| match error {
                 OpenError::Hsm { source, .. } => source,
                 // A file that was there at start: it may come back.
                 OpenError::Config(error) => HsmError::NotOpen {
@@ -216,11 +244,26 @@ impl HsmConfig {
     /// A profile can't be read.
     pub fn missing_environment(&self) -> Result<Vec<(String, String)>, ConfigError> {
         let mut missing = Vec::new();
+        if self.isolation == Isolation::Process {
+            return Ok(missing);
+        }
         for token in &self.tokens {
             missing.extend(token.profile()?.missing_environment());
         }
         Ok(missing)
     }
+}
+
+/// The token's name is for whoever lists processes. All of it can be read by everybody on the machine.
+fn worker_arguments(name: &str, log: &Log) -> Vec<String> {
+    let filter = log.filter();
+    let mut arguments = [WORKER_COMMAND, "--token", name, "--log", &filter]
+        .map(str::to_owned)
+        .to_vec();
+    if log.json {
+        arguments.push("--json".to_owned());
+    }
+    arguments
 }
 
 fn named(token: &TokenConfig) -> impl Fn(HsmError) -> OpenError {

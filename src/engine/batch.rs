@@ -191,7 +191,7 @@ impl Engine {
         let signature = self
             .parts
             .signer
-            .sign_journal(&self.vault.journal_key().key, digest)
+            .sign_journal(self.vault.journal_key(), digest)
             .await?;
         Ok(HeadRow::from_hsm(
             &last.vault,

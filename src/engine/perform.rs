@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use custodyd_chain::{Network, Plan, PublicKey};
 use custodyd_hsm::{Curve, HsmError};
 use custodyd_policy::Timestamp;
-use custodyd_vault::{Command, Effect, ExportId, KeyId, TransactionId};
+use custodyd_vault::{Command, Effect, ExportId, JournalKey, KeyId, TransactionId};
 
 use super::{Engine, Parts, follow::quote, jobs::Job};
 use crate::{
@@ -132,7 +132,7 @@ impl Engine {
             }
             Effect::BuildExport(id) => {
                 let contents = Contents::of(&self.vault, id);
-                let (id, key) = (id.clone(), self.vault.journal_key().key.clone());
+                let (id, key) = (id.clone(), self.vault.journal_key().clone());
                 tokio::spawn(async move {
                     let result = build_export(&parts, &id, &key, contents)
                         .await
@@ -183,7 +183,7 @@ fn make_key(parts: &Parts, key: &KeyId, label: &str) -> Result<Command, EffectEr
 async fn build_export(
     parts: &Parts,
     id: &ExportId,
-    journal_key: &KeyId,
+    journal_key: &JournalKey,
     contents: Result<Contents, ColdError>,
 ) -> Result<Command, EffectError> {
     let contents = contents?;

@@ -73,6 +73,13 @@ impl JournalKey {
             .map_err(|_| HeadError::Key(hex::encode(bytes)))
     }
 
+    /// Whether this key made the signature, in either of its encodings, over these 32 bytes.
+    #[must_use]
+    pub fn made(&self, signature: &[u8; 64], digest: &[u8; 32]) -> bool {
+        Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.verify_prehash(digest, &signature).is_ok())
+    }
+
     /// The point, compressed, 33 bytes.
     #[must_use]
     pub fn to_sec1(&self) -> Vec<u8> {

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use custodyd_testbed::House;
+use custodyd_testbed::{House, Signal};
+use rustix::process::{Pid, kill_process, test_kill_process};
 use serde_json::Value;
 
 use crate::{
@@ -227,13 +228,12 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
         })
         .await
         .unwrap();
+    let pid = house.daemon.pid();
     house.hsm.token().unwrap().insert().unwrap();
     let _ = asking.await.unwrap();
-    // SoftHSM doesn't look again for a token that it lost; whoever puts it back restarts the daemon.
-    house.daemon.terminate(LONG).unwrap();
-    house.daemon.restart().unwrap();
+    // SoftHSM doesn't look again for a token that it lost; a fresh worker process does, and the daemon stays.
     house.daemon.wait_ready(LONG).unwrap();
-    let client = house.client_as("client/exchange").unwrap();
+    assert_eq!(house.daemon.pid(), pid);
     let asked = withdraw(&client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
     let id = asked["id"].as_str().unwrap();
     until_state(&house, &client, id, "broadcast").await;
@@ -242,6 +242,87 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
     let list: Value = client.get("/v1/withdrawals").await.unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     verified(&house);
+}
+
+/// The process in which the daemon's HSM library runs, while there is one.
+fn worker_of(daemon: u32) -> Option<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{daemon}/task")).unwrap();
+    let children = tasks
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok());
+    let children: Vec<String> = children.collect();
+    let workers = children.iter().flat_map(|line| line.split_whitespace());
+    let mut workers = workers.filter(|pid| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.contains("hsm-worker"))
+    });
+    Pid::from_raw(workers.next()?.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_hsms_process_is_killed_again_and_again_every_withdrawal_is_paid_exactly_once() {
+    let mut house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    house
+        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
+        .await
+        .unwrap();
+    let daemon = house.daemon.pid();
+    let client = house.client_as("client/exchange").unwrap();
+    let mut asked = Vec::new();
+    for number in 0..20 {
+        // Between two signatures, during one, and while the next process starts.
+        if number % 3 == 0
+            && let Some(worker) = worker_of(daemon)
+        {
+            kill_process(worker, Signal::KILL).unwrap();
+        }
+        let body = ask("ETH", "0.001", SOMEBODY);
+        let answer: Value = {
+            let key = format!("k{number}");
+            // No head can be signed meanwhile, so an answer may be late or a refusal that asks for patience.
+            loop {
+                match client.post_idempotent("/v1/withdrawals", &key, &body).await {
+                    Ok(answer) => break answer,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
+        asked.push(answer);
+    }
+    house
+        .until("pay them all", LONG, async || {
+            mine(&house);
+            let mut paid = 0;
+            for withdrawal in &asked {
+                let path = format!("/v1/withdrawals/{}", withdrawal["id"].as_str().unwrap());
+                let now: Result<Value, _> = client.get(&path).await;
+                paid += usize::from(now.is_ok_and(|w| w["state"] == "final"));
+            }
+            paid == asked.len()
+        })
+        .await
+        .unwrap();
+    let account = house.address_of("hot-eth").await.unwrap();
+    let latest = serde_json::json!([account, "latest"]);
+    let node = house.anvil.as_ref().unwrap();
+    let nonce = node.rpc("eth_getTransactionCount", &latest).unwrap();
+    assert_eq!(nonce, "0x14", "one transaction for each withdrawal");
+    assert_eq!(house.daemon.pid(), daemon);
+    assert!(house.daemon.process().exited().unwrap().is_none());
+    verified(&house);
+
+    // And with the daemon its worker ends, however that ended.
+    let worker = worker_of(daemon).unwrap();
+    house.daemon.kill9().unwrap();
+    house
+        .until("end with its daemon", LONG, async || {
+            test_kill_process(worker).is_err()
+        })
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ impl Child {
         let spawned = || -> io::Result<Self> {
             let (stream, theirs) = UnixStream::pair()?;
             let process = Command::new(&launch.program)
+                .arg0("custodyd")
                 .args(&launch.arguments)
                 .env_clear()
                 .envs(Profile::plain_environment())

@@ -72,9 +72,11 @@ pub fn serve_worker() -> Result<(), WorkerError> {
     let Some(open) = open else { return Ok(()) };
     let pin = pin(&mut stream)?;
     let workers = open.workers;
-    let profile = open
+    let mut profile = open
         .profile()
         .map_err(|error| WorkerError::Line(error.to_string()))?;
+    // The host holds back what would be too much, and counts the calls that run.
+    profile.queue = profile.queue.saturating_add(workers);
     let token = Token::open(&profile, pin, workers);
     let opened: Opened = match &token {
         Ok(token) => Ok(token.info().clone()),
@@ -90,6 +92,8 @@ pub fn serve_worker() -> Result<(), WorkerError> {
 /// Nothing of this process is to be found in a core file; it ends with the thread that started it, and by no signal that
 /// is meant for the host. A terminal and a service manager send theirs to both, and the host needs its HSM to stop well.
 fn harden() -> io::Result<()> {
+    // The program may have been started by another name of its file.
+    rustix::thread::set_name(c"hsm-worker")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     setrlimit(
         Resource::Core,
