@@ -16,6 +16,7 @@ mod disk;
 mod doctor;
 mod edits;
 mod faults;
+mod fleet;
 mod house;
 mod keys;
 mod main_job;
