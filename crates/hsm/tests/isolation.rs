@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use custodyd_hsm::{Class, Curve, Health, Hsm as _, HsmError, Isolated, Launch, Profile};
-use fixture::{Fixture, LONG, PIN, key, pin, with_token};
+use custodyd_faultshim::{Control, Function, Injection, Rules};
+use custodyd_hsm::{Class, Curve, Health, Hsm as _, HsmError, Isolated, Launch, Profile, Selector};
+use fixture::{Fixture, LONG, PIN, SOFTHSM, key, pin, with_shim, with_token};
 
 fn worker() -> PathBuf {
     env!("CARGO_BIN_EXE_hsm-worker").into()
@@ -175,6 +176,34 @@ fn a_worker_that_crashes_while_it_signs_fails_its_calls_to_be_tried_again_and_is
 }
 
 #[test]
+fn a_fault_inside_the_library_takes_its_own_process_along_and_nothing_else() {
+    with_shim(
+        "a_fault_inside_the_library_takes_its_own_process_along_and_nothing_else",
+        |fixture| {
+            let shim = Control::in_folder(&fixture.folder).environment(Path::new(SOFTHSM));
+            let profile = shim
+                .iter()
+                .fold(profile(fixture), |profile, (name, value)| {
+                    profile.with_environment(name, value.to_str().unwrap())
+                });
+            let token = Isolated::start(launch(profile)).unwrap();
+            token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
+            for round in 1..=3 {
+                fixture.set_rules(&Rules::none().nth(2, Function::Sign, Injection::Crash));
+                sign(&token, 1).unwrap();
+                let HsmError::WorkerLost { how, .. } = sign(&token, 2).unwrap_err() else {
+                    panic!("it did not crash");
+                };
+                assert!(how.contains("SIGSEGV"), "{how}");
+                fixture.set_rules(&Rules::none());
+                until("signs again", || sign(&token, 3).is_ok());
+                assert_eq!(token.members()[0].restarts, round);
+            }
+        },
+    );
+}
+
+#[test]
 fn a_worker_that_stands_still_is_answered_for_at_the_deadline_and_replaced() {
     with_token(
         "a_worker_that_stands_still_is_answered_for_at_the_deadline_and_replaced",
@@ -211,8 +240,7 @@ fn a_library_that_hangs_is_replaced_with_its_process() {
             token.generate(&key(1), "hot", Curve::Secp256k1).unwrap();
             let first = token.pid().unwrap();
             server.signal("-STOP");
-            until("the process is replaced", || token.pid() != Some(first));
-            assert!(!runs(first));
+            until("its process is ended", || !runs(first));
             server.signal("-CONT");
             until("signs again", || sign(&token, 3).is_ok());
         },
@@ -299,7 +327,9 @@ fn what_keeps_a_token_from_opening_is_told_as_it_is_and_leaves_no_process_behind
             assert!(matches!(error, HsmError::ModuleMissing { .. }), "{error}");
             let error = Isolated::start(launch(surrounded(
                 fixture,
-                fixture.profile_with(|text| text.replace(fixture::LABEL, "another")),
+                fixture
+                    .profile()
+                    .with_selector(Selector::Label("another".to_owned())),
             )))
             .unwrap_err();
             assert!(matches!(error, HsmError::TokenMissing { .. }), "{error}");
