@@ -12,7 +12,8 @@ use crate::{
     directory::{Directory, Speaker},
     engine::{ReplayError, Replayed, read_event, rebuild, replay},
     journal::{Anchor, JournalKey, Tip},
-    store::{Projection, Store, StoreError},
+    nonces::{self, NonceError},
+    store::{Projection, SignaturePointRow, Store, StoreError},
 };
 
 /// Audits begun at most while a daemon writes.
@@ -32,6 +33,9 @@ pub enum AuditFault {
     /// A document that can't be written.
     #[error("{0}")]
     Document(#[from] serde_json::Error),
+    /// A signature that has no nonce to be read.
+    #[error("nonces: {0}")]
+    Nonces(#[from] NonceError),
     /// A signature in an event doesn't hold.
     #[error("journal row {seq} ({kind}): {reason}")]
     Evidence {
@@ -76,6 +80,8 @@ pub struct Audited {
     pub evidence: u64,
     /// Rows that readers are served from.
     pub projections: u64,
+    /// Nonces on record, one for each signature.
+    pub nonces: u64,
 }
 
 impl Audited {
@@ -128,6 +134,7 @@ async fn audit_at_rest(
         manifest_signatures: 0,
         evidence: 0,
         projections: 0,
+        nonces: 0,
     };
     let directory = Directory::from(&state);
     let mut after = Tip::START.seq;
@@ -141,6 +148,7 @@ async fn audit_at_rest(
     }
     audited.projections = check_projections(store, vault, &state).await?;
     check_strays(store, vault, key).await?;
+    audited.nonces = check_nonces(store, vault, &state).await?;
     Ok(audited)
 }
 
@@ -298,6 +306,31 @@ async fn check_projections(store: &Store, vault: &str, state: &Vault) -> Result<
             id,
             reason: "is missing",
         }),
+        None => Ok(count),
+    }
+}
+
+/// The nonces on record are those of the journal's signatures: a row taken away would let its nonce be used again.
+async fn check_nonces(store: &Store, vault: &str, state: &Vault) -> Result<u64, AuditFault> {
+    let stored = store.all_points(vault).await?;
+    let due = nonces::of_journal(store, vault, state).await?;
+    let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+    let place = |row: &SignaturePointRow| (row.key.clone(), row.r);
+    let mut due: BTreeMap<_, _> = due.into_iter().map(|row| (place(&row), row)).collect();
+    let fault = |row: &SignaturePointRow, reason| AuditFault::Projection {
+        table: "signature_points",
+        id: format!("{} {} of {}", row.key, hex::encode(row.r), row.origin),
+        reason,
+    };
+    for row in &stored {
+        match due.remove(&place(row)) {
+            Some(expected) if expected == *row => {}
+            Some(_) => return Err(fault(row, "differs from what the journal says")),
+            None => return Err(fault(row, "the journal knows nothing of it")),
+        }
+    }
+    match due.values().next() {
+        Some(missing) => Err(fault(missing, "is missing")),
         None => Ok(count),
     }
 }

@@ -14,6 +14,7 @@
 )]
 
 pub mod audit;
+pub mod ceremony;
 pub mod clock;
 pub mod cold;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod http;
 pub mod intake;
 pub mod journal;
 pub mod nodes;
+pub mod nonces;
 pub mod problem;
 pub mod request;
 pub mod signer;

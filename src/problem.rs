@@ -137,6 +137,7 @@ impl From<Rejection> for Problem {
                 (409, "Done already")
             }
             Rejection::SingleAddress(..) => (422, "No further address"),
+            Rejection::KeyCompromised(_) => (409, "The key signs no more"),
             Rejection::ImportDiffers(_) => (422, "Not what was exported"),
             Rejection::NothingToExport(_) => (409, "Nothing to export"),
             Rejection::Observation(..) => (422, "Observation not acceptable"),

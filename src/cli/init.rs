@@ -8,6 +8,7 @@ use custodyd::{
     engine::rebuild,
     genesis_file::GenesisFile,
     journal::{Anchor, Entry, GENESIS, HeadRow, head_digest},
+    nonces::head_point,
     signer::Signer,
     state_dir::{Pin, StateDir},
     store::{Batch, Store},
@@ -68,6 +69,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         head: head.clone(),
         projections: rebuild(&state)?,
         outcomes: Vec::new(),
+        points: vec![head_point(&state.journal_key().public_key, &head)?],
     };
     store.commit(&batch).await?;
     Anchor::at(state_dir.anchor()).write(&head)?;

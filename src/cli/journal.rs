@@ -44,12 +44,14 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
         manifest_signatures,
         evidence,
         projections,
+        nonces,
     } = &audited;
     println!("journal of vault {}: every row holds", config.vault);
     println!("  events        {events}, chained to {head}");
     println!("  heads         {heads}, each signed by the journal key in the HSM");
     println!("  evidence      {evidence} requests signed by clients and operators, verified again");
     println!("  projections   {projections} rows, each as the journal makes it");
+    println!("  nonces        {nonces} on record, one for each signature");
     println!(
         "  HSM           {} signatures explained: {heads} of heads, {transaction_signatures} of transactions, \
          {manifest_signatures} of cold exports",

@@ -80,6 +80,7 @@ impl Arguments {
         match &self.command {
             // A profile is checked without a configuration.
             Command::Doctor(options) if options.profile().is_some() => None,
+            Command::Keys { command } if !command.needs_hsm() => None,
             Command::Init { .. }
             | Command::Serve { .. }
             | Command::Doctor(_)
@@ -123,7 +124,7 @@ impl Arguments {
             }
             Command::Policy { command } => policy::run(command),
             Command::Journal { command } => journal::run(load()?, command).await,
-            Command::Keys { command } => keys::run(load()?, command).await,
+            Command::Keys { command } => keys::run(command, load).await,
             Command::HsmWorker(options) => options.run(),
         }
     }

@@ -17,7 +17,10 @@ use custodyd::{
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
 
-use super::{Failure, keys::check_keys};
+use super::{
+    Failure,
+    keys::{check_keys, report_orphans},
+};
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let metrics = telemetry::start(&config.log)?;
@@ -67,6 +70,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     };
     let engine = Engine::open(parts, config.vault.as_str()).await?;
     check_keys(&*hsm, engine.vault(), &journal_id, &journal_key)?;
+    report_orphans(&*hsm, engine.vault(), &journal_id);
     tracing::info!(events = engine.vault().seq(), "journal replayed");
 
     let intake = Intake::start(
@@ -82,6 +86,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         intake,
         store,
         pulse: Some(pulse),
+        hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
         max_skew_s: config.http.max_skew_s,

@@ -4,9 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use custodyd_hsm::{Hsm, HsmError, Isolated, Launch, PinSource, Profile, Selector, Token};
+use custodyd_hsm::{
+    Fleet, FleetSettings, Hsm, HsmError, Isolated, Launch, Opening, PinSource, Profile, Selector,
+    Token,
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -32,6 +36,13 @@ pub struct HsmConfig {
     /// Where the vendor's library runs.
     #[serde(default)]
     pub isolation: Isolation,
+    /// With several tokens: how long one may leave a call unanswered before another is asked too, milliseconds. Grows with what
+    /// the token usually takes.
+    #[serde(default = "default_hedge_ms")]
+    pub hedge_ms: u64,
+    /// With several tokens: how many must show a new key before it is used; all that are up, where it isn't said.
+    #[serde(default)]
+    pub replicas: Option<usize>,
     /// One or more tokens that hold the same keys.
     pub tokens: Vec<TokenConfig>,
 }
@@ -80,15 +91,24 @@ const fn default_deadline_ms() -> u64 {
     10_000
 }
 
+const fn default_hedge_ms() -> u64 {
+    300
+}
+
 /// Why a token can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its profile or its PIN.
+    /// Its configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The HSM's.
-    #[error(transparent)]
-    Hsm(#[from] HsmError),
+    /// It, or its library.
+    #[error("token {token}: {source}")]
+    Hsm {
+        /// Its name.
+        token: String,
+        /// Why.
+        source: HsmError,
+    },
 }
 
 impl HsmConfig {
@@ -100,6 +120,14 @@ impl HsmConfig {
         }
         if !(100..=600_000).contains(&self.deadline_ms) {
             return range("hsm.deadline_ms must be 100 to 600000");
+        }
+        if !(10..=10_000).contains(&self.hedge_ms) {
+            return range("hsm.hedge_ms must be 10 to 10000");
+        }
+        if let Some(replicas) = self.replicas
+            && !(1..=self.tokens.len()).contains(&replicas)
+        {
+            return range("hsm.replicas must be 1 to the number of hsm.tokens");
         }
         let mut names = BTreeSet::new();
         for token in &mut self.tokens {
@@ -125,36 +153,104 @@ impl HsmConfig {
         Ok(())
     }
 
-    /// Opens the tokens.
+    /// The same with one of its tokens alone: a ceremony has to do with each by itself.
     ///
     /// # Errors
-    /// A profile, a PIN or the HSM.
-    pub fn open(
-        &self,
-        log: &Log,
-    ) -> Result<Arc<dyn Hsm>, Box<dyn std::error::Error + Send + Sync>> {
-        let [token] = self.tokens.as_slice() else {
-            return Err("several tokens".into());
-        };
-        Ok(self.open_token(token, log)?)
+    /// There is none of this name.
+    pub fn only(&self, name: &str) -> Result<Self, ConfigError> {
+        let token = self.tokens.iter().find(|token| token.name == name);
+        let token = token.ok_or_else(|| {
+            ConfigError::Range(format!("no token of hsm.tokens is named {name:?}"))
+        })?;
+        Ok(Self {
+            tokens: vec![token.clone()],
+            ..self.clone()
+        })
     }
 
-    /// Opens one of the tokens, where the isolation says.
-    fn open_token(&self, token: &TokenConfig, log: &Log) -> Result<Arc<dyn Hsm>, OpenError> {
+    /// Opens the tokens. Of several, one that is away for now is opened as soon as it is there; at least one must be there.
+    ///
+    /// # Errors
+    /// A profile, a PIN, or a token that can't be opened in a way that doesn't pass by itself.
+    pub fn open(&self, log: &Log) -> Result<Arc<dyn Hsm>, OpenError> {
+        if let [token] = self.tokens.as_slice() {
+            return self.open_one(token, log);
+        }
+        let (mut members, mut faults): (Vec<Arc<dyn Hsm>>, Vec<OpenError>) = Default::default();
+        for token in &self.tokens {
+            match self.open_one(token, log) {
+                Ok(hsm) => members.push(hsm),
+                Err(OpenError::Hsm { source, .. }) if Opening::may_pass(&source) => {
+                    tracing::warn!(token = token.name, error = %source, "the token is away");
+                    members.push(Arc::new(self.open_later(token, log, source.clone())?));
+                    faults.push(named(token)(source));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if faults.len() == members.len()
+            && let Some(fault) = faults.pop()
+        {
+            return Err(fault);
+        }
+        let settings = FleetSettings {
+            hedge: Duration::from_millis(self.hedge_ms),
+            replicas: self.replicas,
+            ..FleetSettings::default()
+        };
+        let fleet = Fleet::new(members, settings).map_err(|source| OpenError::Hsm {
+            token: self.names(),
+            source,
+        })?;
+        Ok(Arc::new(fleet))
+    }
+
+    /// Opens one token, where the isolation says.
+    fn open_one(&self, token: &TokenConfig, log: &Log) -> Result<Arc<dyn Hsm>, OpenError> {
         let (profile, pin) = (token.profile()?, token.read_pin()?);
         Ok(match self.isolation {
-            Isolation::Process => Arc::new(Isolated::start(Launch {
-                program: OWN_PROGRAM.into(),
-                arguments: worker_arguments(&token.name, log),
-                profile,
-                pin,
-                workers: token.workers,
-                name: token.name.clone(),
-            })?),
+            Isolation::Process => {
+                let worker = Isolated::start(Launch {
+                    program: OWN_PROGRAM.into(),
+                    arguments: worker_arguments(&token.name, log),
+                    profile,
+                    pin,
+                    workers: token.workers,
+                    name: token.name.clone(),
+                });
+                Arc::new(worker.map_err(named(token))?)
+            }
             Isolation::None => {
-                Arc::new(Token::open(&profile, pin, token.workers)?.named(&token.name))
+                let opened = Token::open(&profile, pin, token.workers).map_err(named(token))?;
+                Arc::new(opened.named(&token.name))
             }
         })
+    }
+
+    fn open_later(
+        &self,
+        token: &TokenConfig,
+        log: &Log,
+        fault: HsmError,
+    ) -> Result<Opening, OpenError> {
+        let limit = token.profile()?.call_timeout;
+        let (config, later, log) = (self.clone(), token.clone(), log.clone());
+        let open = move || {
+            config.open_one(&later, &log).map_err(|error| match error {
+                OpenError::Hsm { source, .. } => source,
+                // A file that was there at start: it may come back.
+                OpenError::Config(error) => HsmError::NotOpen {
+                    token: later.name.clone(),
+                    reason: error.to_string(),
+                },
+            })
+        };
+        Opening::start(&token.name, fault, limit, open).map_err(named(token))
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.tokens.iter().map(|token| &*token.name).collect();
+        names.join(", ")
     }
 
     /// What this process's environment must hold before a library is loaded into it; nothing when libraries run elsewhere.
@@ -183,6 +279,14 @@ fn worker_arguments(name: &str, log: &Log) -> Vec<String> {
         arguments.push("--json".to_owned());
     }
     arguments
+}
+
+fn named(token: &TokenConfig) -> impl Fn(HsmError) -> OpenError {
+    let token = token.name.clone();
+    move |source| OpenError::Hsm {
+        token: token.clone(),
+        source,
+    }
 }
 
 impl TokenConfig {

@@ -102,10 +102,19 @@ impl Engine {
         match self.command(&row, heard, now).await {
             Err(problem) => Ok(Reply::Problem(problem)),
             Ok(Asked::Answered(reply)) => Ok(reply),
-            Ok(Asked::Command(command, reply)) => Ok(match self.take(&command, now, draft)? {
-                Ok(_) => self.repeated(&command).unwrap_or(reply),
-                Err(rejection) => Reply::Problem(rejection.into()),
-            }),
+            Ok(Asked::Command(command, reply)) => {
+                let mut reply = reply;
+                for command in self.vet(vec![command], draft).await? {
+                    match (self.take(&command, now, draft)?, &command) {
+                        (Ok(_), Command::NonceReused { public_key, .. }) => {
+                            reply = Reply::Problem(Rejection::KeyCompromised(*public_key).into());
+                        }
+                        (Ok(_), _) => reply = self.repeated(&command).unwrap_or(reply),
+                        (Err(rejection), _) => reply = Reply::Problem(rejection.into()),
+                    }
+                }
+                Ok(reply)
+            }
         }
     }
 

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use custodyd_chain::PublicKey;
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
 
-use super::{Engine, answer::Reply, projections};
+use super::{Engine, answer::Reply, projections, vetting::Nonces};
 use crate::{
     failpoint,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
+    nonces::{NonceError, head_point},
     problem::Problem,
     signer::SignError,
-    store::{Batch, CommitError, InboxRow, Outcome},
+    store::{Batch, CommitError, InboxRow, Outcome, Rule, StoreError},
 };
 
 /// Advance steps in one batch at most; what is left comes with the next.
@@ -32,18 +34,39 @@ pub(super) enum BatchError {
     Sign(#[from] SignError),
     #[error("{0}")]
     Commit(#[from] CommitError),
+    #[error("nonces: {0}")]
+    Nonce(#[from] NonceError),
+    #[error("nonces on record: {0}")]
+    Lookup(#[from] StoreError),
+    #[error("nonces on record: {0}")]
+    PointRow(String),
 }
 
 impl BatchError {
     /// Whether the same batch would fail in the same way again.
     pub(super) fn comes_again(&self) -> bool {
         match self {
-            Self::Fault(_) | Self::Canonical(_) | Self::Document(_) => true,
+            Self::Fault(_)
+            | Self::Canonical(_)
+            | Self::Document(_)
+            | Self::Nonce(_)
+            | Self::PointRow(_) => true,
             Self::Commit(e) => matches!(
                 e,
                 CommitError::Malformed(_) | CommitError::Constraint { .. }
             ),
-            Self::Head(_) | Self::Sign(_) => false,
+            Self::Head(_) | Self::Sign(_) | Self::Lookup(_) => false,
+        }
+    }
+
+    /// The journal key's own nonces repeat: there is no head that could be signed and shown.
+    pub(super) fn journal_key_nonce(&self) -> Option<&str> {
+        match self {
+            Self::Commit(CommitError::Constraint {
+                rule: Rule::JournalKeyNonce,
+                what,
+            }) => Some(what),
+            _ => None,
         }
     }
 }
@@ -54,6 +77,8 @@ pub(super) struct Draft {
     rows: Vec<JournalRow>,
     touched: BTreeSet<Touch>,
     replies: Vec<(String, Reply)>,
+    pub(super) nonces: Nonces,
+    compromised: Vec<PublicKey>,
 }
 
 impl Draft {
@@ -71,7 +96,7 @@ impl Engine {
     ) -> Result<usize, BatchError> {
         let now = self.now();
         let mut draft = Draft::default();
-        for command in results {
+        for command in self.vet(results, &mut draft).await? {
             match self.take(&command, now, &mut draft)? {
                 Ok(_) => {}
                 Err(rejection) => tracing::warn!(%rejection, "the result of an effect was refused"),
@@ -125,6 +150,11 @@ impl Engine {
     }
 
     fn record(&mut self, event: Event, at: Timestamp, draft: &mut Draft) -> Result<(), BatchError> {
+        match &event {
+            Event::TransactionSigned { transaction, .. } => draft.nonces.keep(transaction),
+            Event::KeyCompromised { public_key, .. } => draft.compromised.push(*public_key),
+            _ => {}
+        }
         let prev_hash = draft.rows.last().map_or(self.head.hash, |row| row.hash);
         let seq = self.vault.seq().saturating_add(1);
         let entry = Entry {
@@ -159,6 +189,10 @@ impl Engine {
             let count = kinds.entry(row.kind.clone()).or_default();
             *count = count.saturating_add(1);
         }
+        let mut points = draft.nonces.kept;
+        if !draft.rows.is_empty() {
+            points.push(head_point(&self.vault.journal_key().public_key, &head)?);
+        }
         let batch = Batch {
             vault: self.vault.id().to_string(),
             previous: Some((self.head.seq, self.head.hash)),
@@ -166,6 +200,7 @@ impl Engine {
             rows: draft.rows,
             head,
             outcomes,
+            points,
         };
         kinds
             .keys()
@@ -182,6 +217,7 @@ impl Engine {
         self.head = batch.head;
         self.anchored.send_replace(self.head.clone());
         self.parts.answers.deliver(batch.outcomes);
+        draft.compromised.iter().for_each(|key| self.alarm(key));
         self.schedule(&draft.touched);
         Ok(events)
     }

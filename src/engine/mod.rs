@@ -12,6 +12,9 @@ mod perform;
 mod projection;
 mod replay;
 mod run;
+mod vetting;
+#[cfg(test)]
+mod vetting_tests;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -22,6 +25,7 @@ use tokio::sync::{Notify, mpsc};
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
 pub use replay::{ReplayError, Replayed, read_event, replay};
+pub use run::EngineError;
 
 use crate::{
     clock::Clock,
@@ -29,6 +33,7 @@ use crate::{
     intake::Answers,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
+    nonces,
     signer::Signer,
     store::Store,
 };
@@ -149,6 +154,9 @@ impl Engine {
         let anchor = Anchor::at(parts.anchor.clone());
         let Replayed { vault, head } =
             replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
+        index_nonces(&parts.store, &vault).await?;
+        // So that there is something to alert on before the first.
+        metrics::counter!("custodyd_nonce_reuse_total").increment(0);
         let (report, done) = mpsc::channel(4_096);
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
@@ -169,6 +177,20 @@ impl Engine {
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
+}
+
+/// Gives a journal that was written without the index of nonces its index.
+async fn index_nonces(store: &Store, vault: &Vault) -> Result<(), ReplayError> {
+    if store.has_points(vault.id().as_str()).await? {
+        return Ok(());
+    }
+    let points = nonces::of_journal(store, vault.id().as_str(), vault).await?;
+    store.put_points(vault.id().as_str(), &points).await?;
+    tracing::info!(
+        nonces = points.len(),
+        "index of nonces made from the journal"
+    );
+    Ok(())
 }
 
 /// Writes the newest committed head beside the database. It may lag behind, never run ahead.

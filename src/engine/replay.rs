@@ -5,7 +5,8 @@ use custodyd_vault::{Event, Recorded, ReplayFault, Vault};
 
 use crate::{
     journal::{Anchor, AnchorError, HeadRow, JournalKey, JournalRow, Tip},
-    store::{AuditError, Store, StoreError},
+    nonces::NonceError,
+    store::{AuditError, CommitError, Store, StoreError},
 };
 
 /// Why a vault can't be brought up from its journal.
@@ -41,6 +42,12 @@ pub enum ReplayError {
     /// The events don't follow on each other.
     #[error("journal: {0}")]
     Fault(#[from] ReplayFault),
+    /// The nonces of its signatures can't be told.
+    #[error("nonces: {0}")]
+    Nonces(#[from] NonceError),
+    /// The nonces of its signatures can't be stored.
+    #[error("nonces: {0}")]
+    Index(#[from] CommitError),
     /// The database is older than what was seen before.
     #[error("{0}")]
     Anchor(#[from] AnchorError),

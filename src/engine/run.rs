@@ -28,12 +28,26 @@ const WATCH_PAUSE_MS: u64 = 10_000;
 /// Wait before the next try when nothing can be committed.
 const SETBACK: Duration = Duration::from_millis(500);
 
+/// Why an engine stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal doesn't stand.
+    #[error("{0}")]
+    Replay(#[from] ReplayError),
+    /// Two heads with one nonce are the journal's private key.
+    #[error(
+        "the journal key is compromised: {0}; the second was thrown away. Find out what is wrong with the HSM's random \
+         numbers before anything is signed with it again"
+    )]
+    JournalKey(String),
+}
+
 impl Engine {
     /// Runs until `stop` says so.
     ///
     /// # Errors
-    /// The journal no longer stands when it had to be replayed. Nothing is signed after that.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), ReplayError> {
+    /// The journal no longer stands when it had to be replayed, or its key is not safe. Nothing is signed after that.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), EngineError> {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.parts.pulse.set_running(true);
@@ -61,7 +75,7 @@ impl Engine {
     }
 
     /// One turn: a batch from inbox and results. A failure costs the memory, never the journal.
-    async fn turn(&mut self, results: Vec<Command>) -> Result<(), ReplayError> {
+    async fn turn(&mut self, results: Vec<Command>) -> Result<(), EngineError> {
         let inbox = match self
             .parts
             .store
@@ -101,7 +115,7 @@ impl Engine {
 
     /// One of these requests can't be committed, however often it is tried. Each goes alone, so that the others are
     /// answered, and the one that fails is refused instead of holding up the vault for ever.
-    async fn isolate(&mut self, inbox: Vec<InboxRow>) -> Result<(), ReplayError> {
+    async fn isolate(&mut self, inbox: Vec<InboxRow>) -> Result<(), EngineError> {
         for row in inbox {
             let id = row.id.clone();
             let Err(error) = self.step(vec![row], Vec::new()).await else {
@@ -119,7 +133,10 @@ impl Engine {
     }
 
     /// Back to what the journal says.
-    async fn recover(&mut self, error: &BatchError) -> Result<(), ReplayError> {
+    pub(super) async fn recover(&mut self, error: &BatchError) -> Result<(), EngineError> {
+        if let Some(what) = error.journal_key_nonce() {
+            return Err(EngineError::JournalKey(what.to_owned()));
+        }
         let part = match error {
             BatchError::Sign(_) => "hsm-journal",
             _ => "database",
@@ -158,13 +175,13 @@ impl Engine {
                         .note_trouble("database", Some(e.to_string()));
                     tokio::time::sleep(SETBACK).await;
                 }
-                Err(fatal) => return Err(fatal),
+                Err(fatal) => return Err(fatal.into()),
             }
         }
     }
 
     /// Takes results in: what they say, and when the same may be tried again.
-    fn settle(&mut self, finished: impl Iterator<Item = Done>) -> Vec<Command> {
+    pub(super) fn settle(&mut self, finished: impl Iterator<Item = Done>) -> Vec<Command> {
         let now = self.parts.clock.now();
         let poll = u64::try_from(self.parts.poll.as_millis()).unwrap_or(u64::MAX);
         let mut commands = Vec::new();
@@ -205,7 +222,8 @@ impl Engine {
     }
 
     /// Derives everything outstanding from the state, and begins what may begin.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
+        self.note_compromised();
         let now = self.parts.clock.now();
         let mut wanted: BTreeSet<Job> = self
             .vault

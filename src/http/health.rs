@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, http::StatusCode, response::Response};
+use custodyd_hsm::{Health, MemberStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AppState, reply};
+use crate::telemetry;
 
 /// The process serves.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = HealthView)))]
@@ -38,6 +40,12 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
             }
         }
     }
+    let members = state.hsm.iter().flat_map(|hsm| hsm.members());
+    let (well, degraded): (Vec<_>, Vec<_>) = members.partition(is_well);
+    let up = |member: &MemberStatus| !matches!(member.health, Health::Out { .. });
+    if well.is_empty() && !degraded.is_empty() && !degraded.iter().any(up) {
+        trouble.insert("hsm".to_owned(), "every token is out".to_owned());
+    }
     if let Some(error) = state.store.write_trouble() {
         trouble.insert("database".to_owned(), error);
     }
@@ -49,6 +57,10 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let view = HealthView {
         status: word.to_owned(),
         trouble: trouble.into_keys().collect(),
+        degraded: degraded
+            .iter()
+            .map(|member| format!("hsm:{}", member.name))
+            .collect(),
     };
     reply::typed(
         status,
@@ -57,12 +69,19 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     )
 }
 
+fn is_well(member: &MemberStatus) -> bool {
+    member.health == Health::Up && member.missing_keys == 0
+}
+
 /// Metrics in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", security(()),
     responses((status = 200, content_type = "text/plain", body = String))
 )]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+    if let Some(hsm) = &state.hsm {
+        telemetry::record_hsm(&hsm.members());
+    }
     reply::typed(
         StatusCode::OK,
         "text/plain; version=0.0.4",
@@ -77,4 +96,7 @@ pub(super) struct HealthView {
     status: String,
     /// Names of the parts that don't work; the log says what is wrong with them.
     trouble: Vec<String>,
+    /// Parts that don't work while others do their work: `hsm:` and a token's name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    degraded: Vec<String>,
 }

@@ -4,6 +4,7 @@ mod cold;
 mod connection;
 mod freeze;
 mod health;
+mod hsm;
 mod journal;
 mod openapi;
 mod path;
@@ -18,6 +19,7 @@ mod withdrawals;
 
 use std::sync::Arc;
 
+use custodyd_hsm::Hsm;
 use custodyd_policy::Policy;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
@@ -60,6 +62,8 @@ pub struct AppState {
     pub store: Store,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
+    /// The HSM, when the engine runs in this process.
+    pub hsm: Option<Arc<dyn Hsm>>,
     /// The journal's public key, hex.
     pub journal_key: String,
     /// The time.

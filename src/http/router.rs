@@ -17,7 +17,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, freeze, health, journal, openapi, policy, transactions, wallets,
+    AppState, Limits, cold, freeze, health, hsm, journal, openapi, policy, transactions, wallets,
     withdrawals,
 };
 use crate::problem::Problem;
@@ -52,6 +52,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(policy::limits))
         .routes(routes!(journal::rows))
         .routes(routes!(journal::checkpoint))
+        .routes(routes!(hsm::tokens))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

@@ -7,6 +7,7 @@ use super::bulk::Bulk;
 use super::connection::{Conn, Transaction, Value};
 use super::error::{CommitError, Failure, Rule};
 use super::fold::{BatchFault, Folded, fold, int, text};
+use super::points;
 use super::rows::Batch;
 use super::{Store, violation};
 
@@ -166,6 +167,8 @@ async fn write(
         (Rule::Outpoint, &OUTPOINTS_TAKEN, &folded.outpoints_taken),
         (Rule::Nonce, &NONCES_FREED, &folded.nonces_freed),
         (Rule::Nonce, &NONCES_TAKEN, &folded.nonces_taken),
+        (Rule::KeyNonce, &points::INSERT, &folded.points.transactions),
+        (Rule::JournalKeyNonce, &points::INSERT, &folded.points.heads),
         (Rule::Outcome, &OUTCOMES, &folded.outcomes),
     ] {
         run(conn, rule, statement, values).await?;

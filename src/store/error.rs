@@ -18,6 +18,10 @@ pub enum Rule {
     Sequence,
     /// One outcome per request, and only to a request of this vault.
     Outcome,
+    /// A key signs with one nonce once, in a transaction.
+    KeyNonce,
+    /// The journal key signs with one nonce once.
+    JournalKeyNonce,
     /// One request per inbox id.
     InboxId,
     /// A constraint on a row that has no rule of its own.
@@ -32,6 +36,8 @@ impl fmt::Display for Rule {
             Self::Nonce => "one transaction per nonce",
             Self::Sequence => "one journal row per sequence number",
             Self::Outcome => "one outcome per request of this vault",
+            Self::KeyNonce => "one signature per key and r",
+            Self::JournalKeyNonce => "one head per r of the journal key",
             Self::InboxId => "one request per inbox id",
             Self::Other => "a constraint of the table",
         })

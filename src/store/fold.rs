@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::connection::Value;
 use super::error::{CommitError, Rule};
+use super::points::{Points, fold_points};
 use super::rows::{Batch, Projection};
 
 /// Why a batch cannot be written anywhere.
@@ -73,6 +74,7 @@ pub(super) struct Folded<'a> {
     pub(super) outpoints_taken: Vec<Value<'a>>,
     pub(super) nonces_freed: Vec<Value<'a>>,
     pub(super) nonces_taken: Vec<Value<'a>>,
+    pub(super) points: Points<'a>,
 }
 
 /// A number as the databases hold it.
@@ -102,6 +104,7 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_outcomes(batch, &mut folded)?;
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
+    folded.points = fold_points(batch)?;
     Ok(folded)
 }
 

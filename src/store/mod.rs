@@ -16,6 +16,7 @@ mod error;
 mod fold;
 mod history;
 mod inbox;
+mod points;
 mod postgres;
 mod record;
 mod rows;
@@ -33,8 +34,9 @@ pub use cursor::{Cursor, CursorError};
 pub use error::{CommitError, Rule, StoreError};
 pub use fold::BatchFault;
 pub use rows::{
-    Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Outcome,
-    OutpointReservation, Page, Projection, Reservations, TransactionRow, WalletRow, WithdrawalRow,
+    Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
+    OutpointReservation, Page, Projection, Reservations, SignaturePointRow, TransactionRow,
+    WalletRow, WithdrawalRow,
 };
 
 use connection::{Conn, Pools, Transaction};

@@ -18,6 +18,63 @@ pub struct Batch {
     pub projections: Vec<Projection>,
     /// Answers to inbox requests.
     pub outcomes: Vec<Outcome>,
+    /// The nonces of the signatures that this batch stores.
+    pub points: Vec<SignaturePointRow>,
+}
+
+/// What holds a signature: a head of the journal, or a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin(String);
+
+impl Origin {
+    /// The head at this sequence number.
+    pub fn head(seq: u64) -> Self {
+        Self(format!("head {seq}"))
+    }
+
+    /// A transaction, by its id: `tx_…`.
+    pub fn transaction(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+
+    /// Something that is looked up and not stored.
+    pub fn unstored(what: &str) -> Self {
+        Self(what.to_owned())
+    }
+
+    /// As it is stored, whatever it says.
+    pub(super) fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Whether it is a head.
+    pub fn is_head(&self) -> bool {
+        self.0.starts_with("head ")
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One signature, as far as the safety of its key goes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SignaturePointRow {
+    /// The public key, compressed, hex.
+    pub key: String,
+    /// r, big-endian. A key has each r once.
+    pub r: [u8; 32],
+    /// What was signed.
+    pub digest: [u8; 32],
+    /// Where the signature is.
+    pub origin: Origin,
 }
 
 /// The answer to a request in the inbox.

@@ -38,6 +38,7 @@ fn batch(previous: Option<(u64, [u8; 32])>) -> Batch {
         rows: vec![row],
         projections: vec![],
         outcomes: vec![],
+        points: vec![],
     }
 }
 

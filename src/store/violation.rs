@@ -5,7 +5,7 @@ use super::Store;
 use super::connection::Value;
 use super::error::Rule;
 use super::fold::int;
-use super::rows::{Batch, Projection};
+use super::rows::{Batch, Projection, SignaturePointRow};
 
 const WITHDRAWAL: &str =
     "SELECT id FROM withdrawals WHERE client = $1 AND idempotency_key = $2 AND id <> $3";
@@ -46,6 +46,24 @@ pub(super) async fn name(store: &Store, rule: Rule, batch: &Batch) -> Option<Str
                 if !conn.fetch(JOURNAL, &values).await.ok()?.is_empty() {
                     return Some(format!("journal seq {} is taken", row.seq));
                 }
+            }
+        }
+        Rule::KeyNonce | Rule::JournalKeyNonce => {
+            let points: Vec<_> = batch.points.iter().collect();
+            let known = store.known_points(&batch.vault, &points).await.ok()?;
+            let of_heads = rule == Rule::JournalKeyNonce;
+            let one = known.iter().find_map(|row| {
+                let same = |new: &&SignaturePointRow| new.key == row.key && new.r == row.r;
+                let mut again = batch.points.iter().filter(same);
+                again
+                    .find(|new| new.origin.is_head() == of_heads)
+                    .map(|new| (row, new))
+            });
+            if let Some((row, new)) = one {
+                return Some(format!(
+                    "key {} used one nonce for {} and {}",
+                    row.key, row.origin, new.origin
+                ));
             }
         }
         Rule::InboxId | Rule::Other => {}

@@ -158,10 +158,10 @@ pub fn key(vault: &Vault, id: &KeyId) -> Option<KeyView> {
     Some(KeyView {
         id: id.to_string(),
         wallet: wallet.id.to_string(),
-        state: if slot.public_key.is_some() {
-            "made"
-        } else {
-            "requested"
+        state: match slot.public_key {
+            Some(public) if vault.compromised().contains_key(&public) => "compromised",
+            Some(_) => "made",
+            None => "requested",
         }
         .to_owned(),
         public_key: slot.public_key.map(|k| hex::encode(k.to_bytes())),

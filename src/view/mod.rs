@@ -208,7 +208,7 @@ pub struct KeyView {
     pub id: String,
     /// The wallet it belongs to.
     pub wallet: String,
-    /// `requested` or `made`.
+    /// `requested`, `made`, or `compromised`: it never signs again.
     pub state: String,
     /// Its public half, compressed, hex.
     pub public_key: Option<String>,

@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use custodyd_faultshim::{Code, Control, Function, Injection, Rules, library};
 use custodyd_testbed::{SoftToken, project};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -21,6 +22,10 @@ struct Said {
 }
 
 impl Said {
+    fn starts(&self, line: &str) -> bool {
+        self.lines.iter().any(|said| said.starts_with(line))
+    }
+
     fn misses(&self) -> Vec<&str> {
         let lines = self.lines.iter().map(String::as_str);
         lines.filter(|line| line.starts_with("FAIL ")).collect()
@@ -36,13 +41,15 @@ impl Said {
     }
 }
 
-/// Runs it as a newcomer does: with SOFTHSM2_CONF set, and nobody at a terminal.
+/// Runs it as a newcomer does: with SOFTHSM2_CONF set, and nobody at a terminal. The rules of a fault shim lie in the
+/// token's folder, if there are any.
 fn doctor(token: &SoftToken, profile: &str, more: &[&str]) -> Said {
     let run = Command::new(env!("CARGO_BIN_EXE_custodyd"))
         .current_dir(project())
         .args(["doctor", "--hsm", profile])
         .args(more)
         .envs(token.environment())
+        .envs(shim(token).environment(&token.module().unwrap()))
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -66,6 +73,26 @@ fn with_pin(token: &SoftToken, more: &[&str]) -> Said {
     let mut all = vec!["--pin-file", &pin_file];
     all.extend(more);
     doctor(token, PROFILE, &all)
+}
+
+fn shim(token: &SoftToken) -> Control {
+    Control::in_folder(token.conf_path().parent().unwrap())
+}
+
+/// The same before a module that fails by these rules.
+fn with_faults(token: &SoftToken, profile: &str, rules: &Rules) -> Said {
+    shim(token).set(rules).unwrap();
+    let (module, pin_file) = (library().unwrap(), token.pin_file());
+    let (module, pin_file) = (module.to_str().unwrap(), pin_file.to_str().unwrap());
+    doctor(
+        token,
+        profile,
+        &["--pin-file", pin_file, "--module", module],
+    )
+}
+
+fn code(name: &str) -> Injection {
+    Injection::Code(Code::named(name).unwrap())
 }
 
 fn secret_file(folder: &Path, name: &str, content: &str) -> String {
@@ -105,11 +132,7 @@ fn a_good_token_passes_every_check_and_nothing_stays_on_it() {
         "keys on the token",
     ] {
         let line = format!("ok   {part} ");
-        assert!(
-            said.lines.iter().any(|said| said.starts_with(&line)),
-            "{part}: {:#?}",
-            said.lines
-        );
+        assert!(said.starts(&line), "{part}: {:#?}", said.lines);
     }
     assert!(!objects(&token).contains("Key"), "{}", objects(&token));
 }
@@ -281,4 +304,84 @@ fn an_extractable_key_is_one_line_that_names_key_and_attribute() {
     );
     // Whatever else was found, only its own keys were destroyed.
     assert!(objects(&token).contains("careless"));
+}
+
+#[test]
+fn a_token_without_secp256k1_is_one_line_that_says_so() {
+    let token = SoftToken::init("custodyd").unwrap();
+    for name in ["CKR_CURVE_NOT_SUPPORTED", "CKR_DOMAIN_PARAMS_INVALID"] {
+        // The first key pair is the secp256k1 one.
+        let rules = Rules::none().next(1, Function::GenerateKeyPair, code(name));
+        let said = with_faults(&token, PROFILE, &rules);
+        let line = said.one_miss("secp256k1: made");
+        assert!(
+            line.contains("\"custodyd\" makes no secp256k1 key") && line.contains(name),
+            "{line}"
+        );
+        assert!(said.starts("ok   p256: destroyed"), "{:#?}", said.lines);
+    }
+}
+
+#[test]
+fn a_login_that_says_locked_is_one_line() {
+    let token = SoftToken::init("custodyd").unwrap();
+    let rules = Rules::none().every(Function::Login, code("CKR_PIN_LOCKED"));
+    let said = with_faults(&token, PROFILE, &rules);
+    assert!(said.one_miss("PIN").contains("has locked its PIN"));
+}
+
+#[test]
+fn wrong_signatures_are_found_and_high_s_and_throttling_are_borne() {
+    let token = SoftToken::init("custodyd").unwrap();
+    let wrong = Rules::none().every(Function::Sign, Injection::WrongSignature);
+    let said = with_faults(&token, PROFILE, &wrong);
+    assert!(!said.good);
+    let misses = said.misses();
+    assert_eq!(misses.len(), 2, "{misses:#?}");
+    for (line, part) in misses.iter().zip(["secp256k1: signed", "p256: signed"]) {
+        assert!(
+            line.contains(part) && line.contains("do not verify"),
+            "{line}"
+        );
+    }
+    // What was made is destroyed however it signed.
+    assert!(!objects(&token).contains("custodyd-doctor"));
+
+    // The 16 of the secp256k1 key.
+    let high = Rules::none().next(16, Function::Sign, Injection::HighS);
+    let said = with_faults(&token, PROFILE, &high);
+    assert!(said.good, "{:#?}", said.lines);
+    let busy = Rules::none().next(2, Function::SignInit, code("CKR_FUNCTION_FAILED"));
+    let said = with_faults(&token, PROFILE, &busy);
+    assert!(said.good, "{:#?}", said.lines);
+}
+
+#[test]
+fn a_module_that_hangs_is_one_line_after_the_profiles_time() {
+    let token = SoftToken::init("custodyd").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = fs::read_to_string(project().join(PROFILE)).unwrap();
+    let path = folder.path().join("profile.toml");
+    let quick = shipped
+        .replace("open_ms = 30000", "open_ms = 4000")
+        .replace("call_ms = 10000", "call_ms = 4000");
+    fs::write(&path, quick).unwrap();
+    let rules = Rules::none().every(Function::GenerateKeyPair, Injection::Hang);
+    let said = with_faults(&token, path.to_str().unwrap(), &rules);
+    assert!(said.one_miss("time").contains("4000 ms"));
+}
+
+#[test]
+fn a_key_that_stays_after_it_was_destroyed_is_named() {
+    let token = SoftToken::init("custodyd").unwrap();
+    let rules = Rules::none().every(Function::DestroyObject, code("CKR_ACTION_PROHIBITED"));
+    let said = with_faults(&token, PROFILE, &rules);
+    let misses = said.misses();
+    assert_eq!(misses.len(), 2, "{misses:#?}");
+    for line in misses {
+        assert!(
+            line.contains(": destroyed") && line.contains("custodyd-doctor"),
+            "{line}"
+        );
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) fn every_edit(clean: &Path) -> Vec<Edit> {
     let mut edits = journal_edits(clean);
     edits.extend(head_edits(clean));
     edits.extend(projection_edits(clean));
+    edits.extend(nonce_edits(clean));
     edits.push(rewritten_chain(clean));
     edits
 }
@@ -154,6 +155,39 @@ fn projection_edits(clean: &Path) -> Vec<Edit> {
             let names = vec![format!("projection {table} ")];
             push(format!("DELETE FROM {table} WHERE rowid = {rowid};"), names);
         }
+    }
+    edits
+}
+
+/// Every column of every nonce on record, and every such row deleted: then it could be used again unseen.
+fn nonce_edits(clean: &Path) -> Vec<Edit> {
+    let query = "SELECT rowid, origin FROM signature_points;";
+    let found = rows(clean, query);
+    let transactions = found
+        .iter()
+        .filter(|row| row["origin"].as_str().unwrap().starts_with("tx_"));
+    assert!(transactions.count() >= 2 && found.len() > 4);
+    let mut edits = Vec::new();
+    for row in found {
+        let edit = |sql: String| Edit {
+            sql,
+            names: vec!["projection signature_points ".to_owned()],
+        };
+        let rowid = &row["rowid"];
+        for set in [
+            "vault = 'other'",
+            "key = '02' || substr(key, 3, 62) || '00'",
+            "r = zeroblob(32)",
+            "digest = zeroblob(32)",
+            "origin = origin || '0'",
+        ] {
+            edits.push(edit(format!(
+                "UPDATE signature_points SET {set} WHERE rowid = {rowid};"
+            )));
+        }
+        edits.push(edit(format!(
+            "DELETE FROM signature_points WHERE rowid = {rowid};"
+        )));
     }
     edits
 }

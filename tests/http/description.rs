@@ -13,12 +13,13 @@ use crate::{
     wire::{Answer, Request},
 };
 
-const OPERATIONS: [&str; 25] = [
+const OPERATIONS: [&str; 26] = [
     "get /healthz",
     "get /metrics",
     "get /readyz",
     "get /v1/cold/exports/{id}",
     "get /v1/cold/exports/{id}/bundle",
+    "get /v1/hsm",
     "get /v1/journal",
     "get /v1/journal/checkpoint",
     "get /v1/limits",

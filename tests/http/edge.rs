@@ -10,6 +10,7 @@ use custodyd::{
     journal::{Entry, GENESIS, HeadRow, head_digest},
     store::{Batch, InboxRow, Outcome, Projection, Store},
 };
+use custodyd_hsm::Health;
 use custodyd_httpsig::{UnsignedRequest, sign};
 use custodyd_vault::{Genesis, JournalKey, KeyId};
 use ed25519_dalek::SigningKey;
@@ -17,7 +18,10 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use p256::ecdsa::{Signature, signature::hazmat::PrehashSigner as _};
 use tokio::{sync::Notify, sync::watch, task::JoinHandle};
 
-use crate::wire::{Answer, Request, exchange};
+use crate::{
+    hsm::Tokens,
+    wire::{Answer, Request, exchange},
+};
 
 pub(crate) const SHOP: &str = "client/shop";
 pub(crate) const DESK: &str = "client/desk";
@@ -77,6 +81,15 @@ impl Edge {
     }
 
     pub(crate) async fn within(limits: Limits) -> Self {
+        Self::with(limits, Tokens(vec![Health::Up])).await
+    }
+
+    /// An edge of a daemon with this HSM.
+    pub(crate) async fn before(hsm: Tokens) -> Self {
+        Self::with(Limits::default(), hsm).await
+    }
+
+    async fn with(limits: Limits, hsm: Tokens) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("custodyd.db").display());
         let store = Store::open(&url).await.unwrap();
@@ -91,6 +104,7 @@ impl Edge {
             intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
             store: store.clone(),
             pulse: None,
+            hsm: Some(Arc::new(hsm)),
             journal_key: String::new(),
             clock: Clock::system(),
             max_skew_s: MAX_SKEW_S,
@@ -177,6 +191,7 @@ impl Edge {
             head: head.unwrap(),
             projections,
             outcomes,
+            points: Vec::new(),
         };
         self.store.commit(&batch).await.unwrap();
     }

@@ -12,6 +12,7 @@ mod bodies;
 mod description;
 mod edge;
 mod framing;
+mod hsm;
 mod patience;
 mod sight;
 mod wire;

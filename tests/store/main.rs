@@ -12,6 +12,7 @@ mod constraints;
 mod crash;
 mod inbox;
 mod opening;
+mod points;
 mod tamper;
 mod views;
 mod writer;
@@ -65,6 +66,10 @@ on_both! {
     tamper:
         an_edit_of_any_column_of_any_row_is_found_and_named
         rows_that_vanish_are_missed_and_a_whole_rollback_is_behind_the_anchor;
+    points:
+        nonces_are_found_by_key_and_r_in_their_own_vault_alone
+        a_nonce_is_written_once_and_a_heads_is_told_from_a_transactions
+        an_index_is_made_whole_or_not_at_all;
     crash:
         kill_9_between_and_within_commits_leaves_a_whole_chain;
     opening:

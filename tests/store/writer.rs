@@ -68,6 +68,7 @@ impl Writer {
             rows,
             projections: Vec::new(),
             outcomes: Vec::new(),
+            points: Vec::new(),
         }
     }
 

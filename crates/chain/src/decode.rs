@@ -11,6 +11,7 @@ use crate::effects::{Coin, Effects};
 use crate::keys::Digest;
 use crate::network::{Network, NetworkError};
 use crate::signature::SignatureError;
+use crate::signature_point::SignaturePoint;
 use crate::{bitcoin, evm};
 
 /// Why raw bytes were refused.
@@ -176,6 +177,23 @@ pub fn decode(network: Network, raw: &[u8], prevouts: &[Coin]) -> Result<Effects
     match network {
         Network::Bitcoin(network) => Ok(bitcoin::decode::signed(network, raw, prevouts)?.effects),
         Network::Evm(chain) => Ok(evm::decode::signed(chain, raw)?.effects),
+    }
+}
+
+/// The signatures in a signed transaction, each with its key and digest as the bytes tell them. For the Bitcoin family
+/// signatures are not verified again, as [`decode`] does it: that they are whoever's they say was settled when the
+/// transaction was made.
+///
+/// # Errors
+/// [`DecodeError`] for anything but a transaction of the form that custodyd writes.
+pub fn signature_points(
+    network: Network,
+    raw: &[u8],
+    prevouts: &[Coin],
+) -> Result<Vec<SignaturePoint>, DecodeError> {
+    match network {
+        Network::Bitcoin(_) => bitcoin::decode::points(raw, prevouts),
+        Network::Evm(chain) => Ok(vec![evm::decode::signed(chain, raw)?.point]),
     }
 }
 

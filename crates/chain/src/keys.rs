@@ -19,6 +19,9 @@ pub enum KeyError {
     /// Not 32 bytes in hexadecimal.
     #[error("\"{0}\" is not a digest: 64 lower-case hexadecimal digits")]
     Digest(String),
+    /// Not 32 bytes in hexadecimal.
+    #[error("\"{0}\" is not the r of a signature: 64 lower-case hexadecimal digits")]
+    NonceX(String),
 }
 
 /// A secp256k1 public key. Text and JSON form: its 33 compressed bytes in lower-case hexadecimal.

@@ -7,6 +7,7 @@
 //! | [`network`] | the chains, named as they are written in files and in JSON |
 //! | [`address`] | destinations, parsed once and bound to one network |
 //! | [`keys`], [`signature`] | secp256k1 public keys, digests, low-S signatures |
+//! | [`signature_point`] | what a signature tells of its nonce, which no key may use twice |
 //! | [`plan`] | what is going to be signed; the only way to a [`RawTransaction`] |
 //! | [`effects`] | what a transaction does, whoever built it |
 //! | [`mod@decode`] | raw bytes to effects, by code that has no part in building them |
@@ -41,6 +42,7 @@ pub mod network;
 pub mod plan;
 pub mod raw;
 pub mod signature;
+pub mod signature_point;
 
 mod text;
 
@@ -50,7 +52,9 @@ pub use crate::asset::{Asset, Family};
 pub use crate::bitcoin::params::{BitcoinNetwork, BitcoinParams};
 pub use crate::bitcoin::plan::BitcoinPlan;
 pub use crate::bitcoin::select::SelectError;
-pub use crate::decode::{DecodeError, decode, unsigned_bitcoin_effects, unsigned_evm_effects};
+pub use crate::decode::{
+    DecodeError, decode, signature_points, unsigned_bitcoin_effects, unsigned_evm_effects,
+};
 pub use crate::effects::{Coin, Effects, Payment};
 pub use crate::evm::plan::EvmPlan;
 pub use crate::fee::{FeeAboveCap, FeeCaps, FeeQuote};
@@ -59,6 +63,7 @@ pub use crate::network::{EvmChainId, Network, NetworkError};
 pub use crate::plan::{AssembleError, Plan, PlanFault, SigningRequest};
 pub use crate::raw::{RawTransaction, RawTransactionError};
 pub use crate::signature::{Signature, SignatureError};
+pub use crate::signature_point::{NonceX, SignaturePoint};
 
 pub use ::bitcoin::{OutPoint, ScriptBuf, Txid};
 pub use alloy_primitives::U256;

@@ -2,13 +2,15 @@
 //! was approved, and is the only way to a [`RawTransaction`]: signatures are verified, the bytes are
 //! read back by code that had no part in building them, and both must agree.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::address::Address;
 use crate::amount::{Amount, AmountError};
 use crate::bitcoin::plan::BitcoinPlan;
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, signature_points};
 use crate::effects::{Effects, Payment};
 use crate::evm::plan::EvmPlan;
 use crate::fee::{FeeAboveCap, FeeCaps};
@@ -16,6 +18,7 @@ use crate::keys::{Digest, PublicKey};
 use crate::network::Network;
 use crate::raw::RawTransaction;
 use crate::signature::{Signature, SignatureError};
+use crate::signature_point::SignaturePoint;
 
 /// One signature that a plan needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +208,30 @@ impl Plan {
             Plan::Bitcoin(plan) => plan.signing_requests(),
             Plan::Evm(plan) => Ok(vec![plan.signing_request()?]),
         }
+    }
+
+    /// The keys that must sign, each once.
+    #[must_use]
+    pub fn signers(&self) -> BTreeSet<PublicKey> {
+        match self {
+            Plan::Bitcoin(plan) => plan.inputs.iter().map(|coin| coin.public_key).collect(),
+            Plan::Evm(plan) => BTreeSet::from([plan.from]),
+        }
+    }
+
+    /// The signatures in a transaction of this plan, read from its bytes by code that had no part in building them.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are not a signed transaction that spends this plan's coins.
+    pub fn signature_points(
+        &self,
+        raw: &RawTransaction,
+    ) -> Result<Vec<SignaturePoint>, DecodeError> {
+        let coins = match self {
+            Plan::Bitcoin(plan) => plan.inputs.as_slice(),
+            Plan::Evm(_) => &[],
+        };
+        signature_points(self.network(), raw.bytes(), coins)
     }
 
     /// Signatures and plan to a verified transaction.

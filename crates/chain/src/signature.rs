@@ -10,6 +10,7 @@ use ::bitcoin::secp256k1::{Secp256k1, VerifyOnly};
 use thiserror::Error;
 
 use crate::keys::{Digest, PublicKey, decode_hex};
+use crate::signature_point::NonceX;
 use crate::text::{quoted, serde_as_text};
 
 /// One context for the whole program; verification keeps no state in it.
@@ -90,6 +91,14 @@ impl Signature {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 64] {
         self.0.serialize_compact()
+    }
+
+    /// r alone: what tells a nonce that was used twice.
+    #[must_use]
+    pub fn nonce(&self) -> NonceX {
+        let bytes = self.to_bytes();
+        let (r, _) = bytes.split_at(32);
+        NonceX::from_bytes(r.try_into().expect("the first 32 of 64 bytes"))
     }
 
     /// Strict DER (BIP-66), at most 71 bytes.

@@ -389,3 +389,29 @@ fn health_needs_no_key() {
     assert!(err(&output).contains("node litecoin-regtest is down"));
     assert_eq!(listener.unsigned_requests()[0].signature, "");
 }
+
+#[test]
+fn the_tokens_are_a_table_that_says_which_one_is_out_and_why() {
+    let desk = Desk::new();
+    let token = |name: &str, health: &str, reason: Option<&str>| {
+        json!({
+            "name": name, "health": health, "reason": reason, "device": {"serial": "0a1b"},
+            "signatures": 1200, "failures": 3, "missing_keys": 0, "restarts": 1,
+        })
+    };
+    let listener = Listener::start(vec![Answer::json(&json!({"tokens": [
+        token("hsm-a", "up", None),
+        token("hsm-b", "out", Some("C_Sign failed with CKR_DEVICE_REMOVED\u{1b}[2J")),
+    ]}))]);
+    let output = desk.run(&listener.url, "operator/alice", "hsm");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = out(&output);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 4, "{printed}");
+    assert!(
+        lines[1].starts_with("hsm-a ") && lines[1].contains(" up ") && lines[1].contains("0a1b")
+    );
+    assert!(lines[2].starts_with("hsm-b ") && lines[2].contains(" out "));
+    assert!(lines[3].contains("CKR_DEVICE_REMOVED") && !printed.contains('\u{1b}'));
+    assert_eq!(listener.requests(&desk.key())[0].target, "/v1/hsm");
+}

@@ -154,6 +154,44 @@ pub enum HsmError {
         /// The point seen now.
         now: PublicPoint,
     },
+    /// Two tokens that should hold the same keys hold different ones under one id.
+    #[error("key {key} is {point} on token {token:?}, but {expected} on {other:?}")]
+    KeyDiffers {
+        /// The key.
+        key: KeyId,
+        /// The token that must not sign with it.
+        token: String,
+        /// The point there.
+        point: PublicPoint,
+        /// The token on which it was seen first.
+        other: String,
+        /// The point there.
+        expected: PublicPoint,
+    },
+    /// A new key is not on as many tokens as it must be before it is used.
+    #[error("key {key} is not yet on {}", .tokens.join(", "))]
+    KeyNotReplicated {
+        /// The key.
+        key: KeyId,
+        /// Tokens that lack it, by name.
+        tokens: Vec<String>,
+    },
+    /// Every token is needed, and some are out.
+    #[error("{operation} needs every token; out: {}", .tokens.join(", "))]
+    TokensAway {
+        /// What was asked for.
+        operation: Name,
+        /// Their names.
+        tokens: Vec<String>,
+    },
+    /// The token could not be opened yet.
+    #[error("token {token:?} is not open: {reason}")]
+    NotOpen {
+        /// Its name.
+        token: String,
+        /// The last attempt's error.
+        reason: String,
+    },
     /// Two sessions in a row gave a signature that doesn't verify.
     #[error("key {key} gave signatures that do not verify, on two sessions")]
     BadSignature {
@@ -270,6 +308,7 @@ impl HsmError {
             | Self::NoWorker { .. } => Class::Misconfigured,
             Self::KeyMissing { .. }
             | Self::KeyChanged { .. }
+            | Self::KeyDiffers { .. }
             | Self::BadSignature { .. }
             | Self::SelfCheck(_)
             | Self::ModuleStuck { .. }
@@ -279,6 +318,9 @@ impl HsmError {
             Self::Deadline { .. }
             | Self::QueueFull { .. }
             | Self::GenerationRunning { .. }
+            | Self::KeyNotReplicated { .. }
+            | Self::TokensAway { .. }
+            | Self::NotOpen { .. }
             | Self::WorkerLost { .. }
             | Self::Away { .. }
             | Self::NoThread(_) => Class::Retryable,
@@ -321,6 +363,14 @@ impl HsmError {
                 "check that this is the right token; restore the key from its backup"
             }
             Self::KeyChanged { .. } => "stop and investigate: somebody replaced the key",
+            Self::KeyDiffers { .. } => {
+                "find out which of the tokens is wrong and take it out of the configuration"
+            }
+            Self::KeyNotReplicated { .. } => {
+                "wait for the HSM to copy it, or copy it by the vendor's means; then try again"
+            }
+            Self::TokensAway { .. } => "bring these tokens back, or take them out of the configuration",
+            Self::NotOpen { .. } => "look at the HSM and its network; it is tried again",
             Self::BadSignature { .. } => "stop using this token and call its vendor",
             Self::SelfCheck(_) => {
                 "do not sign on this machine: test its memory and reinstall the program"

@@ -7,6 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use cryptoki::mechanism::MechanismType;
 use secrecy::SecretString;
@@ -19,9 +20,9 @@ use crate::login::Login;
 use crate::module::Module;
 use crate::profile::{Profile, SessionMode};
 use crate::self_check::self_check;
-use crate::session::KeySession;
 use crate::slot::{self, Found};
 use crate::trial;
+use crate::worker::attempt;
 
 /// Sessions held at once to see that they can be.
 const SESSIONS: usize = 4;
@@ -79,56 +80,59 @@ impl Examination {
 
 /// Examines the token that the profile selects, and tells `report` each finding when it is made.
 ///
-/// A PIN that is refused is offered once. Each step may take the longer of the profile's `open_ms` and `call_ms`; a module that hangs is
-/// left hanging, so the caller's process should end soon.
+/// A PIN that is refused is offered once. Each step may take the longer of the profile's `open_ms` and `call_ms`; a
+/// module that hangs is left hanging, so the caller's process should end soon.
 pub fn examine(
     profile: &Profile,
     pin: SecretString,
     report: &mut dyn FnMut(&Finding),
 ) -> Examination {
-    let (sender, receiver) = mpsc::channel();
     let limit = profile.open_timeout.max(profile.call_timeout);
-    let findings = Findings(sender);
-    let also = findings.clone();
-    let owned = profile.clone();
-    let steps = thread::Builder::new()
-        .name("hsm-examine".to_owned())
-        .spawn(move || {
-            let all = catch_unwind(AssertUnwindSafe(|| steps(&findings, owned, pin)));
-            if all.is_err() {
-                findings.miss("examination", "it panicked: report this as a bug");
-            }
-        });
-    match steps {
-        // Its sender must go, or the end of the other one would go unnoticed.
-        Ok(_detached) => drop(also),
-        Err(error) => also.miss(
-            "examination",
-            format!("no thread could be started: {error}"),
-        ),
-    }
+    let receiver = start(profile.clone(), pin);
     let mut examination = Examination::default();
+    let mut note = |finding: Finding| {
+        report(&finding);
+        examination.findings.push(finding);
+    };
     loop {
-        let finding = match receiver.recv_timeout(limit) {
-            Ok(Some(finding)) => finding,
-            Ok(None) => continue,
+        match receiver.recv_timeout(limit) {
+            Ok(Some(finding)) => note(finding),
+            Ok(None) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return examination,
-            Err(mpsc::RecvTimeoutError::Timeout) => Finding {
-                part: "time".to_owned(),
-                outcome: Outcome::Miss,
-                text: format!(
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let text = format!(
                     "the module did not come back within {} ms: look at the HSM and its network",
                     limit.as_millis()
-                ),
-            },
-        };
-        report(&finding);
-        let hangs = finding.part == "time";
-        examination.findings.push(finding);
-        if hangs {
-            return examination;
+                );
+                note(Finding {
+                    part: "time".to_owned(),
+                    outcome: Outcome::Miss,
+                    text,
+                });
+                return examination;
+            }
         }
     }
+}
+
+/// The steps on a thread of their own, which ends what is received here when it ends.
+fn start(profile: Profile, pin: SecretString) -> mpsc::Receiver<Option<Finding>> {
+    const PART: &str = "examination";
+    let (sender, receiver) = mpsc::channel();
+    let findings = Findings(sender);
+    let on_thread = findings.clone();
+    let started = thread::Builder::new()
+        .name("hsm-examine".to_owned())
+        .spawn(move || {
+            let all = catch_unwind(AssertUnwindSafe(|| steps(&on_thread, profile, pin)));
+            if all.is_err() {
+                on_thread.miss(PART, "it panicked: report this as a bug");
+            }
+        });
+    if let Err(error) = started {
+        findings.miss(PART, format!("no thread could be started: {error}"));
+    }
+    receiver
 }
 
 /// Where findings go; nothing is a sign of life.
@@ -146,7 +150,7 @@ impl Findings {
     }
 
     /// A step of many calls got further.
-    fn alive(&self) {
+    pub(crate) fn alive(&self) {
         let _ = self.0.send(None);
     }
 
@@ -175,7 +179,7 @@ fn steps(findings: &Findings, profile: Profile, pin: SecretString) {
             sessions(findings, &login, &told);
             trial::make_and_use(findings, &login, Curve::Secp256k1);
             trial::make_and_use(findings, &login, Curve::P256);
-            keys(findings, &login, &told);
+            keys(findings, &login);
         });
 }
 
@@ -287,21 +291,25 @@ fn sessions(findings: &Findings, login: &Login, told: &impl Fn(Fault) -> HsmErro
 }
 
 /// The keys that are there already, those of whoever made them with an id like ours.
-fn keys(findings: &Findings, login: &Arc<Login>, told: &impl Fn(Fault) -> HsmError) {
+fn keys(findings: &Findings, login: &Arc<Login>) {
     const PART: &str = "keys on the token";
-    let Some(session) = findings.need(PART, KeySession::open(login).map_err(told)) else {
-        return;
-    };
+    let limit = login.profile.call_timeout;
     let quirks = &login.profile.quirks;
-    let Some(ids) = findings.need(PART, inspect::ids(&session.session, quirks).map_err(told))
-    else {
+    let mut session = None;
+    let ids = attempt(login, &mut session, Instant::now() + limit, |session| {
+        inspect::ids(&session.session, quirks)
+    });
+    let Some(ids) = findings.need(PART, ids) else {
         return;
     };
     let refused: Vec<HsmError> = ids
         .iter()
         .filter_map(|id| {
             findings.alive();
-            session.check(id).map_err(told).err()
+            attempt(login, &mut session, Instant::now() + limit, |session| {
+                session.check(id).map(drop)
+            })
+            .err()
         })
         .collect();
     for error in refused.iter().take(NAMED) {

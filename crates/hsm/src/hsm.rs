@@ -2,7 +2,7 @@
 //! several tokens that hold the same keys.
 
 use std::fmt::Debug;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub struct MemberStatus {
     pub counters: Counters,
     /// Worker processes started after the first.
     pub restarts: u64,
+    /// Keys that it was asked for lately and lacks, though another token may have them.
+    pub missing_keys: u64,
 }
 
 /// An HSM that signs, with every call bounded in time.
@@ -54,6 +56,11 @@ pub trait Hsm: Debug + Send + Sync {
 
     /// The tokens behind it, at least one.
     fn members(&self) -> Vec<MemberStatus>;
+
+    /// The tokens behind it as an HSM each, in the order of [`Hsm::members`]; nothing where it is one token itself.
+    fn each(&self) -> Vec<Arc<dyn Hsm>> {
+        Vec::new()
+    }
 
     /// Time for a request that brings no limit of its own.
     fn call_limit(&self) -> Duration;

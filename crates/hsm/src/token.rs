@@ -155,6 +155,7 @@ impl Hsm for Token {
             health: Health::Up,
             counters: self.counters(),
             restarts: 0,
+            missing_keys: 0,
         }]
     }
 

@@ -3,6 +3,7 @@
 //! Nothing but the two handles that its own generation gave is ever destroyed here.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::Session;
@@ -18,6 +19,7 @@ use crate::login::Login;
 use crate::profile::SessionMode;
 use crate::session::KeySession;
 use crate::verify;
+use crate::worker::attempt;
 
 /// Label of the throwaway keys, by which a person knows one that a crash left.
 const LABEL: &str = "custodyd-doctor";
@@ -43,10 +45,11 @@ pub(crate) fn make_and_use(findings: &Findings, login: &Arc<Login>, curve: Curve
     }
     let retried = login.profile.quirks.retry_codes.clone();
     let told = |fault: Fault| fault.into_error(&retried);
-    let session = KeySession::open(login).map_err(told);
-    let Some(mut session) = findings.need(&part("made"), session) else {
+    let opened = KeySession::open(login).map_err(told);
+    let Some(session) = findings.need(&part("made"), opened) else {
         return;
     };
+    // Once: a second attempt could leave the key of a first one that failed too late.
     let made = match Throwaway::make(&session, curve) {
         Ok(made) => made,
         Err(fault) => {
@@ -60,21 +63,16 @@ pub(crate) fn make_and_use(findings: &Findings, login: &Arc<Login>, curve: Curve
     };
     findings.good(&part("made"), format!("throwaway key {}", made.id));
 
-    let checked = session.check(&made.id).map_err(told);
-    if findings.need(&part("attributes"), checked).is_some() {
-        let (demanded, waived) = demanded(&login.profile.quirks.unsupported_attributes);
-        findings.good(
-            &part("attributes"),
-            format!("{demanded} as they must be{waived}"),
-        );
-        let signed = signed(&mut session, &made.id, curve).map_err(told);
-        if let Some(text) = findings.need(&part("signed"), signed) {
-            findings.good(&part("signed"), text);
-        }
-    }
+    let mut session = Some(session);
+    use_it(findings, login, &mut session, &made, curve);
 
     let by_hand = format!("destroy key {} with label {LABEL} by hand", made.id);
-    match made.destroy(&session.session).map_err(told) {
+    let session = match session {
+        Some(session) => Ok(session),
+        None => KeySession::open(login),
+    };
+    let left = session.and_then(|session| made.destroy(&session.session));
+    match left.map_err(told) {
         Ok(0) => findings.good(&part("destroyed"), "and seen to be gone"),
         Ok(left) => findings.miss(
             &part("destroyed"),
@@ -82,6 +80,50 @@ pub(crate) fn make_and_use(findings: &Findings, login: &Arc<Login>, curve: Curve
         ),
         Err(error) => findings.miss(&part("destroyed"), format!("{error}; {by_hand}")),
     }
+}
+
+/// Reads and uses the key with the patience that the daemon has, since modules throttle and synchronise.
+fn use_it(
+    findings: &Findings,
+    login: &Arc<Login>,
+    session: &mut Option<KeySession>,
+    made: &Throwaway,
+    curve: Curve,
+) {
+    let limit = login.profile.call_timeout;
+    let (attributes, signed) = (format!("{curve}: attributes"), format!("{curve}: signed"));
+    let checked = attempt(login, session, Instant::now() + limit, |session| {
+        session.check(&made.id).map(drop)
+    });
+    if findings.need(&attributes, checked).is_none() {
+        return;
+    }
+    let unsupported = &login.profile.quirks.unsupported_attributes;
+    findings.good(&attributes, demanded(unsupported));
+    for count in 0..SIGNATURES {
+        let mut hash = Sha256::new_with_prefix(made.id.as_bytes());
+        hash.update([count]);
+        let digest: [u8; 32] = hash.finalize().into();
+        let one = attempt(login, session, Instant::now() + limit, |session| {
+            let signature = session.sign(&made.id, curve, &digest)?;
+            match curve == Curve::Secp256k1 && !verify::is_low_s(&signature) {
+                true => Err(Fault::BadSignature(made.id)),
+                false => Ok(()),
+            }
+        });
+        if findings.need(&signed, one).is_none() {
+            return;
+        }
+        findings.alive();
+    }
+    let low = match curve {
+        Curve::Secp256k1 => ", low-S",
+        _ => "",
+    };
+    findings.good(
+        &signed,
+        format!("{SIGNATURES} digests, each signature verified{low}"),
+    );
 }
 
 impl Throwaway {
@@ -115,33 +157,17 @@ impl Throwaway {
     }
 }
 
-fn signed(session: &mut KeySession, id: &KeyId, curve: Curve) -> Result<String, Fault> {
-    for count in 0..SIGNATURES {
-        let mut hash = Sha256::new_with_prefix(id.as_bytes());
-        hash.update([count]);
-        let digest: [u8; 32] = hash.finalize().into();
-        let signature = session.sign(id, curve, &digest)?;
-        if curve == Curve::Secp256k1 && !verify::is_low_s(&signature) {
-            return Err(Fault::BadSignature(*id));
-        }
-    }
-    let low = match curve {
-        Curve::Secp256k1 => ", low-S",
-        _ => "",
-    };
-    Ok(format!(
-        "{SIGNATURES} digests, each signature verified{low}"
-    ))
-}
-
-fn demanded(unsupported: &[Flag]) -> (usize, String) {
+fn demanded(unsupported: &[Flag]) -> String {
     let waived: Vec<&str> = unsupported.iter().map(|flag| flag.name()).collect();
     let demanded = Flag::ALL
         .into_iter()
         .filter(|flag| flag.required().is_some() && !unsupported.contains(flag))
         .count();
     match waived.is_empty() {
-        true => (demanded, String::new()),
-        false => (demanded, format!("; not asked for: {}", waived.join(", "))),
+        true => format!("{demanded} as they must be"),
+        false => format!(
+            "{demanded} as they must be; not asked for: {}",
+            waived.join(", ")
+        ),
     }
 }

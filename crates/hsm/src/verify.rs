@@ -24,6 +24,17 @@ pub(crate) fn is_low_s(signature: &[u8; 64]) -> bool {
     })
 }
 
+/// Whether this key made this signature over this digest; needs no HSM. For whoever checks a report of an HSM's keys.
+#[must_use]
+pub fn verifies(
+    curve: Curve,
+    public: &PublicPoint,
+    digest: &[u8; 32],
+    signature: &[u8; 64],
+) -> bool {
+    Verifier::new(curve, public).is_some_and(|key| key.accept(digest, signature).is_some())
+}
+
 /// A public key, parsed once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verifier {

@@ -106,46 +106,59 @@ impl Worker {
     pub(crate) fn attempt<T>(
         &mut self,
         errand: Errand,
-        mut work: impl FnMut(&mut KeySession) -> Result<T, Fault>,
+        work: impl FnMut(&mut KeySession) -> Result<T, Fault>,
     ) -> Result<T, HsmError> {
-        let mut attempt = 1;
-        loop {
-            let fault = match self.session().and_then(&mut work) {
-                Ok(value) => return Ok(value),
-                Err(fault) => fault,
-            };
-            if !matches!(fault, Fault::Refused(_)) {
-                self.session = None;
-            }
-            let attempts = match fault {
-                Fault::BadSignature(key) => {
-                    Tally::count(&self.login.tally.bad_signatures);
-                    tracing::error!(%key, token = self.login.info.label, "a signature does not verify: session replaced");
-                    2
-                }
-                _ => self.login.profile.attempts,
-            };
-            let error = match fault.judge(&self.login.profile.quirks.retry_codes) {
-                Verdict::GiveUp(error) => return Err(error),
-                Verdict::Retry(error) => error,
-            };
-            let pause = self.login.profile.back_off.saturating_mul(attempt - 1);
-            if attempt >= attempts || Instant::now() + pause >= errand.deadline {
-                return Err(error);
-            }
-            tracing::warn!(%error, attempt, "retrying on another session");
-            Tally::count(&self.login.tally.retries);
-            // The first retry goes at once: a lost session costs no more than opening another.
-            thread::sleep(pause);
-            attempt += 1;
-        }
+        attempt(&self.login, &mut self.session, errand.deadline, work)
     }
+}
 
-    fn session(&mut self) -> Result<&mut KeySession, Fault> {
-        let session = match self.session.take().and_then(KeySession::touched) {
-            Some(session) => session,
-            None => KeySession::open(&self.login)?,
+/// Does `work` on this session, or on another one, as often as the profile allows and time is left.
+pub(crate) fn attempt<T>(
+    login: &Arc<Login>,
+    session: &mut Option<KeySession>,
+    deadline: Instant,
+    mut work: impl FnMut(&mut KeySession) -> Result<T, Fault>,
+) -> Result<T, HsmError> {
+    let mut attempt = 1;
+    loop {
+        let fault = match usable(login, session).and_then(&mut work) {
+            Ok(value) => return Ok(value),
+            Err(fault) => fault,
         };
-        Ok(self.session.insert(session))
+        if !matches!(fault, Fault::Refused(_)) {
+            *session = None;
+        }
+        let attempts = match fault {
+            Fault::BadSignature(key) => {
+                Tally::count(&login.tally.bad_signatures);
+                tracing::error!(%key, token = login.info.label, "a signature does not verify: session replaced");
+                2
+            }
+            _ => login.profile.attempts,
+        };
+        let error = match fault.judge(&login.profile.quirks.retry_codes) {
+            Verdict::GiveUp(error) => return Err(error),
+            Verdict::Retry(error) => error,
+        };
+        let pause = login.profile.back_off.saturating_mul(attempt - 1);
+        if attempt >= attempts || Instant::now() + pause >= deadline {
+            return Err(error);
+        }
+        tracing::warn!(%error, attempt, "retrying on another session");
+        Tally::count(&login.tally.retries);
+        // The first retry goes at once: a lost session costs no more than opening another.
+        thread::sleep(pause);
+        attempt += 1;
     }
+}
+
+fn usable<'a>(
+    login: &Arc<Login>,
+    session: &'a mut Option<KeySession>,
+) -> Result<&'a mut KeySession, Fault> {
+    let ready = match session.take().and_then(KeySession::touched) {
+        Some(ready) => ready,
+        None => KeySession::open(login)?,
+    };
+    Ok(session.insert(ready))
 }

@@ -119,7 +119,7 @@ fn sign(token: &Token) -> Result<(), HsmError> {
 }
 
 fn assert_ends(result: Result<(), HsmError>, expected: Expected, code: Code) {
-    let ended = result.as_ref().map(|()| ()).map_err(HsmError::class);
+    let ended = result.as_ref().copied().map_err(HsmError::class);
     assert_eq!(ended, expected, "{code}: {result:?}");
     if let Err(error) = result {
         let shown = format!("{error} {error:?}");

@@ -7,8 +7,8 @@ mod fixture;
 use std::time::Duration;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
-use custodyd_hsm::{Curve, Hsm as _, HsmError, Token};
-use fixture::{LONG, key, pin, with_token};
+use custodyd_hsm::{Curve, Hsm as _, HsmError, Outcome, Token, examine};
+use fixture::{LONG, key, pin, with_each_module, with_token};
 
 fn sign(token: &Token) {
     token
@@ -116,4 +116,26 @@ fn a_new_key_has_what_the_profiles_templates_add() {
             }
         }
     });
+}
+
+#[test]
+fn each_vendors_profile_fits_a_module_in_that_vendors_manners() {
+    with_each_module(
+        "each_vendors_profile_fits_a_module_in_that_vendors_manners",
+        |fixture| {
+            let examination = examine(&fixture.profile(), pin(), &mut |_| {});
+            let parts = |outcome| {
+                let found = examination.findings.iter();
+                let those = found.filter(move |finding| finding.outcome == outcome);
+                those.map(|finding| finding.to_string()).collect::<Vec<_>>()
+            };
+            assert_eq!(parts(Outcome::Miss), [""; 0], "{examination:#?}");
+            let good = parts(Outcome::Good).join("\n");
+            for part in ["PIN", "secp256k1: destroyed", "p256: destroyed", "keys"] {
+                assert!(good.contains(&format!("ok   {part}")), "{good}");
+            }
+            let left = fixture.open(1).list().unwrap();
+            assert_eq!(left, []);
+        },
+    );
 }

@@ -152,7 +152,12 @@ fn lost_sessions_are_reopened_and_keys_found_again() {
             for number in 0..10 {
                 assert_good(&public, &digest(number), &sign(&token, number));
             }
-            assert_eq!(token.counters().relogins, 1);
+            let relogins = token.counters().relogins;
+            // Without an idle session the login ends whenever the last worker lets its session go.
+            assert!(
+                relogins == 1 || !fixture.profile().idle && relogins > 1,
+                "{relogins}"
+            );
         },
     );
 }

@@ -20,7 +20,7 @@ fn sign(token: &Token) {
 
 /// The profile of another module, for this one.
 fn foreign(fixture: &Fixture, other: &Subject) -> Profile {
-    fixture.subject.fit(other.profile_text(), LABEL)
+    fixture.subject.fit(&other.labelled(LABEL))
 }
 
 /// Opens with the vendor's PIN and another's profile.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, PublicKey, RawTransaction};
+use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction};
 use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 
 use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId};
@@ -136,6 +136,17 @@ pub enum Command {
         key: KeyId,
         /// Its public half, as the HSM gives it.
         public_key: PublicKey,
+    },
+    /// A signature of a transaction has the nonce of an earlier signature by the same key over something else.
+    NonceReused {
+        /// The key.
+        public_key: PublicKey,
+        /// The r of both.
+        r: NonceX,
+        /// The transaction that holds the first.
+        earlier: TransactionId,
+        /// The one that the second was made for.
+        transaction: TransactionId,
     },
     /// A node's view of a Bitcoin-family wallet: its confirmed unspent outputs.
     ObserveCoins {

@@ -1,7 +1,7 @@
 //! What happened in a vault. The journal is a list of these, and the state is their fold.
 
 use custodyd_chain::{
-    Address, Amount, Coin, FeeQuote, Network, OutPoint, Plan, PublicKey, RawTransaction,
+    Address, Amount, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
 };
 use custodyd_policy::{
     ClientId, DestinationClass, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
@@ -89,6 +89,20 @@ pub enum Event {
         key: KeyId,
         /// Its public half.
         public_key: PublicKey,
+    },
+    /// A key signed two digests with one nonce. Whoever sees both signatures has the private key: the second was thrown
+    /// away unseen, the key never signs again, and its wallet is frozen.
+    KeyCompromised {
+        /// Whose it is.
+        wallet: WalletId,
+        /// The key.
+        public_key: PublicKey,
+        /// The r that both signatures have.
+        r: NonceX,
+        /// What the first one is part of.
+        earlier: TransactionId,
+        /// What the second one was made for.
+        transaction: TransactionId,
     },
     /// A payout was asked for.
     WithdrawalRequested {
@@ -298,6 +312,7 @@ impl Event {
             Self::VaultCreated { .. } => "vault_created",
             Self::KeyRequested { .. } => "key_requested",
             Self::KeyMade { .. } => "key_made",
+            Self::KeyCompromised { .. } => "key_compromised",
             Self::WithdrawalRequested { .. } => "withdrawal_requested",
             Self::WithdrawalJudged { .. } => "withdrawal_judged",
             Self::Approved { .. } => "approved",

@@ -39,6 +39,6 @@ pub use ids::{ExportId, IdError, KeyId, TransactionId};
 pub use rejection::Rejection;
 pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
 pub use transaction::{Transaction, TransactionState};
-pub use vault::{Export, ExportState, Freeze, Vault};
+pub use vault::{Compromise, Export, ExportState, Freeze, Vault};
 pub use wallet::{Account, Funds, KeySlot, Wallet};
 pub use withdrawal::{Vote, Withdrawal, WithdrawalState};

@@ -1,6 +1,6 @@
 //! Why a command changes nothing. Each has a stable code for programs and a sentence for people.
 
-use custodyd_chain::{AddressError, AmountError};
+use custodyd_chain::{AddressError, AmountError, PublicKey};
 use custodyd_policy::{OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 
 use crate::{ExportId, KeyId, TransactionId};
@@ -102,6 +102,9 @@ pub enum Rejection {
     /// This wallet can't get more addresses.
     #[error("wallet {0} has one address only: {1}")]
     SingleAddress(WalletId, &'static str),
+    /// A key that gave two signatures with one nonce.
+    #[error("key {0} used one nonce for two signatures and never signs again")]
+    KeyCompromised(PublicKey),
     /// The bundle isn't the answer to the export.
     #[error("the import is not exactly what was exported: {0}")]
     ImportDiffers(String),
@@ -158,6 +161,7 @@ impl Rejection {
             Self::VoteTooOld(_) => "vote-too-old",
             Self::NotFrozen(_) => "not-frozen",
             Self::SingleAddress(..) => "single-address",
+            Self::KeyCompromised(_) => "key-compromised",
             Self::ImportDiffers(_) => "import-differs",
             Self::ImportedAlready(_) => "imported-already",
             Self::NothingToExport(_) => "nothing-to-export",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Address, Amount, FeeQuote, Network, OutPoint, Plan};
+use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
     ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Outcome, Policy, Timestamp,
     VaultId, WalletId, WithdrawalId,
@@ -24,6 +24,21 @@ pub struct Freeze {
     pub at: Timestamp,
     /// Who voted to lift it.
     pub votes: BTreeSet<OperatorId>,
+}
+
+/// Why a key never signs again: two signatures of it share a nonce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compromise {
+    /// The wallet whose key it is.
+    pub wallet: WalletId,
+    /// The r that both have.
+    pub r: NonceX,
+    /// The transaction that holds the first.
+    pub earlier: TransactionId,
+    /// The one that the second was made for; it was thrown away.
+    pub transaction: TransactionId,
+    /// When that was.
+    pub at: Timestamp,
 }
 
 /// How far a cold export is.
@@ -77,6 +92,7 @@ pub struct Vault {
     /// Transactions with something left to do.
     pub(crate) open: BTreeSet<TransactionId>,
     pub(crate) keys_to_make: BTreeSet<KeyId>,
+    pub(crate) compromised: BTreeMap<PublicKey, Compromise>,
     pub(crate) exports_to_build: BTreeSet<ExportId>,
 }
 
@@ -151,6 +167,20 @@ impl Vault {
         self.keys.get(key)
     }
 
+    /// Keys that never sign again, whatever is unfrozen.
+    pub fn compromised(&self) -> &BTreeMap<PublicKey, Compromise> {
+        &self.compromised
+    }
+
+    /// The first key of a plan that must not sign.
+    pub(crate) fn compromised_signer(&self, plan: &Plan) -> Option<PublicKey> {
+        if self.compromised.is_empty() {
+            return None;
+        }
+        let mut signers = plan.signers().into_iter();
+        signers.find(|key| self.compromised.contains_key(key))
+    }
+
     /// The last fee quote of a network, and when it was observed.
     pub fn fee_quote(&self, network: Network) -> Option<(&FeeQuote, Timestamp)> {
         self.fees.get(&network).map(|(quote, at)| (quote, *at))
@@ -215,7 +245,8 @@ impl Vault {
                     .values()
                     .fold((zero, zero), |(balance, available), coin| {
                         let add = |sum: Amount| sum.checked_add(&coin.amount).unwrap_or(sum);
-                        let free = !self.taken.contains_key(&coin.outpoint);
+                        let free = !self.taken.contains_key(&coin.outpoint)
+                            && !self.compromised.contains_key(&coin.public_key);
                         (add(balance), if free { add(available) } else { available })
                     })
             }
@@ -272,7 +303,7 @@ impl Vault {
             .filter_map(|(_, id)| self.withdrawals.get(id))
     }
 
-    /// Whether a plan may be signed right now: its wallet is not frozen, its inputs or nonce are held for it, its payouts
+    /// Whether a plan may be signed right now: its wallet is not frozen, none of its keys is compromised, its inputs or nonce are held for it, its payouts
     /// are in this transaction and no other, have the approvals that were asked for, and each is paid exactly as approved.
     pub fn may_sign(&self, id: &TransactionId) -> bool {
         let Some(transaction) = self.transactions.get(id) else {
@@ -280,6 +311,7 @@ impl Vault {
         };
         transaction.state == TransactionState::Planned
             && !self.is_frozen(&transaction.wallet)
+            && self.compromised_signer(&transaction.plan).is_none()
             && self.holds_for(id, transaction)
             && transaction.withdrawals.iter().all(|w| {
                 self.withdrawals.get(w).is_some_and(|w| {

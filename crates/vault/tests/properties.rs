@@ -77,6 +77,7 @@ fn the_generator_reaches_every_kind_of_event() {
         "transaction_reorged",
         "transaction_final",
         "transaction_conflicted",
+        "key_compromised",
         "frozen",
         "unfreeze_voted",
         "unfrozen",

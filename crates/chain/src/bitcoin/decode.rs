@@ -16,6 +16,7 @@ use crate::decode::DecodeError;
 use crate::effects::{Coin, Effects, Payment};
 use crate::keys::{Digest, PublicKey};
 use crate::signature::Signature;
+use crate::signature_point::SignaturePoint;
 
 /// SIGHASH_ALL, in the signature's last byte and in the preimage's last field.
 const SIGHASH_ALL: u8 = 0x01;
@@ -40,13 +41,37 @@ pub(crate) fn signed(
     for (index, (input, (coin, digest))) in
         tx.inputs.iter().zip(coins.iter().zip(&digests)).enumerate()
     {
-        check_witness(index, input, coin, digest)?;
+        witness_signature(index, input, coin)?
+            .verify(&coin.public_key, digest)
+            .map_err(|source| DecodeError::InputSignature {
+                input: index,
+                source,
+            })?;
     }
     Ok(Decoded {
         effects,
         lock_time: tx.lock_time,
         txid: tx.txid,
     })
+}
+
+/// The signature of each input, with the key and the digest that it was verified with when the transaction was made.
+pub(crate) fn points(raw: &[u8], prevouts: &[Coin]) -> Result<Vec<SignaturePoint>, DecodeError> {
+    let tx = WireTransaction::signed(raw)?;
+    let coins = coins_of(&tx, prevouts)?;
+    let digests = digests(&tx, &coins)?;
+    tx.inputs
+        .iter()
+        .zip(coins.iter().zip(digests))
+        .enumerate()
+        .map(|(index, (input, (coin, digest)))| {
+            Ok(SignaturePoint {
+                public_key: coin.public_key,
+                nonce: witness_signature(index, input, coin)?.nonce(),
+                digest,
+            })
+        })
+        .collect()
 }
 
 /// Reads an unsigned transaction; its effects and the digest of each input.
@@ -209,12 +234,12 @@ fn script_code(key: &PublicKey) -> Vec<u8> {
         .collect()
 }
 
-fn check_witness(
+/// The signature in an input's witness, in the one form that plans have; not verified.
+fn witness_signature(
     input: usize,
     wire: &WireInput,
     coin: &Coin,
-    digest: &Digest,
-) -> Result<(), DecodeError> {
+) -> Result<Signature, DecodeError> {
     let [signature, key] = wire.witness.as_slice() else {
         return Err(DecodeError::Witness {
             input,
@@ -231,9 +256,7 @@ fn check_witness(
             sighash: *sighash,
         });
     }
-    Signature::from_der(der)
-        .and_then(|signature| signature.verify(&coin.public_key, digest))
-        .map_err(|source| DecodeError::InputSignature { input, source })
+    Signature::from_der(der).map_err(|source| DecodeError::InputSignature { input, source })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::effects::{Effects, Payment};
 use crate::keys::Digest;
 use crate::network::{EvmChainId, Network};
 use crate::signature::Signature;
+use crate::signature_point::SignaturePoint;
 
 /// EIP-2718 type of EIP-1559.
 const TYPE: u8 = 0x02;
@@ -36,6 +37,7 @@ const MAX_BYTES: usize = 1_024;
 pub(crate) struct Decoded {
     pub(crate) effects: Effects,
     pub(crate) digest: Digest,
+    pub(crate) point: SignaturePoint,
 }
 
 /// Reads a signed transaction of this chain.
@@ -68,7 +70,16 @@ pub(crate) fn signed(chain: EvmChainId, raw: &[u8]) -> Result<Decoded, DecodeErr
         .recover(&digest, parity)
         .ok_or(DecodeError::Unrecoverable)?;
     effects.account = Some(Address::from_public_key(chain.into(), &key));
-    Ok(Decoded { effects, digest })
+    let point = SignaturePoint {
+        public_key: key,
+        nonce: signature.nonce(),
+        digest,
+    };
+    Ok(Decoded {
+        effects,
+        digest,
+        point,
+    })
 }
 
 /// Reads an unsigned transaction; its effects and the digest that signs it.

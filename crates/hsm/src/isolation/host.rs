@@ -167,6 +167,7 @@ impl Hsm for Isolated {
             health,
             counters,
             restarts: seat.restarts,
+            missing_keys: 0,
         }]
     }
 

@@ -67,6 +67,7 @@ impl Vault {
             timers: Default::default(),
             open: Default::default(),
             exports_to_build: Default::default(),
+            compromised: Default::default(),
         })
     }
 }

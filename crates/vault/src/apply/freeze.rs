@@ -1,9 +1,10 @@
 //! Freezes: in force with the event that makes them.
 
+use custodyd_chain::PublicKey;
 use custodyd_policy::OperatorId;
 
 use super::{ReplayFault, Touch};
-use crate::{Freeze, FreezeScope, Vault};
+use crate::{Compromise, Freeze, FreezeScope, Vault};
 
 impl Vault {
     pub(super) fn unfreeze_voted(
@@ -31,6 +32,42 @@ impl Vault {
         let touched = self.touch_scope(&scope);
         self.frozen.insert(scope, freeze);
         touched
+    }
+
+    /// The key is marked for good, and its wallet frozen until a quorum knows of it.
+    pub(super) fn key_compromised(
+        &mut self,
+        public_key: PublicKey,
+        compromise: Compromise,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let wallet = self.wallet_mut(&compromise.wallet)?;
+        let Some(slot) = wallet
+            .keys
+            .iter()
+            .find(|slot| slot.public_key == Some(public_key))
+        else {
+            let why = format!("wallet {} has no key {public_key}", compromise.wallet);
+            return Err(self.impossible(&why));
+        };
+        let mut touched: Vec<Touch> = slot.id.clone().map(Touch::Key).into_iter().collect();
+        // A payout that couldn't be planned with this key may be with another.
+        wallet.unblock();
+        let freeze = Freeze {
+            reason: format!(
+                "key {public_key} used one nonce for {} and {}: whoever sees both signatures has the private key, so the \
+                 second was thrown away and the key never signs again",
+                compromise.earlier, compromise.transaction
+            ),
+            by: None,
+            at: compromise.at,
+            votes: Default::default(),
+        };
+        let scope = FreezeScope::Wallet(compromise.wallet.clone());
+        if self.compromised.insert(public_key, compromise).is_some() {
+            return Err(self.impossible("the key is compromised already"));
+        }
+        touched.extend(self.freeze(scope, freeze));
+        Ok(touched)
     }
 
     pub(super) fn touch_scope(&self, scope: &FreezeScope) -> Vec<Touch> {

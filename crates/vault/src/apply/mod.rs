@@ -11,8 +11,8 @@ use custodyd_chain::{Address, AmountError, Network, OutPoint};
 use custodyd_policy::{WalletId, WithdrawalId};
 
 use crate::{
-    CancelledBy, Event, Export, ExportId, Freeze, GenesisError, KeyId, Recorded, Transaction,
-    TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
+    CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, Recorded,
+    Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.
@@ -95,6 +95,22 @@ impl Vault {
             Event::VaultCreated { .. } => Err(self.impossible("the vault exists")),
             Event::KeyRequested { wallet, key, .. } => self.key_requested(wallet, key),
             Event::KeyMade { key, public_key } => self.key_made(key, *public_key, at),
+            Event::KeyCompromised {
+                wallet,
+                public_key,
+                r,
+                earlier,
+                transaction,
+            } => {
+                let compromise = Compromise {
+                    wallet: wallet.clone(),
+                    r: *r,
+                    earlier: earlier.clone(),
+                    transaction: transaction.clone(),
+                    at,
+                };
+                self.key_compromised(*public_key, compromise)
+            }
             Event::WithdrawalRequested { id, request, .. } => self.requested(id, request, at),
             Event::WithdrawalJudged {
                 id,

@@ -161,6 +161,9 @@ impl Vault {
                     "a signature",
                 ));
             }
+            if let Some(key) = self.compromised_signer(&entry.plan) {
+                return Err(Rejection::KeyCompromised(key));
+            }
             // Verified on its way here; once more, since nobody else looks before it is broadcast.
             let raw = entry
                 .plan

@@ -1,9 +1,9 @@
 //! Keys and addresses. A key's id is durable before the HSM is asked for it, so that a crash can't orphan one.
 
-use custodyd_chain::{Family, PublicKey};
+use custodyd_chain::{Family, NonceX, PublicKey};
 use custodyd_policy::{Tier, WalletId};
 
-use crate::{Event, Evidence, KeyId, Rejection, Vault};
+use crate::{Event, Evidence, KeyId, Rejection, TransactionId, Vault};
 
 impl Vault {
     pub(super) fn decide_request_address(
@@ -70,5 +70,36 @@ impl Vault {
         } else {
             Ok(Vec::new())
         }
+    }
+
+    /// A key whose nonces repeat is given up at once; told again of one, there is nothing new.
+    pub(super) fn decide_nonce_reused(
+        &self,
+        public_key: &PublicKey,
+        r: &NonceX,
+        earlier: &TransactionId,
+        transaction: &TransactionId,
+    ) -> Result<Vec<Event>, Rejection> {
+        let wallet = &self.known_transaction(transaction)?.wallet;
+        let is_its_own = self.wallets.get(wallet).is_some_and(|wallet| {
+            let mut slots = wallet.keys.iter();
+            slots.any(|slot| slot.public_key.as_ref() == Some(public_key))
+        });
+        if !is_its_own {
+            return Err(Rejection::Observation(
+                wallet.clone(),
+                format!("{public_key} is not its key"),
+            ));
+        }
+        if self.compromised.contains_key(public_key) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::KeyCompromised {
+            wallet: wallet.clone(),
+            public_key: *public_key,
+            r: *r,
+            earlier: earlier.clone(),
+            transaction: transaction.clone(),
+        }])
     }
 }

@@ -46,6 +46,12 @@ impl Vault {
                 evidence,
             } => self.decide_request_address(wallet, key, by, evidence),
             Command::KeyMade { key, public_key } => self.decide_key_made(key, public_key),
+            Command::NonceReused {
+                public_key,
+                r,
+                earlier,
+                transaction,
+            } => self.decide_nonce_reused(public_key, r, earlier, transaction),
             Command::ObserveCoins { wallet, coins } => self.decide_coins(wallet, coins),
             Command::ObserveAccount {
                 wallet,
@@ -79,6 +85,9 @@ impl Vault {
                         "planned for another network",
                         "this signature",
                     ));
+                }
+                if let Some(key) = self.compromised_signer(&entry.plan) {
+                    return Err(Rejection::KeyCompromised(key));
                 }
                 let (transaction, raw) = (transaction.clone(), raw.clone());
                 Ok(vec![Event::TransactionSigned {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{
-    BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault,
+    BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault, PublicKey,
 };
 
 use crate::{Event, ExportId, Funds, Transaction, TransactionId, Vault, Wallet, Withdrawal};
@@ -48,9 +48,7 @@ impl Vault {
         quote: &FeeQuote,
         draft: &mut Draft,
     ) -> Result<Plan, String> {
-        let key = wallet
-            .primary_key()
-            .ok_or_else(|| format!("wallet {} has no key yet", wallet.id))?;
+        let key = self.paying_key(wallet)?;
         let payment = Payment {
             to: withdrawal.request.destination.clone(),
             amount: withdrawal.request.amount,
@@ -61,6 +59,7 @@ impl Vault {
                     .values()
                     .filter(|c| {
                         !self.taken.contains_key(&c.outpoint)
+                            && !self.compromised.contains_key(&c.public_key)
                             && !draft.outpoints.contains(&c.outpoint)
                     })
                     .cloned()
@@ -118,6 +117,27 @@ impl Vault {
         plan.check(&[payment], &wallet.addresses(), &wallet.fee_caps)
             .map_err(|fault| fault.to_string())?;
         Ok(plan)
+    }
+
+    /// The key that takes change, or whose account pays: the first one that may still sign.
+    fn paying_key(&self, wallet: &Wallet) -> Result<PublicKey, String> {
+        let first = wallet
+            .primary_key()
+            .ok_or_else(|| format!("wallet {} has no key yet", wallet.id))?;
+        let sound = |key: &PublicKey| !self.compromised.contains_key(key);
+        let found = match wallet.funds {
+            Funds::Account(_) => Some(first).filter(sound),
+            Funds::Coins(_) => {
+                let mut keys = wallet.keys.iter().filter_map(|slot| slot.public_key);
+                keys.find(sound)
+            }
+        };
+        found.ok_or_else(|| {
+            format!(
+                "each key of wallet {} is compromised and never signs again",
+                wallet.id
+            )
+        })
     }
 
     fn check_funds(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Amount, Asset, OutPoint, Plan};
+use custodyd_chain::{Amount, Asset, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
     LimitUsage, Measure, OperatorId, Outcome, Tier, Timestamp, WalletId, WithdrawalId,
 };
@@ -32,6 +32,7 @@ pub(crate) struct Witness {
     approvals: BTreeMap<WithdrawalId, BTreeMap<OperatorId, u64>>,
     frozen: BTreeSet<FreezeScope>,
     raws: BTreeMap<TransactionId, String>,
+    compromised: BTreeSet<PublicKey>,
 }
 
 impl Witness {
@@ -45,6 +46,7 @@ impl Witness {
             approvals: BTreeMap::new(),
             frozen: BTreeSet::new(),
             raws: BTreeMap::new(),
+            compromised: BTreeSet::new(),
         };
         witness.check(world);
         witness
@@ -117,9 +119,11 @@ impl Witness {
             Event::TransactionPlanned {
                 wallet,
                 withdrawals,
+                plan,
                 ..
             } => {
                 assert!(!self.is_frozen(wallet), "planned while frozen");
+                assert!(self.compromised.is_disjoint(&plan.signers()));
                 withdrawals
                     .iter()
                     .for_each(|id| self.was_approved(world, id, at));
@@ -127,12 +131,20 @@ impl Witness {
             Event::TransactionSigned {
                 transaction, raw, ..
             } => {
+                let signers = world.vault.transactions()[transaction].plan.signers();
+                assert!(self.compromised.is_disjoint(&signers));
                 let before = self.raws.insert(transaction.clone(), raw.to_hex());
                 assert!(before.is_none(), "signed twice");
             }
             Event::TransactionConflicted { transaction } => {
                 let wallet = world.vault.transactions()[transaction].wallet.clone();
                 self.frozen.insert(FreezeScope::Wallet(wallet));
+            }
+            Event::KeyCompromised {
+                wallet, public_key, ..
+            } => {
+                assert!(self.compromised.insert(*public_key), "told twice");
+                self.frozen.insert(FreezeScope::Wallet(wallet.clone()));
             }
             Event::Frozen { scope, .. } => drop(self.frozen.insert(scope.clone())),
             Event::Unfrozen { scope } => assert!(self.frozen.remove(scope)),
@@ -312,7 +324,8 @@ impl Witness {
             }
         }
         for (id, transaction) in world.vault.transactions() {
-            if self.is_frozen(&transaction.wallet) {
+            let signers = transaction.plan.signers();
+            if self.is_frozen(&transaction.wallet) || !self.compromised.is_disjoint(&signers) {
                 assert!(!world.vault.may_sign(id));
             }
         }

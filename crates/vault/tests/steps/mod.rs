@@ -1,6 +1,6 @@
 //! Arbitrary steps against a [`World`]. Refusals are welcome; only the state afterwards is judged.
 
-use custodyd_chain::FeeQuote;
+use custodyd_chain::{FeeQuote, NonceX};
 use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{
     ChainPosition, Command, Decision, ExportId, FreezeScope, Statement, TransactionId,
@@ -53,6 +53,8 @@ pub(crate) enum Step {
     Fee(u8),
     Sign(Index),
     Broadcast(Index),
+    /// Rarely, since a wallet with one key ends with it.
+    ReuseNonce(Index, u8),
     See(Index, u8),
     Export(Option<Index>),
     Built(Index),
@@ -79,6 +81,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
         4 => (0..4u8).prop_map(Step::Fee),
         8 => index().prop_map(Step::Sign),
         6 => index().prop_map(Step::Broadcast),
+        1 => (index(), 0..4u8).prop_map(|(on, rarely)| Step::ReuseNonce(on, rarely)),
         8 => (index(), 0..10u8).prop_map(|(on, position)| Step::See(on, position)),
         5 => prop::option::weighted(0.2, index()).prop_map(Step::Export),
         4 => index().prop_map(Step::Built),
@@ -179,6 +182,22 @@ pub(crate) fn perform(world: &mut World, step: &Step) {
                 let _ = world.broadcast(&id);
             }
         }
+        Step::ReuseNonce(on, 0) => {
+            if let Some(id) = transaction(world, on) {
+                let plan = &world.vault.transactions()[&id].plan;
+                let public_key = *plan.signers().first().unwrap();
+                let (r, earlier) = (NonceX::from_bytes([7; 32]), id.clone());
+                let transaction = id;
+                let command = Command::NonceReused {
+                    public_key,
+                    r,
+                    earlier,
+                    transaction,
+                };
+                world.take(command).unwrap();
+            }
+        }
+        Step::ReuseNonce(..) => {}
         Step::See(on, position) => {
             if let Some(id) = transaction(world, on) {
                 let _ = world.see(&id, chain_position(*position));

@@ -125,6 +125,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SEQ")]
         after: Option<u64>,
     },
+    /// The HSM's tokens: which one is out, and what each did
+    Hsm,
     /// Whether the daemon lives, and is ready
     Health,
 }

@@ -71,6 +71,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Policy => vault::policy(session).await,
         Command::Limits => vault::limits(session).await,
         Command::Journal { after } => vault::journal(session, after).await,
+        Command::Hsm => vault::hsm(session).await,
         Command::Health => vault::health(session).await,
         Command::Export(what) => cold::export(session, what).await,
         Command::Import { bundle } => cold::import(session, &bundle).await,

@@ -46,6 +46,49 @@ pub(crate) fn in_fours(address: &str) -> String {
     format!("{prefix}{}", groups.join(" "))
 }
 
+/// The HSM's tokens as a table.
+pub(crate) fn tokens(answer: &Value) -> String {
+    let row = |cells: [&str; 7]| {
+        let [
+            name,
+            health,
+            serial,
+            signatures,
+            failures,
+            missing,
+            restarts,
+        ] = cells;
+        format!(
+            "{name:<16} {health:<10} {serial:<18} {signatures:>10} {failures:>8} {missing:>7} {restarts:>8}"
+        )
+    };
+    let mut lines = vec![row([
+        "token",
+        "health",
+        "serial",
+        "signatures",
+        "failures",
+        "missing",
+        "restarts",
+    ])];
+    for token in answer["tokens"].as_array().into_iter().flatten() {
+        let text = |name: &str| leaf_text(&token[name]);
+        lines.push(row([
+            &text("name"),
+            &text("health"),
+            &leaf_text(&token["device"]["serial"]),
+            &text("signatures"),
+            &text("failures"),
+            &text("missing_keys"),
+            &text("restarts"),
+        ]));
+        if let Some(reason) = token["reason"].as_str() {
+            lines.push(format!("  {}", one_line(reason)));
+        }
+    }
+    lines.join("\n")
+}
+
 /// Any JSON as an indented outline.
 pub(crate) fn outline(value: &Value) -> String {
     let mut text = String::new();

@@ -106,6 +106,13 @@ pub(crate) async fn health(session: &Session) -> Result<(), Failure> {
     }
 }
 
+/// `hsm`: a line for each token, and why one is out.
+pub(crate) async fn hsm(session: &Session) -> Result<(), Failure> {
+    let answer: Value = session.client.get("/v1/hsm").await?;
+    session.print(&answer, text::tokens);
+    Ok(())
+}
+
 async fn outline(session: &Session, target: &str) -> Result<(), Failure> {
     let answer: Value = session.client.get(target).await?;
     session.print(&answer, text::outline);
