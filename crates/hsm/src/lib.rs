@@ -4,6 +4,9 @@
 //! their [`KeyId`] alone; object handles, sessions, logins and the module's return codes stay inside. What leaves this
 //! crate as a signature is low-S (secp256k1) and has been verified against the key's own public point.
 //!
+//! An [`Hsm`] is asked: either a [`Token`] in this process, or an [`Isolated`] one in a process of its own (`isolation`), so that
+//! a library that hangs or crashes takes nothing along.
+//!
 //! Order of the files, top down: `token` (the interface) → `worker`, `queue` and `call` (threads, deadlines) → `session`
 //! (one logged-in session: locate, sign) with `keygen` and `inspect` → `login`, `slot`, `module` (reaching the token)
 //! → `ec`, `verify` (bytes). `fault` sorts return codes, `error` is what callers see.
