@@ -168,9 +168,9 @@ impl House {
         };
         let genesis = write_genesis(folder, &plan, &identities, cold_key.as_deref())?;
         if plan.wrapped {
-            tell("the wrapping key: custodyd keys wrapping-key");
+            tell("the wrapping key: custodyd keys generate wrapping");
             run(Command::new(&programs.custodyd)
-                .args(["keys", "wrapping-key", "--config"])
+                .args(["keys", "generate", "wrapping", "--config"])
                 .arg(&config)
                 .arg("--so-pin-file")
                 .arg(hsm.token()?.so_pin_file()))?;
