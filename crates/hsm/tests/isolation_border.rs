@@ -103,6 +103,22 @@ fn the_pin_stands_neither_among_the_arguments_nor_in_the_environment_of_the_work
 }
 
 #[test]
+fn a_worker_takes_over_the_variables_that_its_profile_names_and_no_others() {
+    with_token(
+        "a_worker_takes_over_the_variables_that_its_profile_names_and_no_others",
+        |fixture| {
+            // SOFTHSM2_CONF stands in this process's environment, and in none of the profile's own.
+            let mut profile = fixture.profile();
+            assert_eq!(profile.inherit, ["SOFTHSM2_CONF"]);
+            drop(Isolated::start(launch(profile.clone())).unwrap());
+            profile.inherit.clear();
+            let error = Isolated::start(launch(profile)).unwrap_err();
+            assert!(matches!(error, HsmError::TokenMissing { .. }), "{error}");
+        },
+    );
+}
+
+#[test]
 fn a_worker_ends_with_its_host_however_that_ends_and_not_by_the_hosts_signals() {
     with_token(
         "a_worker_ends_with_its_host_however_that_ends_and_not_by_the_hosts_signals",
