@@ -100,10 +100,9 @@ async fn suffer(house: &House, payments: &mut Payments<'_>, outage: &Outage) {
     (outage.blow)(hsm).unwrap();
     sight::until_out(house, &token).await;
     let noticed = began.elapsed();
-    sight::check_out(house, &token).await;
     payments.ask(100);
     payments.until_broadcast().await;
-    sight::check_out(house, &token).await;
+    sight::until_out(house, &token).await;
 
     payments.ask(80);
     (outage.undo)(hsm).unwrap();
