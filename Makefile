@@ -17,7 +17,7 @@ help: ## List the tasks
 	@echo "custodyd: make <task>"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup-demo ## Install what is missing, then show the main job on real nodes and a real token (DEMO_EXIT=1 ends by itself)
+demo: setup-demo ## Install what is missing, then show the main job on real nodes and a real token (DEMO_EXIT=1 ends by itself, DEMO_HSM=containers lets HSMs fail)
 	cargo build --package custodyd --package custodyd-client --package coldsign --package custodyd-testbed --bins
 	$(BUILT)/debug/demo
 

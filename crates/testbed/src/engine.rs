@@ -39,11 +39,12 @@ pub(crate) fn image_tag() -> String {
 
 /// Refuses to go on without an engine that answers and holds the fixture's image.
 pub(crate) fn require() -> Result<(), TestbedError> {
-    docker(&["version", "--format", "{{.Server.Version}}"]).map_err(|error| {
-        TestbedError::Missing {
+    docker(&["version", "--format", "{{.Server.Version}}"]).map_err(|error| match error {
+        missing @ TestbedError::Missing { .. } => missing,
+        silent => TestbedError::Missing {
             part: "a container engine",
-            looked_for: error.to_string(),
-        }
+            looked_for: silent.to_string(),
+        },
     })?;
     let image = format!("{IMAGE}:{}", image_tag());
     docker(&["image", "inspect", "--format", "{{.Id}}", &image])

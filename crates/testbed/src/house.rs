@@ -138,7 +138,10 @@ impl House {
             .ethereum
             .then(|| Anvil::start_with(options))
             .transpose()?;
-        tell("initialising SoftHSM tokens");
+        tell(match plan.hsm {
+            HsmPlan::Soft => "initialising SoftHSM tokens",
+            HsmPlan::Containers(_) => "starting HSMs in containers",
+        });
         let hsm = HouseHsm::start(folder, plan.hsm)?;
         if plan.cold && programs.coldsign.is_none() {
             return Err(TestbedError::NotBuilt {

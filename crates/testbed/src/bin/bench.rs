@@ -6,6 +6,8 @@
     reason = "JSON values only, where a missing key is null and no panic"
 )]
 
+#[path = "bench/failover.rs"]
+mod failover;
 #[path = "bench/hsm.rs"]
 mod hsm;
 #[path = "bench/load.rs"]
@@ -54,6 +56,7 @@ async fn measure() -> Result<(), Failure> {
     report.add("policy_200_rules_us", median, "µs", Goal::AtMost(100.0));
 
     hsm::measure(&mut report)?;
+    failover::measure(&mut report)?;
 
     println!("house: Anvil, SoftHSM, custodyd (release)");
     let programs = Programs {

@@ -1,11 +1,15 @@
 //! `make demo`: the main job, told for a person to read, on a real Litecoin node, a real Ethereum node and real PKCS#11
 //! tokens. Every line that starts with `$` is a command that is run as it stands.
+//!
+//! With `DEMO_HSM=containers` the vault's keys are in two network HSMs, and more is told: each fails in turn.
 
 #![allow(
     clippy::indexing_slicing,
     reason = "JSON values only, where a missing key is null and no panic"
 )]
 
+#[path = "demo/outage.rs"]
+mod outage;
 #[path = "demo/scene.rs"]
 mod scene;
 #[path = "demo/story.rs"]
@@ -13,7 +17,7 @@ mod story;
 
 use std::{path::PathBuf, time::Duration};
 
-use custodyd_testbed::{House, Plan, Programs, project};
+use custodyd_testbed::{House, HsmPlan, Plan, Programs, project};
 use indicatif::{ProgressBar, ProgressStyle};
 use scene::Scene;
 
@@ -21,6 +25,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    let hsm = hsm()?;
+    let tokens = match hsm {
+        HsmPlan::Soft => "two SoftHSM tokens",
+        HsmPlan::Containers(_) => {
+            "two HSMs in containers that hold the same keys, a SoftHSM token for the cold wallet"
+        }
+    };
     let folder = project().canonicalize()?.join(".demo");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -30,13 +41,16 @@ async fn main() -> Result<(), Failure> {
         "custodyd, the main job: a signed withdrawal request becomes a confirmed transaction."
     );
     println!(
-        "Everything below is real: litecoind (regtest), Anvil, two SoftHSM tokens, SQLite. Files: {}\n",
+        "Everything below is real: litecoind (regtest), Anvil, {tokens}, SQLite. Files: {}\n",
         folder.display()
     );
 
-    let house = build(&folder).await?;
+    let house = build(&folder, hsm).await?;
     let scene = Scene::new(&house, program("custodyctl"), program("coldsign"));
-    let outcomes = story::tell(&scene).await?;
+    let mut outcomes = story::tell(&scene).await?;
+    if hsm != HsmPlan::Soft {
+        outage::tell(&scene, &mut outcomes).await?;
+    }
     story::close(&scene, &outcomes).await?;
     if std::env::var("DEMO_EXIT").is_ok_and(|value| value == "1") {
         return Ok(());
@@ -44,12 +58,22 @@ async fn main() -> Result<(), Failure> {
     stay(&scene).await
 }
 
-async fn build(folder: &std::path::Path) -> Result<House, Failure> {
+/// What `DEMO_HSM` says.
+fn hsm() -> Result<HsmPlan, Failure> {
+    match std::env::var("DEMO_HSM").as_deref() {
+        Err(_) | Ok("") => Ok(HsmPlan::Soft),
+        Ok("containers") => Ok(HsmPlan::Containers(2)),
+        Ok(other) => Err(format!("DEMO_HSM is {other:?}: unset, or \"containers\"").into()),
+    }
+}
+
+async fn build(folder: &std::path::Path, hsm: HsmPlan) -> Result<House, Failure> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
     spinner.enable_steady_tick(Duration::from_millis(120));
     let plan = Plan {
         cold: true,
+        hsm,
         ..Plan::default()
     };
     let programs = Programs {
@@ -94,6 +118,7 @@ async fn stay(scene: &Scene<'_>) -> Result<(), Failure> {
         scene.custodyctl.display(),
         scene.litecoind()?.outside_address()?
     );
+    outage::invite(scene);
     println!("\nCtrl-C ends it.");
     let mut blocks = tokio::time::interval(Duration::from_secs(5));
     loop {

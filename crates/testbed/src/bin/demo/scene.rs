@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
@@ -54,16 +54,9 @@ impl<'a> Scene<'a> {
     /// Runs custodyctl as somebody and gives the JSON it prints, also when it says that a withdrawal isn't paid.
     pub(crate) fn ctl(&self, who: &str, arguments: &[&str]) -> Result<Value, Failure> {
         println!("  $ custodyctl --as {who} {}", arguments.join(" "));
-        let output = Command::new(&self.custodyctl)
-            .args([
-                "--json",
-                "--url",
-                &self.house.daemon.url(),
-                "--as",
-                who,
-                "--key",
-            ])
-            .arg(self.house.key_file(who))
+        let output = self
+            .as_somebody(who)
+            .arg("--json")
             .args(arguments)
             .output()?;
         serde_json::from_slice(&output.stdout).map_err(|_| {
@@ -76,6 +69,21 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Runs custodyctl as somebody and shows the table that it prints.
+    pub(crate) fn table(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
+        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        let output = self.as_somebody(who).args(arguments).output()?;
+        shown(&output)
+    }
+
+    fn as_somebody(&self, who: &str) -> Command {
+        let mut command = Command::new(&self.custodyctl);
+        command
+            .args(["--url", &self.house.daemon.url(), "--as", who, "--key"])
+            .arg(self.house.key_file(who));
+        command
+    }
+
     /// Runs coldsign and shows what it prints.
     pub(crate) fn cold(&self, arguments: &[&str]) -> Result<(), Failure> {
         println!("  $ coldsign {}", arguments.join(" "));
@@ -84,14 +92,7 @@ impl<'a> Scene<'a> {
             .arg("--config")
             .arg(self.house.folder().join("coldsign.toml"))
             .output()?;
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            println!("      {line}");
-        }
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
-        }
+        shown(&output)
     }
 
     /// Waits until a withdrawal is in a state, mining when that is what it takes.
@@ -124,5 +125,17 @@ impl<'a> Scene<'a> {
             .join(name)
             .display()
             .to_string()
+    }
+}
+
+/// Prints what a program printed, or fails with its complaint.
+fn shown(output: &Output) -> Result<(), Failure> {
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        println!("      {line}");
+    }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
     }
 }

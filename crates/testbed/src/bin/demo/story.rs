@@ -5,13 +5,19 @@ use serde_json::{Value, json};
 use crate::{Failure, scene::Scene};
 
 /// Somebody on Anvil (the second of its well-known development accounts).
-const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+pub(crate) const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// One chapter's end.
 pub(crate) struct Outcome {
     what: &'static str,
     id: String,
     expected: &'static str,
+}
+
+impl Outcome {
+    pub(crate) const fn new(what: &'static str, id: String, expected: &'static str) -> Self {
+        Self { what, id, expected }
+    }
 }
 
 /// Tells the five chapters and gives how each must end.
@@ -169,7 +175,7 @@ async fn on_chain(scene: &Scene<'_>, transaction: &str) -> Result<(String, u64),
 }
 
 /// A client asks, and the verdict is shown.
-fn ask(
+pub(crate) fn ask(
     scene: &Scene<'_>,
     asset: &str,
     amount: &str,
@@ -204,11 +210,11 @@ fn ask(
         .ok_or_else(|| format!("no withdrawal: {document}").into())
 }
 
-fn chapter(number: u32, title: &str) {
+pub(crate) fn chapter(number: u32, title: &str) {
     println!("\n{number}. {title}\n");
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
