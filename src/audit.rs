@@ -76,6 +76,8 @@ pub struct Audited {
     pub transaction_signatures: u64,
     /// HSM signatures of cold exports' manifests.
     pub manifest_signatures: u64,
+    /// HSM signatures by which keys that lie wrapped were proven when they were made.
+    pub key_signatures: u64,
     /// Requests and statements whose signatures were verified.
     pub evidence: u64,
     /// Rows that readers are served from.
@@ -90,6 +92,7 @@ impl Audited {
         self.heads
             .saturating_add(self.transaction_signatures)
             .saturating_add(self.manifest_signatures)
+            .saturating_add(self.key_signatures)
     }
 }
 
@@ -132,6 +135,7 @@ async fn audit_at_rest(
         head: hex::encode(head.hash),
         transaction_signatures: 0,
         manifest_signatures: 0,
+        key_signatures: 0,
         evidence: 0,
         projections: 0,
         nonces: 0,
@@ -239,6 +243,9 @@ fn check_event(
         Event::ColdExportBuilt { .. } => {
             audited.manifest_signatures = audited.manifest_signatures.saturating_add(1);
         }
+        Event::KeyMade {
+            wrapped: Some(_), ..
+        } => audited.key_signatures = audited.key_signatures.saturating_add(1),
         _ => {}
     }
     Ok(())

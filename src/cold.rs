@@ -65,7 +65,7 @@ impl Contents {
                 wallet: entry.wallet.as_str().parse().map_err(|e| fault(&e))?,
                 plan: entry.plan.clone(),
                 keys: wallet
-                    .keys
+                    .keys()
                     .iter()
                     .filter_map(|slot| slot.public_key)
                     .collect(),

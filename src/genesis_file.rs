@@ -7,7 +7,7 @@ use std::{
 
 use custodyd_chain::{Address, FeeCaps, Network, PublicKey};
 use custodyd_policy::{ClientId, OperatorId, Tier, VaultId, WalletId};
-use custodyd_vault::{Ed25519Key, Genesis, JournalKey, KeyId, WalletKey, WalletSpec};
+use custodyd_vault::{Addresses, Ed25519Key, Genesis, JournalKey, KeyId, WalletKey, WalletSpec};
 use serde::Deserialize;
 
 use crate::config::{ConfigError, read};
@@ -49,6 +49,9 @@ pub struct WalletEntry {
     /// A cold wallet's public key, compressed, hex, as `coldsign keygen` printed it.
     #[serde(default)]
     pub public_key: Option<PublicKey>,
+    /// `token`, or `wrapped`: where the keys of addresses after the first are.
+    #[serde(default)]
+    pub addresses: Addresses,
 }
 
 impl GenesisFile {
@@ -86,6 +89,7 @@ impl GenesisFile {
                 network,
                 fee_caps,
                 confirmations,
+                addresses,
                 ..
             } = entry;
             wallets.insert(
@@ -96,6 +100,7 @@ impl GenesisFile {
                     fee_caps,
                     confirmations,
                     key,
+                    addresses,
                 },
             );
         }

@@ -132,6 +132,7 @@ impl From<Rejection> for Problem {
             Rejection::NotEligible(_) | Rejection::OtherClient(_) => (403, "Not yours to decide"),
             Rejection::AlreadyDecided(_)
             | Rejection::NotNow(..)
+            | Rejection::KeyPlace(_)
             | Rejection::TransactionState(..) => (409, "Not in this state"),
             Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => {
                 (409, "Done already")

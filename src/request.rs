@@ -75,6 +75,17 @@ pub struct ExportBody {
     pub withdrawals: BTreeSet<WithdrawalId>,
 }
 
+/// Addresses that one request may ask for.
+pub const MOST_ADDRESSES: u32 = 1_000;
+
+/// Body of `POST /v1/wallets/{id}/addresses`; without a body it is one address.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddressesBody {
+    /// How many: 1 to 1000.
+    pub count: u32,
+}
+
 /// What a signed request asks the engine to do.
 #[derive(Debug, Clone)]
 pub enum Intent {
@@ -92,6 +103,8 @@ pub enum Intent {
     Unfreeze(FreezeBody),
     /// One more address.
     Address(WalletId),
+    /// So many more addresses.
+    Addresses(WalletId, u32),
     /// Prepare a bundle.
     Export(ExportBody),
     /// A bundle came back, as a .tar; it names its export itself.
@@ -110,7 +123,7 @@ impl Intent {
             Self::Cancel(_) => "cancel",
             Self::Freeze(_) => "freeze",
             Self::Unfreeze(_) => "unfreeze",
-            Self::Address(_) => "address",
+            Self::Address(_) | Self::Addresses(..) => "address",
             Self::Export(_) => "export",
             Self::Import => "import",
             Self::Limits => "limits",
@@ -151,11 +164,15 @@ impl Intent {
             }
             ("POST", ["freeze"]) => Ok(Self::Freeze(json(request)?)),
             ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(json(request)?)),
-            ("POST", ["wallets", id, "addresses"]) => {
-                if !request.body.is_empty() {
-                    return Err(Problem::malformed("this request has no body"));
-                }
+            ("POST", ["wallets", id, "addresses"]) if request.body.is_empty() => {
                 Ok(Self::Address(parse(id)?))
+            }
+            ("POST", ["wallets", id, "addresses"]) => {
+                let AddressesBody { count } = json(request)?;
+                if !(1..=MOST_ADDRESSES).contains(&count) {
+                    return Err(Problem::malformed("count is 1 to 1000"));
+                }
+                Ok(Self::Addresses(parse(id)?, count))
             }
             ("POST", ["cold", "exports"]) => Ok(Self::Export(json(request)?)),
             ("POST", ["cold", "imports"]) => Ok(Self::Import),

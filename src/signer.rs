@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use custodyd_chain::{
     AssembleError, Plan, PlanFault, PublicKey, RawTransaction, Signature, SignatureError,
 };
-use custodyd_hsm::{Curve, Hsm, HsmError, KeyRef};
-use custodyd_vault::{JournalKey, KeyId};
+use custodyd_hsm::{Curve, Hsm, HsmError, KeyRef, PublicPoint, WrappedKey};
+use custodyd_vault::{JournalKey, KeySlot};
 use futures_util::future::try_join_all;
 
 use crate::{failpoint, journal};
@@ -74,7 +74,7 @@ impl Signer {
     pub async fn sign_plan(
         &self,
         plan: &Plan,
-        key_of: impl Fn(&PublicKey) -> Option<KeyId>,
+        key_of: impl Fn(&PublicKey) -> Option<KeyRef>,
     ) -> Result<(RawTransaction, u32), SignError> {
         let requests = plan.signing_requests()?;
         let signing = requests.iter().map(|request| {
@@ -83,7 +83,7 @@ impl Signer {
                 let key =
                     key.ok_or_else(|| SignError::ForeignKey(request.public_key.to_string()))?;
                 let bytes = self
-                    .sign(&key, Curve::Secp256k1, *request.digest.as_bytes())
+                    .sign(key, Curve::Secp256k1, *request.digest.as_bytes())
                     .await?;
                 Ok::<_, SignError>(Signature::from_hsm(&bytes)?)
             }
@@ -104,7 +104,8 @@ impl Signer {
         key: &JournalKey,
         digest: [u8; 32],
     ) -> Result<[u8; 64], SignError> {
-        let signature = self.sign(&key.key, Curve::P256, digest).await?;
+        let id = KeyRef::Resident(custodyd_hsm::KeyId::from_bytes(key.key.cka_id()));
+        let signature = self.sign(id, Curve::P256, digest).await?;
         let verified = hex::decode(&key.public_key)
             .ok()
             .and_then(|point| journal::JournalKey::from_sec1(&point).ok())
@@ -118,19 +119,29 @@ impl Signer {
 
     async fn sign(
         &self,
-        key: &KeyId,
+        key: KeyRef,
         curve: Curve,
         digest: [u8; 32],
     ) -> Result<[u8; 64], SignError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |result| drop(sender.send(result)));
-        self.hsm.submit_sign(
-            KeyRef::Resident(custodyd_hsm::KeyId::from_bytes(key.cka_id())),
-            curve,
-            digest,
-            self.deadline,
-            reply,
-        )?;
+        self.hsm
+            .submit_sign(key, curve, digest, self.deadline, reply)?;
         Ok(receiver.await.map_err(|_| SignError::Gone)??)
     }
+}
+
+/// How the HSM finds a key: on the token by its id, or in what the journal keeps. None for a key that isn't the HSM's.
+pub fn key_ref(slot: &KeySlot) -> Option<KeyRef> {
+    let id = custodyd_hsm::KeyId::from_bytes(slot.id.as_ref()?.cka_id());
+    let Some(wrapped) = &slot.wrapped else {
+        return Some(KeyRef::Resident(id));
+    };
+    Some(KeyRef::Wrapped(Box::new(WrappedKey {
+        id,
+        wrapping_key: custodyd_hsm::KeyId::from_bytes(wrapped.wrapping_key.cka_id()),
+        curve: Curve::Secp256k1,
+        public: PublicPoint::try_from(hex::encode(slot.public_key?.to_bytes())).ok()?,
+        blob: wrapped.blob.clone(),
+    })))
 }

@@ -14,9 +14,9 @@ use custodyd::{
     store::{Batch, Store},
 };
 use custodyd_hsm::{Curve, Hsm};
-use custodyd_vault::{Event, JournalKey, KeyId, Recorded, Vault};
+use custodyd_vault::{Addresses, Event, JournalKey, KeyId, Recorded, Vault};
 
-use super::Failure;
+use super::{Failure, keys::no_wrapping_key};
 
 pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     let (file, policy) = GenesisFile::load(genesis)?;
@@ -27,6 +27,13 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         )
         .into());
     }
+    let wrapped = file
+        .wallets
+        .iter()
+        .find(|(_, w)| w.addresses == Addresses::Wrapped);
+    if let (Some((wallet, _)), None) = (wrapped, config.hsm.wrapping_key) {
+        return Err(no_wrapping_key(wallet).into());
+    }
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let store = Store::open(&config.database.url).await?;
     let vault = config.vault.to_string();
@@ -34,6 +41,9 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         return Err(format!("the database has a vault {vault} already").into());
     }
     let hsm = config.hsm.open(&config.log)?;
+    if let Some(id) = &config.hsm.wrapping_key {
+        hsm.check_wrapping_key(id)?;
+    }
     let (key, public_key) = journal_key(&state_dir, &config, &*hsm)?;
     println!("journal key   {key}  {public_key}");
 

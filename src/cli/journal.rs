@@ -42,6 +42,7 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
         head,
         transaction_signatures,
         manifest_signatures,
+        key_signatures,
         evidence,
         projections,
         nonces,
@@ -54,7 +55,7 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
     println!("  nonces        {nonces} on record, one for each signature");
     println!(
         "  HSM           {} signatures explained: {heads} of heads, {transaction_signatures} of transactions, \
-         {manifest_signatures} of cold exports",
+         {manifest_signatures} of cold exports, {key_signatures} of wrapped keys",
         audited.hsm_signatures()
     );
     Ok(())

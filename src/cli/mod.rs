@@ -12,7 +12,7 @@ mod terminal;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use custodyd::config::Config;
+use custodyd::config::{Config, Isolation};
 
 /// An error on its way to the last line of standard error.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -81,6 +81,14 @@ impl Arguments {
             // A profile is checked without a configuration.
             Command::Doctor(options) if options.profile().is_some() => None,
             Command::Keys { command } if !command.needs_hsm() => None,
+            Command::Keys { command } if command.is_an_officers() => {
+                // The officer logs in to the slot itself, which no worker process does.
+                let config = Config::load(&self.config).map_err(Failure::from);
+                Some(config.map(|mut config| {
+                    config.hsm.isolation = Isolation::None;
+                    config
+                }))
+            }
             Command::Init { .. }
             | Command::Serve { .. }
             | Command::Doctor(_)

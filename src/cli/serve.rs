@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watc
 
 use super::{
     Failure,
-    keys::{check_keys, report_orphans},
+    keys::{check_keys, check_wrapping_keys, report_orphans},
 };
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
@@ -59,6 +59,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             Arc::clone(&hsm),
             Duration::from_millis(config.hsm.deadline_ms),
         ),
+        wrapping_key: config.hsm.wrapping_key,
         nodes,
         clock: Clock::system(),
         answers: answers.clone(),
@@ -70,6 +71,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     };
     let engine = Engine::open(parts, config.vault.as_str()).await?;
     check_keys(&*hsm, engine.vault(), &journal_id, &journal_key)?;
+    check_wrapping_keys(&*hsm, engine.vault(), config.hsm.wrapping_key)?;
     report_orphans(&*hsm, engine.vault(), &journal_id);
     tracing::info!(events = engine.vault().seq(), "journal replayed");
 

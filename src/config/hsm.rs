@@ -8,8 +8,8 @@ use std::{
 };
 
 use custodyd_hsm::{
-    Fleet, FleetSettings, Hsm, HsmError, Isolated, Launch, Opening, PinSource, Profile, Selector,
-    Token,
+    Fleet, FleetSettings, Hsm, HsmError, Isolated, KeyId, Launch, Opening, PinSource, Profile,
+    Selector, Token,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -43,6 +43,10 @@ pub struct HsmConfig {
     /// With several tokens: how many must show a new key before it is used; all that are up, where it isn't said.
     #[serde(default)]
     pub replicas: Option<usize>,
+    /// CKA_ID of the key that the security officer trusted, for wallets whose addresses are wrapped. Keys that were wrapped
+    /// under another one name it themselves.
+    #[serde(default)]
+    pub wrapping_key: Option<KeyId>,
     /// One or more tokens that hold the same keys.
     pub tokens: Vec<TokenConfig>,
 }

@@ -2,7 +2,7 @@
 //! body that were signed say what is asked.
 
 use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{Timestamp, WithdrawalId};
+use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
 use custodyd_vault::{
     Command, Decide, Evidence, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal,
     TransactionId, Vault,
@@ -29,6 +29,7 @@ pub(super) enum Reply {
     Withdrawal(u16, WithdrawalId),
     Export(u16, ExportId),
     Key(u16, KeyId),
+    Keys(u16, Vec<KeyId>),
     Wallets(u16),
     Json(u16, String),
     Problem(Problem),
@@ -51,6 +52,11 @@ impl Reply {
                 view::export(vault, &id).map(|view| Self::json(status, &view))
             }
             Self::Key(status, id) => view::key(vault, &id).map(|view| Self::json(status, &view)),
+            Self::Keys(status, ids) => {
+                let keys: Vec<_> = ids.iter().filter_map(|id| view::key(vault, id)).collect();
+                let page = serde_json::json!({ "items": keys, "next": null });
+                Some(Self::json(status, &page))
+            }
             Self::Wallets(status) => {
                 let wallets: Vec<_> = vault
                     .wallets()
@@ -102,6 +108,14 @@ impl Engine {
         match self.command(&row, heard, now).await {
             Err(problem) => Ok(Reply::Problem(problem)),
             Ok(Asked::Answered(reply)) => Ok(reply),
+            Ok(Asked::Commands(commands, reply)) => {
+                for command in &commands {
+                    if let Err(rejection) = self.take(command, now, draft)? {
+                        return Ok(Reply::Problem(rejection.into()));
+                    }
+                }
+                Ok(reply)
+            }
             Ok(Asked::Command(command, reply)) => {
                 let mut reply = reply;
                 for command in self.vet(vec![command], draft).await? {
@@ -222,20 +236,16 @@ impl Engine {
                 )
             }
             (_, Intent::Address(wallet)) => {
-                let mut id = [0; 16];
-                getrandom::fill(&mut id)
-                    .map_err(|_| Problem::unavailable("the system gives no randomness"))?;
-                let key = KeyId::from_bytes(id);
+                let key = fresh_key()?;
                 let reply = Reply::Key(202, key.clone());
-                Asked::Command(
-                    Command::RequestAddress {
-                        wallet,
-                        key,
-                        by,
-                        evidence,
-                    },
-                    reply,
-                )
+                Asked::Command(request_address(wallet, key, by, evidence), reply)
+            }
+            (_, Intent::Addresses(wallet, count)) => {
+                let keys: Vec<KeyId> = (0..count).map(|_| fresh_key()).collect::<Result<_, _>>()?;
+                let ask = |key: &KeyId| {
+                    request_address(wallet.clone(), key.clone(), by.clone(), evidence.clone())
+                };
+                Asked::Commands(keys.iter().map(ask).collect(), Reply::Keys(202, keys))
             }
             (Speaker::Operator(_), Intent::Export(body)) => {
                 let id = ExportId::from_bytes(id_bytes(row)?);
@@ -324,7 +334,25 @@ impl Engine {
 
 enum Asked {
     Command(Command, Reply),
+    /// All or, where the first is refused, none.
+    Commands(Vec<Command>, Reply),
     Answered(Reply),
+}
+
+/// A key's id, random.
+fn fresh_key() -> Result<KeyId, Problem> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|_| Problem::unavailable("the system gives no randomness"))?;
+    Ok(KeyId::from_bytes(id))
+}
+
+const fn request_address(wallet: WalletId, key: KeyId, by: String, evidence: Evidence) -> Command {
+    Command::RequestAddress {
+        wallet,
+        key,
+        by,
+        evidence,
+    }
 }
 
 fn hear(directory: &Directory, row: &InboxRow) -> Result<Heard, Problem> {

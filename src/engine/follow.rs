@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use custodyd_chain::{Address, Network, OutPoint, PublicKey, RawTransaction};
 use custodyd_policy::{Timestamp, WalletId};
-use custodyd_vault::{ChainPosition, Command, Effect, KeySlot, TransactionId, Vault};
+use custodyd_vault::{ChainPosition, Command, Effect, TransactionId, Vault};
 
 use super::{
     Engine, Parts,
@@ -17,7 +17,7 @@ use crate::{
     nodes::{BitcoinWatch, CoreNode, EthereumNode, EvmWatch, KeyBirth, Node, NodeError},
 };
 
-/// Transactions asked about or sent in one call to a node.
+/// Transactions asked about or sent, and keys watched, in one call to a node.
 const GROUP: usize = 200;
 
 /// Jobs on one network that are done in one go.
@@ -25,7 +25,15 @@ const GROUP: usize = 200;
 pub(super) enum Group {
     Broadcast(Network, Vec<(TransactionId, RawTransaction)>),
     Watch(Network, Vec<Watched>),
-    Observe(Network, WalletId, Vec<KeySlot>),
+    Observe(Network, WalletId, Vec<Watch>),
+}
+
+/// A key whose coins are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watch {
+    public_key: PublicKey,
+    /// When the HSM made it; unknown for a key from outside.
+    made_at: Option<Timestamp>,
 }
 
 /// A transaction that is followed.
@@ -99,9 +107,13 @@ pub(super) fn observations(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
             Job::Effect(_) | Job::Tip(_) => None,
         })
         .map(|wallet| {
-            let made = |slot: &&KeySlot| slot.public_key.is_some();
-            let keys = wallet.keys.iter().filter(made).cloned().collect();
-            Group::Observe(wallet.network, wallet.id.clone(), keys)
+            let made = wallet.keys().iter().filter_map(|slot| {
+                Some(Watch {
+                    public_key: slot.public_key?,
+                    made_at: slot.made_at,
+                })
+            });
+            Group::Observe(wallet.network, wallet.id.clone(), made.collect())
         })
         .collect()
 }
@@ -170,16 +182,16 @@ async fn observe(
     parts: &Parts,
     network: Network,
     wallet: &WalletId,
-    slots: &[KeySlot],
+    watches: &[Watch],
 ) -> Result<Vec<Command>, EffectError> {
-    let keys: Vec<PublicKey> = slots.iter().filter_map(|slot| slot.public_key).collect();
+    let keys: Vec<PublicKey> = watches.iter().map(|watch| watch.public_key).collect();
     let Some(first) = keys.first() else {
         return Ok(Vec::new());
     };
     let wallet = wallet.clone();
     let command = match node(parts, network)? {
         Node::Core(node) => {
-            watch_keys(node, slots).await?;
+            watch_keys(node, watches).await?;
             Command::ObserveCoins {
                 wallet,
                 coins: node.coins(&keys).await?,
@@ -202,19 +214,21 @@ async fn observe(
 
 /// Has a node watch a wallet's keys. What the HSM made can't have been paid before; a key from outside may have been at
 /// any time, so the node looks through the whole chain for it once.
-async fn watch_keys(node: &CoreNode, slots: &[KeySlot]) -> Result<(), NodeError> {
-    let made: Vec<Timestamp> = slots.iter().filter_map(|slot| slot.made_at).collect();
-    let ours = |slot: &&KeySlot| slot.made_at.is_some();
-    let (own, foreign): (Vec<_>, Vec<_>) = slots.iter().partition(ours);
-    let public = |slots: Vec<&KeySlot>| -> Vec<PublicKey> {
-        slots.into_iter().filter_map(|s| s.public_key).collect()
+async fn watch_keys(node: &CoreNode, watches: &[Watch]) -> Result<(), NodeError> {
+    let (own, foreign): (Vec<Watch>, Vec<Watch>) =
+        watches.iter().partition(|watch| watch.made_at.is_some());
+    let public = |watches: &[Watch]| -> Vec<PublicKey> {
+        watches.iter().map(|watch| watch.public_key).collect()
     };
-    if let Some(first) = made.into_iter().min() {
-        node.watch(&public(own), KeyBirth::At(first.as_seconds()))
-            .await?;
+    // Some at once: what they cost the node is bounded, and young keys don't have it read the blocks that old ones need.
+    for together in own.chunks(GROUP) {
+        if let Some(first) = together.iter().filter_map(|watch| watch.made_at).min() {
+            node.watch(&public(together), KeyBirth::At(first.as_seconds()))
+                .await?;
+        }
     }
     if !foreign.is_empty() {
-        node.watch(&public(foreign), KeyBirth::At(0)).await?;
+        node.watch(&public(&foreign), KeyBirth::At(0)).await?;
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ pub struct Parts {
     pub store: Store,
     /// The HSM.
     pub signer: Signer,
+    /// The key that new wrapped keys are wrapped under, where a wallet has such.
+    pub wrapping_key: Option<custodyd_hsm::KeyId>,
     /// A node for each network.
     pub nodes: BTreeMap<Network, Node>,
     /// The time.

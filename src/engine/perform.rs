@@ -1,18 +1,18 @@
 //! Doing: each effect runs in a task of its own and reports what came of it. Nothing here decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Network, Plan, PublicKey};
-use custodyd_hsm::{Curve, HsmError};
+use custodyd_hsm::{Curve, HsmError, KeyRef};
 use custodyd_policy::Timestamp;
-use custodyd_vault::{Command, Effect, ExportId, JournalKey, KeyId, TransactionId};
+use custodyd_vault::{Command, Effect, ExportId, JournalKey, KeyId, TransactionId, WrappedBlob};
 
 use super::{Engine, Parts, follow::quote, jobs::Job};
 use crate::{
     cold::{self, ColdError, Contents},
     failpoint,
     nodes::NodeError,
-    signer::SignError,
+    signer::{SignError, key_ref},
 };
 
 /// Why an effect didn't come about. It stays outstanding and is tried again.
@@ -42,6 +42,9 @@ pub enum EffectError {
     /// The HSM gave something that is not a key of the curve.
     #[error("the key made is not usable: {0}")]
     Key(String),
+    /// The wallet's keys are to be wrapped, under none.
+    #[error("the configuration names no hsm.wrapping_key")]
+    NoWrappingKey,
     /// A signature that doesn't hold.
     #[error("the signed bundle was refused: {0}")]
     Bundle(String),
@@ -105,9 +108,18 @@ impl Engine {
                     .wallet_of_key(key)
                     .map(ToString::to_string)
                     .unwrap_or_default();
+                let wallet = self.vault.wallet_of_key(key);
+                let wrap = wallet
+                    .and_then(|id| self.vault.wallets().get(id))
+                    .is_some_and(|wallet| wallet.wraps(key));
                 let key = key.clone();
                 tokio::task::spawn_blocking(move || {
-                    let result = make_key(&parts, &key, &label).map(|command| vec![command]);
+                    let result = if wrap {
+                        make_wrapped_key(&parts, &key)
+                    } else {
+                        make_key(&parts, &key, &label)
+                    }
+                    .map(|command| vec![command]);
                     let _ = report.blocking_send(Done {
                         job,
                         part: "hsm".to_owned(),
@@ -151,18 +163,21 @@ impl Engine {
         }
     }
 
-    /// A plan and the HSM's keys for it, only if it may be signed now.
-    fn signing_material(&self, id: &TransactionId) -> Option<(Plan, BTreeMap<PublicKey, KeyId>)> {
+    /// A plan and the HSM's keys for what it spends, only if it may be signed now.
+    fn signing_material(&self, id: &TransactionId) -> Option<(Plan, BTreeMap<PublicKey, KeyRef>)> {
         let transaction = self
             .vault
             .transactions()
             .get(id)
             .filter(|_| self.vault.may_sign(id))?;
         let wallet = self.vault.wallets().get(&transaction.wallet)?;
-        let keys = wallet
-            .keys
-            .iter()
-            .filter_map(|slot| Some((slot.public_key?, slot.id.clone()?)))
+        let spent: BTreeSet<PublicKey> = match &transaction.plan {
+            Plan::Bitcoin(plan) => plan.inputs.iter().map(|coin| coin.public_key).collect(),
+            Plan::Evm(plan) => BTreeSet::from([plan.from]),
+        };
+        let keys = spent
+            .into_iter()
+            .filter_map(|public| Some((public, key_ref(wallet.key_of(&public)?)?)))
             .collect();
         Some((transaction.plan.clone(), keys))
     }
@@ -177,6 +192,28 @@ fn make_key(parts: &Parts, key: &KeyId, label: &str) -> Result<Command, EffectEr
     Ok(Command::KeyMade {
         key: key.clone(),
         public_key,
+        wrapped: None,
+    })
+}
+
+/// A key that the HSM doesn't keep. Asking again after a crash gives another one; the journal keeps the first it hears of.
+fn make_wrapped_key(parts: &Parts, key: &KeyId) -> Result<Command, EffectError> {
+    let wrapping_key = parts.wrapping_key.ok_or(EffectError::NoWrappingKey)?;
+    let id = custodyd_hsm::KeyId::from_bytes(key.cka_id());
+    let made = parts
+        .signer
+        .hsm()
+        .generate_wrapped(&id, &wrapping_key, Curve::Secp256k1)?;
+    failpoint::pass("key-generated");
+    let public_key = PublicKey::from_sec1(made.public.as_bytes())
+        .map_err(|e| EffectError::Key(e.to_string()))?;
+    Ok(Command::KeyMade {
+        key: key.clone(),
+        public_key,
+        wrapped: Some(WrappedBlob {
+            wrapping_key: KeyId::from_bytes(*made.wrapping_key.as_bytes()),
+            blob: made.blob,
+        }),
     })
 }
 

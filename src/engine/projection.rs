@@ -35,7 +35,7 @@ pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, serde_json::Error> {
         vault
             .wallets()
             .values()
-            .flat_map(|w| &w.keys)
+            .flat_map(|w| w.keys())
             .filter_map(|k| k.id.clone())
             .map(Touch::Key),
     );

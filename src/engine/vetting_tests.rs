@@ -139,6 +139,7 @@ fn genesis() -> Genesis {
             .into()
     };
     let wallet = |tier, network: &str, key| WalletSpec {
+        addresses: Default::default(),
         tier,
         network: network.parse().unwrap(),
         fee_caps: FeeCaps {
@@ -242,6 +243,7 @@ impl Bench {
             poll: Duration::from_millis(100),
             anchor: folder.path().join("main.head.json"),
             journal_key: crate::journal::JournalKey::from_sec1(&journal_point()).unwrap(),
+            wrapping_key: None,
         };
         let engine = Engine::open(parts, "main").await.unwrap();
         Self {

@@ -41,6 +41,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(wallets::list))
         .routes(routes!(wallets::show))
         .routes(routes!(wallets::add_address))
+        .routes(routes!(wallets::addresses))
         .routes(routes!(transactions::show))
         .routes(routes!(cold::export))
         .routes(routes!(cold::show))

@@ -3,11 +3,12 @@
 use axum::{extract::State, response::Response};
 use custodyd_policy::WalletId;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{AppState, path::Id, reply, signed::Signed};
 use crate::{
     problem::Problem,
+    request::AddressesBody,
     view::{KeyView, WalletView},
 };
 
@@ -57,13 +58,68 @@ pub(super) async fn show(
     Ok(reply::raw(200, row.document))
 }
 
-/// One more receiving address of an online Bitcoin-family wallet: a key of its own in the HSM.
+/// One more receiving address of an online Bitcoin-family wallet, or as many as the body says: each a key of its own, on the
+/// HSM or wrapped by it. Without a body the answer is the one key's document, with a body a list.
 #[utoipa::path(
     post, path = "/v1/wallets/{id}/addresses", tag = "wallets", params(("id" = String, Path)),
+    request_body = Option<AddressesBody>,
     responses((status = 202, body = KeyView, description = "asked of the HSM"), (status = "4XX", body = Problem))
 )]
 pub(super) async fn add_address(State(state): State<AppState>, signed: Signed) -> Response {
     state.submit(signed).await
+}
+
+/// Which addresses to list.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(
+    dead_code,
+    reason = "the shape of the query, for the description; it is read field by field"
+)]
+pub(super) struct AddressQuery {
+    /// Where the list before ended.
+    cursor: Option<String>,
+    /// At most so many: 1 to 200.
+    limit: Option<u32>,
+}
+
+/// A wallet's keys and their addresses, in order of the keys' ids.
+#[utoipa::path(
+    get, path = "/v1/wallets/{id}/addresses", tag = "wallets",
+    params(("id" = String, Path), AddressQuery),
+    responses((status = 200, body = AddressesView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn addresses(
+    State(state): State<AppState>,
+    Id(id): Id<WalletId>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    let mut query = super::policy::query(&signed.request.target, &["cursor", "limit"])?;
+    let limit = super::policy::limit(query.remove("limit"))?;
+    let after = query.remove("cursor").unwrap_or_default();
+    let rows = state
+        .store
+        .wallet_keys(state.directory.vault().as_str(), id.as_str(), &after, limit)
+        .await
+        .map_err(reply::unavailable)?;
+    let full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);
+    let next = rows.last().filter(|_| full).map(|row| row.id.clone());
+    let next = serde_json::to_string(&next).map_err(|_| Problem::internal())?;
+    let documents: Vec<String> = rows.into_iter().map(|row| row.document).collect();
+    Ok(reply::raw(
+        200,
+        format!("{{\"items\":[{}],\"next\":{next}}}", documents.join(",")),
+    ))
+}
+
+/// A page of keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct AddressesView {
+    /// In order of id.
+    items: Vec<KeyView>,
+    /// The cursor of what comes next.
+    next: Option<String>,
 }
 
 /// All wallets.

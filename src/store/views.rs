@@ -48,6 +48,8 @@ const WALLETS: &str = "SELECT id, tier, asset, state, document FROM wallets \
      WHERE vault = $1 AND id > $2 ORDER BY id LIMIT $3";
 const KEYS: &str = "SELECT id, wallet, state, document FROM keys \
      WHERE vault = $1 AND id > $2 ORDER BY id LIMIT $3";
+const WALLET_KEYS: &str = "SELECT id, wallet, state, document FROM keys \
+     WHERE vault = $1 AND wallet = $2 AND id > $3 ORDER BY id LIMIT $4";
 const EXPORT: &str = "SELECT id, state, document FROM exports WHERE vault = $1 AND id = $2";
 const EXPORTS: &str = "SELECT id, state, document FROM exports \
      WHERE vault = $1 AND id > $2 ORDER BY id LIMIT $3";
@@ -195,6 +197,27 @@ impl Store {
     ) -> Result<Vec<KeyRow>, StoreError> {
         self.after(KEYS, vault, text("id", after_id)?, limit, key)
             .await
+    }
+
+    /// At most `limit` keys of one wallet with ids after `after_id` ("" for the first), by id.
+    ///
+    /// # Errors
+    /// As for [`Store::last_head`].
+    pub async fn wallet_keys(
+        &self,
+        vault: &str,
+        wallet: &str,
+        after_id: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRow>, StoreError> {
+        let values = [
+            text("vault", vault)?,
+            text("wallet", wallet)?,
+            text("id", after_id)?,
+            Value::Int(limit.into()),
+        ];
+        let rows = self.rows(WALLET_KEYS, &values).await?;
+        rows.iter().map(key).collect()
     }
 
     /// One export.

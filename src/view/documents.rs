@@ -118,6 +118,9 @@ pub fn transaction(vault: &Vault, id: &TransactionId) -> Option<TransactionView>
     })
 }
 
+/// Addresses in a wallet's document at most: it is written anew whenever the wallet changes.
+const SHOWN_ADDRESSES: usize = 100;
+
 /// The document of a wallet.
 pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletView> {
     let wallet = vault.wallets().get(id)?;
@@ -141,9 +144,10 @@ pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletVie
         available: available.to_decimal(),
         addresses: wallet
             .addresses()
-            .iter()
+            .take(SHOWN_ADDRESSES)
             .map(|a| a.as_str().to_owned())
             .collect(),
+        address_count: wallet.address_count(),
         confirmations: wallet.confirmations,
     })
 }
@@ -151,10 +155,7 @@ pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletVie
 /// The document of a key.
 pub fn key(vault: &Vault, id: &KeyId) -> Option<KeyView> {
     let wallet = vault.wallets().get(vault.wallet_of_key(id)?)?;
-    let slot = wallet
-        .keys
-        .iter()
-        .find(|slot| slot.id.as_ref() == Some(id))?;
+    let slot = wallet.key(id)?;
     Some(KeyView {
         id: id.to_string(),
         wallet: wallet.id.to_string(),

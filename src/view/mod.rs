@@ -195,8 +195,10 @@ pub struct WalletView {
     pub balance: String,
     /// Not held back for transactions: a decimal string.
     pub available: String,
-    /// Its addresses; the first takes change.
+    /// Its first addresses, 100 at most; the very first takes change. `GET /v1/wallets/{id}/addresses` lists all.
     pub addresses: Vec<String>,
+    /// How many it has.
+    pub address_count: usize,
     /// Depth at which a payout of it is final.
     pub confirmations: u32,
 }

@@ -114,7 +114,7 @@ async fn the_module_signs_as_often_as_the_journal_explains_and_no_private_value_
 }
 
 /// `N signatures explained`, as `custodyd journal verify` prints it.
-fn explained(printed: &str) -> usize {
+pub(crate) fn explained(printed: &str) -> usize {
     let (before, _) = printed.split_once(" signatures explained").unwrap();
     before
         .split_whitespace()

@@ -13,7 +13,7 @@ use crate::{
     wire::{Answer, Request},
 };
 
-const OPERATIONS: [&str; 26] = [
+const OPERATIONS: [&str; 27] = [
     "get /healthz",
     "get /metrics",
     "get /readyz",
@@ -28,6 +28,7 @@ const OPERATIONS: [&str; 26] = [
     "get /v1/transactions/{id}",
     "get /v1/wallets",
     "get /v1/wallets/{id}",
+    "get /v1/wallets/{id}/addresses",
     "get /v1/withdrawals",
     "get /v1/withdrawals/{id}",
     "post /v1/cold/exports",

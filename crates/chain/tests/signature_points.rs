@@ -1,5 +1,9 @@
 //! The nonces of signed transactions, read back from their bytes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 mod signer;
 

@@ -192,6 +192,22 @@ pub enum HsmError {
         /// The last attempt's error.
         reason: String,
     },
+    /// Keys can't be wrapped, or not safely, on this token.
+    #[error("token {token:?} can have no wrapped keys: {reason}")]
+    WrappingRefused {
+        /// The token's label.
+        token: String,
+        /// What stands against it.
+        reason: Name,
+    },
+    /// A wrapped key is not what the wrapping key made, or not of this public half.
+    #[error("wrapped key {key} is refused: {reason}")]
+    WrappedKeyRefused {
+        /// The key.
+        key: KeyId,
+        /// Why.
+        reason: String,
+    },
     /// Two sessions in a row gave a signature that doesn't verify.
     #[error("key {key} gave signatures that do not verify, on two sessions")]
     BadSignature {
@@ -305,10 +321,12 @@ impl HsmError {
             | Self::KeyDuplicated { .. }
             | Self::CurveMismatch { .. }
             | Self::KeyUnreadable { .. }
+            | Self::WrappingRefused { .. }
             | Self::NoWorker { .. } => Class::Misconfigured,
             Self::KeyMissing { .. }
             | Self::KeyChanged { .. }
             | Self::KeyDiffers { .. }
+            | Self::WrappedKeyRefused { .. }
             | Self::BadSignature { .. }
             | Self::SelfCheck(_)
             | Self::ModuleStuck { .. }
@@ -369,8 +387,14 @@ impl HsmError {
             Self::KeyNotReplicated { .. } => {
                 "wait for the HSM to copy it, or copy it by the vendor's means; then try again"
             }
-            Self::TokensAway { .. } => "bring these tokens back, or take them out of the configuration",
+            Self::TokensAway { .. } => {
+                "bring these tokens back, or take them out of the configuration"
+            }
             Self::NotOpen { .. } => "look at the HSM and its network; it is tried again",
+            Self::WrappingRefused { .. } => "keep this wallet's keys on the token",
+            Self::WrappedKeyRefused { .. } => {
+                "verify the journal, and that this token holds the wrapping key of the ceremony"
+            }
             Self::BadSignature { .. } => "stop using this token and call its vendor",
             Self::SelfCheck(_) => {
                 "do not sign on this machine: test its memory and reinstall the program"

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::CanaryReport;
 use crate::counters::Counters;
 use crate::error::HsmError;
 use crate::key::{Curve, KeyId, KeyReport, PublicPoint};
-use crate::request::{KeyRef, Reply, Request, Response};
+use crate::request::{KeyRef, Reply, Request, Response, WrappedKey};
 use crate::slot::TokenInfo;
 
 /// Whether a token takes work.
@@ -163,6 +164,62 @@ pub trait Hsm: Debug + Send + Sync {
     fn check_attributes(&self, id: &KeyId) -> Result<(), HsmError> {
         match self.ask(Request::Check(*id), self.call_limit())? {
             Response::Done => Ok(()),
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Makes a key pair whose private half lies wrapped outside of the token. Each call makes another.
+    ///
+    /// # Errors
+    /// [`HsmError::WrappingRefused`] where the token can't, [`HsmError::KeyMissing`] and [`HsmError::KeyRefused`] of the
+    /// wrapping key, or a failure of the token.
+    fn generate_wrapped(
+        &self,
+        id: &KeyId,
+        wrapping_key: &KeyId,
+        curve: Curve,
+    ) -> Result<WrappedKey, HsmError> {
+        let request = Request::GenerateWrapped {
+            id: *id,
+            wrapping_key: *wrapping_key,
+            curve,
+        };
+        match self.ask(request, self.call_limit())? {
+            Response::Wrapped(key) => Ok(*key),
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Refuses a wrapped key that the token can't unwrap, or that doesn't sign for its public half.
+    ///
+    /// # Errors
+    /// [`HsmError::WrappedKeyRefused`], [`HsmError::BadSignature`], or as [`Hsm::generate_wrapped`].
+    fn check_wrapped(&self, key: &WrappedKey) -> Result<(), HsmError> {
+        let request = Request::CheckWrapped(Box::new(key.clone()));
+        match self.ask(request, self.call_limit())? {
+            Response::Done => Ok(()),
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Refuses a wrapping key that must not be used, and a token on which CKA_TRUSTED means nothing.
+    ///
+    /// # Errors
+    /// As [`Hsm::generate_wrapped`].
+    fn check_wrapping_key(&self, id: &KeyId) -> Result<(), HsmError> {
+        match self.ask(Request::CheckWrapping(*id), self.call_limit())? {
+            Response::Done => Ok(()),
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Has a throwaway key of known value sign on the token, computes the nonces, and tests them for bias.
+    ///
+    /// # Errors
+    /// [`HsmError::BadSignature`] if what comes back wasn't signed by that key, or a failure of the token.
+    fn canary(&self, samples: u32) -> Result<CanaryReport, HsmError> {
+        match self.ask(Request::Canary { samples }, self.call_limit())? {
+            Response::Canary(report) => Ok(report),
             other => Err(other.out_of_place()),
         }
     }

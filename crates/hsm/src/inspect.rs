@@ -84,7 +84,33 @@ pub(crate) fn require(report: &KeyReport, quirks: &Quirks) -> Result<(), HsmErro
     }
 }
 
-fn only(
+/// Refuses an object of which a flag isn't what it must be; a flag that the module doesn't know is wrong too.
+pub(crate) fn demand(
+    session: &Session,
+    quirks: &Quirks,
+    id: &KeyId,
+    object: ObjectHandle,
+    demanded: &[(Flag, bool)],
+) -> Result<(), Fault> {
+    let kinds: Vec<AttributeType> = demanded.iter().map(|(flag, _)| flag.kind()).collect();
+    let read = KeyAttributes::read(&read(session, quirks, object, &kinds)?);
+    for (flag, required) in demanded {
+        let found = read.get(*flag);
+        if found != Some(*required) {
+            return Err(HsmError::KeyRefused {
+                key: *id,
+                attribute: flag.name().into(),
+                found,
+                required: *required,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// The one object of a class with this id.
+pub(crate) fn only(
     session: &Session,
     id: &KeyId,
     class: ObjectClass,
@@ -115,6 +141,16 @@ fn public_half(
     private: ObjectHandle,
 ) -> Result<(Curve, PublicPoint), Fault> {
     let holder = only(session, id, ObjectClass::PUBLIC_KEY, "public")?.unwrap_or(private);
+    public_of(session, quirks, id, holder)
+}
+
+/// Curve and point of the object that holds them.
+pub(crate) fn public_of(
+    session: &Session,
+    quirks: &Quirks,
+    id: &KeyId,
+    holder: ObjectHandle,
+) -> Result<(Curve, PublicPoint), Fault> {
     let (mut params, mut point) = (Vec::new(), Vec::new());
     for attribute in read(
         session,
@@ -144,7 +180,7 @@ fn unreadable(id: &KeyId, attribute: &'static str, value: &[u8]) -> HsmError {
     }
 }
 
-fn read(
+pub(crate) fn read(
     session: &Session,
     quirks: &Quirks,
     object: ObjectHandle,

@@ -4,6 +4,9 @@
 //! their [`KeyId`] alone; object handles, sessions, logins and the module's return codes stay inside. What leaves this
 //! crate as a signature is low-S (secp256k1) and has been verified against the key's own public point.
 //!
+//! An [`Hsm`] is asked: either a [`Token`] in this process, or an [`Isolated`] one in a process of its own (`isolation`), so that
+//! a library that hangs or crashes takes nothing along.
+//!
 //! Order of the files, top down: `token` (the interface) → `worker`, `queue` and `call` (threads, deadlines) → `session`
 //! (one logged-in session: locate, sign) with `keygen` and `inspect` → `login`, `slot`, `module` (reaching the token)
 //! → `ec`, `verify` (bytes). `fault` sorts return codes, `error` is what callers see.
@@ -15,6 +18,7 @@
 mod attributes;
 mod baseline;
 mod call;
+mod canary;
 mod counters;
 mod ec;
 mod error;
@@ -44,10 +48,12 @@ mod token;
 mod trial;
 mod verify;
 mod worker;
+mod wrapped;
 mod wrapping;
 
 pub use attributes::{Flag, KeyAttributes};
 pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
+pub use canary::CanaryReport;
 pub use counters::Counters;
 pub use error::{Class, HsmError, Name};
 pub use examine::{Examination, Finding, Outcome, examine};
@@ -64,4 +70,5 @@ pub use slot::TokenInfo;
 pub use template::{PrivateTemplate, PublicTemplate, Templates};
 pub use token::Token;
 pub use verify::verifies;
+pub use wrapped::{WrappedCost, make_wrapped_keys, make_wrapping_key, wrapped_cost};
 pub use wrapping::{WrapMechanism, Wrapping};

@@ -89,6 +89,8 @@ pub struct Profile {
     pub module: PathBuf,
     /// Environment variables that the library reads when it is loaded.
     pub environment: BTreeMap<String, String>,
+    /// Variables that a worker process takes over from this one, where they are set here and not in `environment`.
+    pub inherit: Vec<String>,
     /// The token.
     pub selector: Selector,
     /// The PIN's form.
@@ -156,10 +158,17 @@ impl Profile {
             (None, None, Some(slot)) => Selector::Slot(slot),
             _ => return Err(ProfileError::Selector),
         };
+        let _: usize = in_range(
+            "wrapping.cache",
+            u64::try_from(file.wrapping.cache).unwrap_or(u64::MAX),
+            1,
+            65_536,
+        )?;
         Ok(Self {
             name: file.name,
             module: file.module.path,
             environment: file.module.environment,
+            inherit: file.module.inherit,
             selector,
             pin: file.login.pin,
             pin_source: file.login.pin_source,
@@ -216,8 +225,9 @@ impl Profile {
         self
     }
 
-    /// What a worker process gets of this process's environment: where programs and homes are, and how to read text.
-    pub(crate) fn plain_environment() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+    /// What a worker process gets of this process's environment: where programs and homes are, how to read text, and what
+    /// the profile says that its library reads. Nothing else: a secret of another program's may stand there.
+    pub(crate) fn worker_environment(&self) -> impl Iterator<Item = (&str, std::ffi::OsString)> {
         const PLAIN: [&str; 9] = [
             "PATH",
             "HOME",
@@ -229,8 +239,10 @@ impl Profile {
             "LD_LIBRARY_PATH",
             "XDG_RUNTIME_DIR",
         ];
+        let inherited = self.inherit.iter().map(String::as_str);
         PLAIN
             .into_iter()
+            .chain(inherited)
             .filter_map(|name| std::env::var_os(name).map(|value| (name, value)))
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Module {
     pub(crate) path: PathBuf,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) inherit: Vec<String>,
 }
 
 #[derive(Deserialize)]

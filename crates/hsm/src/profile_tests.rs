@@ -106,6 +106,7 @@ fn what_the_soft_profile_states_are_the_defaults() {
     let stated = Profile::load_str(SOFTHSM).unwrap();
     least.name.clone_from(&stated.name);
     least.module.clone_from(&stated.module);
+    least.inherit.clone_from(&stated.inherit);
     least.selector = stated.selector.clone();
     least.quirks.ec_point = stated.quirks.ec_point;
     least.wrapping.supported = stated.wrapping.supported;

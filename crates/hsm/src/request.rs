@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::CanaryReport;
 use crate::error::HsmError;
 use crate::key::{Curve, KeyId, KeyReport, PublicPoint};
 use crate::slot::TokenInfo;
@@ -76,6 +77,27 @@ pub enum Request {
     List,
     /// Refuses a key that is missing, could leave the token, or may do more than sign. Answered by [`Response::Done`].
     Check(KeyId),
+    /// Makes a key pair and wraps it. Answered by [`Response::Wrapped`] once it was unwrapped again and signed; each
+    /// repetition makes another key.
+    GenerateWrapped {
+        /// The new key's id.
+        id: KeyId,
+        /// CKA_ID of the wrapping key.
+        wrapping_key: KeyId,
+        /// The curve.
+        curve: Curve,
+    },
+    /// Refuses a wrapped key that this token can't unwrap, or that is not of its public half. Answered by
+    /// [`Response::Done`].
+    CheckWrapped(Box<WrappedKey>),
+    /// Refuses a wrapping key that is missing, could leave, could decrypt or isn't trusted, and a token on which the trust
+    /// means nothing. Answered by [`Response::Done`].
+    CheckWrapping(KeyId),
+    /// Tests the nonces of so many signatures by a throwaway key of known value. Answered by [`Response::Canary`].
+    Canary {
+        /// How many, 1 to 4,096; others are brought into that range.
+        samples: u32,
+    },
     /// A logged-in session that answers. Answered by [`Response::Alive`].
     Probe,
 }
@@ -90,6 +112,10 @@ impl Request {
             Self::Find(_) => "finding a key",
             Self::List => "listing keys",
             Self::Check(_) => "checking a key",
+            Self::GenerateWrapped { .. } => "generating a wrapped key",
+            Self::CheckWrapped(_) => "checking a wrapped key",
+            Self::CheckWrapping(_) => "checking a wrapping key",
+            Self::Canary { .. } => "testing nonces",
             Self::Probe => "probing the token",
         }
     }
@@ -106,6 +132,10 @@ pub enum Response {
     Found(Option<KeyReport>),
     /// Key pairs, ordered by id.
     Listed(Vec<KeyReport>),
+    /// A new key, wrapped.
+    Wrapped(Box<WrappedKey>),
+    /// What the nonces look like.
+    Canary(CanaryReport),
     /// Nothing more to say.
     Done,
     /// The token, as it describes itself now.
@@ -121,6 +151,8 @@ impl Response {
                 Self::Public(_) => "a public key nobody asked for",
                 Self::Found(_) => "a key nobody asked for",
                 Self::Listed(_) => "keys nobody asked for",
+                Self::Wrapped(_) => "a wrapped key nobody asked for",
+                Self::Canary(_) => "a report of nonces nobody asked for",
                 Self::Done => "an answer without content",
                 Self::Alive(_) => "a sign of life nobody asked for",
             }

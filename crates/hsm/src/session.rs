@@ -15,22 +15,27 @@ use crate::fault::Fault;
 use crate::inspect::{self, Located};
 use crate::key::{Curve, KeyId, KeyReport};
 use crate::login::{self, Login};
+use crate::request::KeyRef;
 use crate::return_code::ReturnCode;
 use crate::slot::TokenInfo;
 use crate::verify::Verifier;
+use crate::wrapped::Wrapped;
 
 /// A session and the handles that are valid in it.
 pub(crate) struct KeySession {
     pub(crate) session: Session,
     pub(crate) login: Arc<Login>,
+    pub(crate) wrapped: Wrapped,
     keys: HashMap<KeyId, SigningKey>,
     used: Instant,
 }
 
-struct SigningKey {
-    handle: ObjectHandle,
-    curve: Curve,
-    verifier: Verifier,
+/// A key's handle in this session, and what its signatures are verified with.
+#[derive(Clone)]
+pub(crate) struct SigningKey {
+    pub(crate) handle: ObjectHandle,
+    pub(crate) curve: Curve,
+    pub(crate) verifier: Verifier,
 }
 
 impl KeySession {
@@ -38,6 +43,7 @@ impl KeySession {
         Ok(Self {
             session: login.session()?,
             login: Arc::clone(login),
+            wrapped: Wrapped::new(&login.profile),
             keys: HashMap::new(),
             used: Instant::now(),
         })
@@ -80,7 +86,7 @@ impl KeySession {
     }
 
     /// Without a login, private objects are invisible: a key that isn't seen is only missing if the login still holds.
-    fn still_logged_in(&self) -> Result<(), Fault> {
+    pub(crate) fn still_logged_in(&self) -> Result<(), Fault> {
         if login::holds(&self.session) {
             return Ok(());
         }
@@ -114,7 +120,7 @@ impl KeySession {
         Ok(located)
     }
 
-    fn missing(&self, id: &KeyId) -> HsmError {
+    pub(crate) fn missing(&self, id: &KeyId) -> HsmError {
         HsmError::KeyMissing {
             key: *id,
             token: self.login.info.label.clone(),
@@ -124,39 +130,53 @@ impl KeySession {
     /// Signs, normalises and verifies. The key's attributes are checked at its first use in each PKCS#11 session.
     pub(crate) fn sign(
         &mut self,
-        id: &KeyId,
+        key: &KeyRef,
         curve: Curve,
         digest: &[u8; 32],
     ) -> Result<[u8; 64], Fault> {
-        if !self.keys.contains_key(id) {
-            let Located { private, report } = self.check(id)?;
-            let verifier = Verifier::new(report.curve, &report.public)
-                .ok_or(HsmError::SelfCheck("public point".into()))?;
-            self.keys.insert(
-                *id,
-                SigningKey {
-                    handle: private,
-                    curve: report.curve,
-                    verifier,
-                },
-            );
-        }
-        let key = self.keys.get(id).ok_or_else(|| self.missing(id))?;
-        if key.curve != curve {
+        let signing = match key {
+            KeyRef::Resident(id) => self.resident(id)?,
+            KeyRef::Wrapped(key) => self.unwrapped(key)?,
+        };
+        if signing.curve != curve {
             return Err(HsmError::CurveMismatch {
-                key: *id,
+                key: *key.id(),
                 wanted: curve,
-                found: key.curve,
+                found: signing.curve,
             }
             .into());
         }
-        let raw = self.session.sign(&Mechanism::Ecdsa, key.handle, digest)?;
-        match key.verifier.accept(digest, &raw) {
-            Some(signature) => {
-                Tally::count(&self.login.tally.signatures);
-                Ok(signature)
-            }
-            None => Err(Fault::BadSignature(*id)),
+        let signature = self.sign_with(key.id(), &signing, digest)?;
+        Tally::count(&self.login.tally.signatures);
+        Ok(signature)
+    }
+
+    fn resident(&mut self, id: &KeyId) -> Result<SigningKey, Fault> {
+        if let Some(known) = self.keys.get(id) {
+            return Ok(known.clone());
         }
+        let Located { private, report } = self.check(id)?;
+        let verifier = Verifier::new(report.curve, &report.public)
+            .ok_or(HsmError::SelfCheck("public point".into()))?;
+        let signing = SigningKey {
+            handle: private,
+            curve: report.curve,
+            verifier,
+        };
+        self.keys.insert(*id, signing.clone());
+        Ok(signing)
+    }
+
+    /// Signs, normalises and verifies with a key that was checked.
+    pub(crate) fn sign_with(
+        &self,
+        id: &KeyId,
+        key: &SigningKey,
+        digest: &[u8; 32],
+    ) -> Result<[u8; 64], Fault> {
+        let raw = self.session.sign(&Mechanism::Ecdsa, key.handle, digest)?;
+        key.verifier
+            .accept(digest, &raw)
+            .ok_or(Fault::BadSignature(*id))
     }
 }

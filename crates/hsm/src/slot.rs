@@ -119,11 +119,19 @@ fn selected(info: &TokenInfo, selector: &Selector) -> bool {
 /// Asked before each C_Login.
 pub(crate) fn pin_state(context: &Pkcs11, slot: Slot) -> Result<PinState, Fault> {
     let token = context.get_token_info(slot)?;
-    Ok(if token.user_pin_locked() {
-        PinState::Locked
-    } else if token.user_pin_final_try() {
-        PinState::LastAttempt
-    } else {
-        PinState::Open
-    })
+    Ok(state(token.user_pin_locked(), token.user_pin_final_try()))
+}
+
+/// The same of the security officer's PIN.
+pub(crate) fn so_pin_state(context: &Pkcs11, slot: Slot) -> Result<PinState, Fault> {
+    let token = context.get_token_info(slot)?;
+    Ok(state(token.so_pin_locked(), token.so_pin_final_try()))
+}
+
+const fn state(locked: bool, final_try: bool) -> PinState {
+    match (locked, final_try) {
+        (true, _) => PinState::Locked,
+        (false, true) => PinState::LastAttempt,
+        (false, false) => PinState::Open,
+    }
 }

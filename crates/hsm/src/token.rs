@@ -168,7 +168,7 @@ impl Hsm for Token {
 fn answer(session: &mut KeySession, request: &Request) -> Result<Response, Fault> {
     Ok(match request {
         Request::Sign { key, curve, digest } => {
-            Response::Signature(session.sign(key.id(), *curve, digest)?)
+            Response::Signature(session.sign(key, *curve, digest)?)
         }
         Request::Generate { id, label, curve } => {
             Response::Public(keygen::generate(session, id, label, *curve)?)
@@ -179,6 +179,24 @@ fn answer(session: &mut KeySession, request: &Request) -> Result<Response, Fault
             session.check(id)?;
             Response::Done
         }
+        Request::GenerateWrapped {
+            id,
+            wrapping_key,
+            curve,
+        } => Response::Wrapped(Box::new(session.generate_wrapped(
+            id,
+            wrapping_key,
+            *curve,
+        )?)),
+        Request::CheckWrapped(key) => {
+            session.check_wrapped(key)?;
+            Response::Done
+        }
+        Request::CheckWrapping(id) => {
+            session.wrapping_key(id)?;
+            Response::Done
+        }
+        Request::Canary { samples } => Response::Canary(session.canary(*samples)?),
         Request::Probe => Response::Alive(session.probe()?),
     })
 }

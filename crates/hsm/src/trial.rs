@@ -17,6 +17,7 @@ use crate::key::{Curve, KeyId};
 use crate::keygen;
 use crate::login::Login;
 use crate::profile::SessionMode;
+use crate::request::KeyRef;
 use crate::session::KeySession;
 use crate::verify;
 use crate::worker::attempt;
@@ -105,7 +106,7 @@ fn use_it(
         hash.update([count]);
         let digest: [u8; 32] = hash.finalize().into();
         let one = attempt(login, session, Instant::now() + limit, |session| {
-            let signature = session.sign(&made.id, curve, &digest)?;
+            let signature = session.sign(&KeyRef::Resident(made.id), curve, &digest)?;
             match curve == Curve::Secp256k1 && !verify::is_low_s(&signature) {
                 true => Err(Fault::BadSignature(made.id)),
                 false => Ok(()),

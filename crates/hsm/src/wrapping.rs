@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use cryptoki::mechanism::MechanismType;
+use cryptoki::mechanism::{Mechanism, MechanismType};
 use serde::Deserialize;
 
 /// `[wrapping]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wrapping {
     /// Whether the module can make session keys with CKA_WRAP_WITH_TRUSTED and wrap them under a key that the security
@@ -14,6 +14,18 @@ pub struct Wrapping {
     pub supported: bool,
     /// With which mechanism.
     pub mechanism: WrapMechanism,
+    /// Unwrapped keys that each session keeps; the one used longest ago makes room.
+    pub cache: usize,
+}
+
+impl Default for Wrapping {
+    fn default() -> Self {
+        Self {
+            supported: false,
+            mechanism: WrapMechanism::default(),
+            cache: 1024,
+        }
+    }
 }
 
 /// A mechanism for wrapping private keys under an AES key.
@@ -41,6 +53,13 @@ impl WrapMechanism {
         match self {
             Self::AesKeyWrap => MechanismType::AES_KEY_WRAP,
             Self::AesKeyWrapPad => MechanismType::AES_KEY_WRAP_PAD,
+        }
+    }
+
+    pub(crate) const fn mechanism(self) -> Mechanism<'static> {
+        match self {
+            Self::AesKeyWrap => Mechanism::AesKeyWrap,
+            Self::AesKeyWrapPad => Mechanism::AesKeyWrapPad,
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Plan {
     pub database: Option<String>,
     /// What holds the keys of the vault.
     pub hsm: HsmPlan,
+    /// The hot Litecoin wallet's addresses after its first are wrapped keys, with [`HsmPlan::Soft`].
+    pub wrapped: bool,
     /// OpenSC's spy in front of SoftHSM, for custodyd alone, with [`HsmPlan::Soft`]; [`House::pkcs11_calls`] is what it saw.
     pub spied: bool,
     /// Variables that custodyd gets.
@@ -74,6 +76,7 @@ impl Default for Plan {
             policy: None,
             database: None,
             hsm: HsmPlan::default(),
+            wrapped: false,
             spied: false,
             environment: BTreeMap::new(),
             extra_config: String::new(),
@@ -167,6 +170,14 @@ impl House {
             _ => None,
         };
         let genesis = write_genesis(folder, &plan, &identities, cold_key.as_deref())?;
+        if plan.wrapped {
+            tell("the wrapping key: custodyd keys generate wrapping");
+            run(Command::new(&programs.custodyd)
+                .args(["keys", "generate", "wrapping", "--config"])
+                .arg(&config)
+                .arg("--so-pin-file")
+                .arg(hsm.token()?.so_pin_file()))?;
+        }
         tell("genesis: custodyd init");
         let init = run(Command::new(&programs.custodyd)
             .args(["init", "--config"])

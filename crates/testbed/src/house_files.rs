@@ -148,6 +148,9 @@ pub(crate) fn write_genesis(
         if let Some(key) = key {
             let _ = writeln!(text, "public_key = \"{key}\"");
         }
+        if plan.wrapped && name == "hot-ltc" {
+            text.push_str("addresses = \"wrapped\"\n");
+        }
     };
     if plan.litecoin {
         wallet("hot-ltc", "hot", "litecoin-regtest", "0.01 LTC", None);

@@ -12,6 +12,9 @@ use crate::{
 /// The label of every house's token.
 const LABEL: &str = "custodyd";
 
+/// CKA_ID of a house's wrapping key.
+const WRAPPING_KEY: &str = "577261704b657900000000000000000a";
+
 /// What a house's keys are to be held by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum HsmPlan {
@@ -71,6 +74,9 @@ impl HouseHsm {
     /// The `[[hsm.tokens]]` of custodyd's configuration.
     pub(crate) fn config(&self, folder: &Path, plan: &Plan) -> Result<String, TestbedError> {
         let mut text = String::new();
+        if plan.wrapped {
+            let _ = write!(text, "\n[hsm]\nwrapping_key = \"{WRAPPING_KEY}\"\n");
+        }
         let mut token =
             |name: &str, profile: &str, pin: &Path, module: Option<&Path>, environment| {
                 let _ = write!(

@@ -91,6 +91,11 @@ impl SoftToken {
         &self.pin_file
     }
 
+    /// The file with the security officer's PIN.
+    pub fn so_pin_file(&self) -> &Path {
+        &self.so_pin_file
+    }
+
     /// The user's PIN.
     pub fn pin(&self) -> Result<String, TestbedError> {
         read(&self.pin_file)

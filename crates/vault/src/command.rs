@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction};
 use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 
-use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId};
+use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId, WrappedBlob};
 
 /// The signed request a command came in, as JSON text exactly as it was stored, kept in the journal so that it can be
 /// verified for ever. Opaque here.
@@ -136,6 +136,8 @@ pub enum Command {
         key: KeyId,
         /// Its public half, as the HSM gives it.
         public_key: PublicKey,
+        /// Its private half, if the wallet's keys lie wrapped.
+        wrapped: Option<WrappedBlob>,
     },
     /// A signature of a transaction has the nonce of an earlier signature by the same key over something else.
     NonceReused {

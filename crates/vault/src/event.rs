@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId,
+    WrappedBlob,
 };
 
 /// An event with its place in the journal.
@@ -89,6 +90,9 @@ pub enum Event {
         key: KeyId,
         /// Its public half.
         public_key: PublicKey,
+        /// Its private half, if the HSM doesn't keep it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrapped: Option<WrappedBlob>,
     },
     /// A key signed two digests with one nonce. Whoever sees both signatures has the private key: the second was thrown
     /// away unseen, the key never signs again, and its wallet is frozen.

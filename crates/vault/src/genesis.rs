@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::{Address, Amount, FeeCaps, Network, PublicKey};
+use custodyd_chain::{Address, Amount, Family, FeeCaps, Network, PublicKey};
 use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,26 @@ pub struct WalletSpec {
     pub confirmations: u32,
     /// Its first key.
     pub key: WalletKey,
+    /// Where the keys of further addresses are.
+    #[serde(default, skip_serializing_if = "Addresses::are_on_the_token")]
+    pub addresses: Addresses,
+}
+
+/// Where the keys of a wallet's addresses after its first are. The first, which takes change, is always on the token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addresses {
+    /// On the token, as many as it holds.
+    #[default]
+    Token,
+    /// In the journal, wrapped by the HSM, as many as one likes.
+    Wrapped,
+}
+
+impl Addresses {
+    fn are_on_the_token(&self) -> bool {
+        *self == Self::Token
+    }
 }
 
 /// Where a wallet's key is.
@@ -92,6 +112,9 @@ pub enum GenesisError {
     /// Two wallets on one key would reserve the same coins twice.
     #[error("wallets share the key of {0}; each needs its own")]
     SharedKey(WalletId),
+    /// Wrapped keys for a wallet that has one key.
+    #[error("wallet {0} can't have wrapped addresses: it has a single address")]
+    Wrapped(WalletId),
     /// An asset on two networks in one vault can't be told apart by its name.
     #[error("wallet {0}: {1} lives on another network in this vault already")]
     TwoNetworks(WalletId, String),
@@ -183,6 +206,10 @@ impl Genesis {
                     wallet: id.clone(),
                     cap: wallet.fee_caps.absolute,
                 });
+            }
+            let single = wallet.tier == Tier::Cold || wallet.network.family() == Family::Evm;
+            if single && wallet.addresses == Addresses::Wrapped {
+                return Err(GenesisError::Wrapped(id.clone()));
             }
             if wallet.confirmations == 0 {
                 return Err(GenesisError::Confirmations(id.clone()));

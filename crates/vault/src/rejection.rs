@@ -99,6 +99,11 @@ pub enum Rejection {
     /// Nothing is frozen there.
     #[error("{0} is not frozen")]
     NotFrozen(String),
+    /// A key's private half isn't where the wallet's keys are.
+    #[error(
+        "key {0} is not kept where its wallet's keys are: on the token or wrapped, in at most 1024 bytes"
+    )]
+    KeyPlace(KeyId),
     /// This wallet can't get more addresses.
     #[error("wallet {0} has one address only: {1}")]
     SingleAddress(WalletId, &'static str),
@@ -149,6 +154,7 @@ impl Rejection {
             Self::UnknownWithdrawal(_) => "unknown-withdrawal",
             Self::UnknownTransaction(_) => "unknown-transaction",
             Self::UnknownKey(_) => "unknown-key",
+            Self::KeyPlace(_) => "key-place",
             Self::UnknownExport(_) => "unknown-export",
             Self::StatementDiffers(_) => "statement-differs",
             Self::StatementExpired(_) => "statement-expired",

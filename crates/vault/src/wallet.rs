@@ -7,7 +7,7 @@ use custodyd_chain::{
 };
 use custodyd_policy::{Tier, Timestamp, WalletId, WithdrawalId};
 
-use crate::{KeyId, TransactionId, WalletKey, WalletSpec};
+use crate::{Addresses, KeyId, TransactionId, WalletKey, WalletSpec, WrappedBlob};
 
 /// A key of a wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,20 @@ pub struct KeySlot {
     pub public_key: Option<PublicKey>,
     /// When the HSM made it; unknown for a key from outside. Nothing was paid to it before.
     pub made_at: Option<Timestamp>,
+    /// Its private half, if the HSM doesn't keep it.
+    pub wrapped: Option<WrappedBlob>,
+}
+
+impl KeySlot {
+    /// A key that the HSM is to make.
+    pub(crate) const fn to_make(id: KeyId) -> Self {
+        Self {
+            id: Some(id),
+            public_key: None,
+            made_at: None,
+            wrapped: None,
+        }
+    }
 }
 
 /// What a wallet holds.
@@ -123,8 +137,13 @@ pub struct Wallet {
     pub fee_caps: FeeCaps,
     /// Depth at which a transaction is final.
     pub confirmations: u32,
+    /// Where the keys of its addresses after the first are.
+    pub keys_are: Addresses,
     /// Its keys, in the order asked for. The first one's address takes change.
-    pub keys: Vec<KeySlot>,
+    keys: Vec<KeySlot>,
+    /// Places in `keys`, so that nothing looks through a hundred thousand.
+    by_id: BTreeMap<KeyId, usize>,
+    by_public_key: BTreeMap<PublicKey, usize>,
     /// What it holds.
     pub funds: Funds,
     /// Payouts that may be planned, in order.
@@ -135,32 +154,83 @@ pub struct Wallet {
 
 impl Wallet {
     pub(crate) fn new(id: WalletId, spec: &WalletSpec) -> Self {
-        let key = match &spec.key {
-            WalletKey::Online(id) => KeySlot {
-                id: Some(id.clone()),
-                public_key: None,
-                made_at: None,
-            },
-            WalletKey::Offline(public) => KeySlot {
-                id: None,
-                public_key: Some(*public),
-                made_at: None,
-            },
-        };
-        Self {
+        let mut wallet = Self {
             id,
             tier: spec.tier,
             network: spec.network,
             fee_caps: spec.fee_caps,
             confirmations: spec.confirmations,
-            keys: vec![key],
+            keys_are: spec.addresses,
+            keys: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_public_key: BTreeMap::new(),
             funds: match spec.network.family() {
                 Family::Bitcoin => Funds::Coins(BTreeMap::new()),
                 Family::Evm => Funds::Account(Account::new(spec.network)),
             },
             ready: BTreeSet::new(),
             blocked: BTreeSet::new(),
+        };
+        wallet.add_key(match &spec.key {
+            WalletKey::Online(id) => KeySlot::to_make(id.clone()),
+            WalletKey::Offline(public) => KeySlot {
+                id: None,
+                public_key: Some(*public),
+                made_at: None,
+                wrapped: None,
+            },
+        });
+        wallet
+    }
+
+    pub(crate) fn add_key(&mut self, slot: KeySlot) {
+        let place = self.keys.len();
+        if let Some(id) = &slot.id {
+            self.by_id.insert(id.clone(), place);
         }
+        if let Some(public) = slot.public_key {
+            self.by_public_key.insert(public, place);
+        }
+        self.keys.push(slot);
+    }
+
+    /// Fills in what the HSM made. False if there is no such key.
+    pub(crate) fn key_made(
+        &mut self,
+        id: &KeyId,
+        public: PublicKey,
+        wrapped: Option<WrappedBlob>,
+        at: Timestamp,
+    ) -> bool {
+        let place = self.by_id.get(id).copied();
+        let Some((place, slot)) = place.and_then(|p| Some((p, self.keys.get_mut(p)?))) else {
+            return false;
+        };
+        slot.public_key = Some(public);
+        slot.made_at = Some(at);
+        slot.wrapped = wrapped;
+        self.by_public_key.insert(public, place);
+        true
+    }
+
+    /// Its keys, in the order asked for. The first one's address takes change.
+    pub fn keys(&self) -> &[KeySlot] {
+        &self.keys
+    }
+
+    /// The key with this id.
+    pub fn key(&self, id: &KeyId) -> Option<&KeySlot> {
+        self.keys.get(*self.by_id.get(id)?)
+    }
+
+    /// The key with this public half.
+    pub fn key_of(&self, public_key: &PublicKey) -> Option<&KeySlot> {
+        self.keys.get(*self.by_public_key.get(public_key)?)
+    }
+
+    /// Whether a key of this wallet is to be wrapped: any but its first, where the genesis says so.
+    pub fn wraps(&self, id: &KeyId) -> bool {
+        self.keys_are == Addresses::Wrapped && self.by_id.get(id).is_some_and(|place| *place > 0)
     }
 
     /// The key whose address takes change, once it is made.
@@ -168,21 +238,17 @@ impl Wallet {
         self.keys.first().and_then(|slot| slot.public_key)
     }
 
-    /// Its addresses, in the order made.
-    pub fn addresses(&self) -> Vec<Address> {
+    /// Its addresses, in the order asked for.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
         self.keys
             .iter()
             .filter_map(|slot| slot.public_key)
             .map(|key| Address::from_public_key(self.network, &key))
-            .collect()
     }
 
-    /// The HSM's id for a public key of this wallet.
-    pub fn key_of(&self, public_key: &PublicKey) -> Option<&KeyId> {
-        self.keys
-            .iter()
-            .find(|slot| slot.public_key.as_ref() == Some(public_key))
-            .and_then(|slot| slot.id.as_ref())
+    /// How many addresses it has.
+    pub fn address_count(&self) -> usize {
+        self.by_public_key.len()
     }
 
     /// Whether it can pay at all.

@@ -99,7 +99,13 @@ fn nothing_is_planned_with_a_compromised_key_and_another_key_takes_the_change() 
         })
         .unwrap();
     let public_key = fresh();
-    world.take(Command::KeyMade { key, public_key }).unwrap();
+    world
+        .take(Command::KeyMade {
+            key,
+            public_key,
+            wrapped: None,
+        })
+        .unwrap();
     let coins = vec![
         coin("hot-ltc", 1),
         Coin {

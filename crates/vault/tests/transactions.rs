@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{ETH_NEW, KNOWN, NEW, World, included, key_id, public, scope};
+use common::{ETH_NEW, KNOWN, NEW, World, included, key_id, made, public, scope};
 use custodyd_chain::Plan;
 use custodyd_policy::Timestamp;
 use custodyd_vault::{ChainPosition, Command, Effect, Event, Recorded, Rejection};
@@ -260,13 +260,11 @@ fn one_public_key_serves_one_wallet() {
         .unwrap();
     for taken in ["warm-ltc", "cold-ltc", "hot-eth", "hot-ltc"] {
         let (key, public_key) = (key.clone(), public(taken));
-        let refusal = world
-            .take(Command::KeyMade { key, public_key })
-            .unwrap_err();
+        let refusal = world.take(made(key, public_key)).unwrap_err();
         assert_eq!(refusal.code(), "taken", "{taken}");
     }
     let (key, public_key) = (key_id("hot-ltc"), public("warm-ltc"));
-    assert!(world.take(Command::KeyMade { key, public_key }).is_err());
+    assert!(world.take(made(key, public_key)).is_err());
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use custodyd::{
-    ceremony::{Backup, ResidentKey},
+    ceremony::{Backup, ResidentKey, WrappedEntry},
     clock::Clock,
     config::Config,
+    signer::key_ref,
 };
-use custodyd_hsm::{Curve, PublicPoint};
+use custodyd_hsm::{Curve, KeyRef, PublicPoint};
 
 use super::{super::Failure, Known, check_keys, cka, seal_to_file};
 
@@ -31,15 +32,23 @@ pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failur
         curve: Curve::P256,
         public_key: known.journal_point()?,
     }];
+    let mut wrapped = Vec::new();
     for wallet in known.vault.wallets().values() {
-        for slot in &wallet.keys {
-            if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
-                resident.push(ResidentKey {
-                    id: cka(id),
+        for slot in wallet.keys() {
+            let Some(public) = &slot.public_key else {
+                continue;
+            };
+            match key_ref(slot) {
+                Some(KeyRef::Resident(id)) => resident.push(ResidentKey {
+                    id,
                     owner: wallet.id.to_string(),
                     curve: Curve::Secp256k1,
                     public_key: PublicPoint::try_from(public.to_string())?,
-                });
+                }),
+                Some(KeyRef::Wrapped(key)) => {
+                    wrapped.push(WrappedEntry::new(&key, wallet.id.as_str()));
+                }
+                None => {}
             }
         }
     }
@@ -51,7 +60,7 @@ pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failur
         seq: known.vault.seq(),
         journal: cka(&known.journal_id),
         resident,
-        wrapped: Vec::new(),
+        wrapped,
     };
     let (resident, wrapped) = (backup.resident.len(), backup.wrapped.len());
     seal_to_file(config, &known, backup, &options.out)?;

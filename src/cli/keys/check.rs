@@ -1,8 +1,11 @@
 //! The check of every key at each start.
 
+use std::collections::BTreeSet;
+
 use custodyd::journal::JournalKey;
 use custodyd_hsm::{Class, Hsm, HsmError};
-use custodyd_vault::{KeyId, Vault};
+use custodyd_policy::WalletId;
+use custodyd_vault::{Addresses, KeyId, Vault, Wallet};
 
 use super::{super::Failure, cka};
 
@@ -25,8 +28,8 @@ pub(in crate::cli) fn check_keys(
     check_key(&tokens, hsm, &cka(journal_id), &journal_key.to_sec1())
         .map_err(|e| named("journal", e))?;
     for wallet in vault.wallets().values() {
-        for slot in &wallet.keys {
-            if let (Some(id), Some(public)) = (&slot.id, &slot.public_key) {
+        for slot in wallet.keys() {
+            if let (Some(id), Some(public), None) = (&slot.id, &slot.public_key, &slot.wrapped) {
                 check_key(&tokens, hsm, &cka(id), &public.to_bytes())
                     .map_err(|e| named(&format!("wallet {}", wallet.id), e))?;
             }
@@ -88,4 +91,35 @@ fn holds(token: &dyn Hsm, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<boo
         Some(_) => Err(Unfit::Other(*id)),
         None => Ok(false),
     }
+}
+
+/// Every key that wrapped ones lie under is on the token, trusted, and can't leave it; and there is one where a wallet needs
+/// one. The wrapped keys themselves are checked when they sign: unwrapping a hundred thousand takes minutes.
+pub(in crate::cli) fn check_wrapping_keys(
+    hsm: &dyn Hsm,
+    vault: &Vault,
+    configured: Option<custodyd_hsm::KeyId>,
+) -> Result<(), Failure> {
+    let wallets = || vault.wallets().values();
+    if configured.is_none()
+        && let Some(wallet) = wallets().find(|wallet| wallet.keys_are == Addresses::Wrapped)
+    {
+        return Err(no_wrapping_key(&wallet.id).into());
+    }
+    let used = wallets()
+        .flat_map(Wallet::keys)
+        .filter_map(|slot| slot.wrapped.as_ref())
+        .map(|wrapped| custodyd_hsm::KeyId::from_bytes(wrapped.wrapping_key.cka_id()));
+    let wanted: BTreeSet<custodyd_hsm::KeyId> = used.chain(configured).collect();
+    for id in wanted {
+        hsm.check_wrapping_key(&id)?;
+    }
+    Ok(())
+}
+
+/// What a wallet with wrapped addresses lacks.
+pub(in crate::cli) fn no_wrapping_key(wallet: &WalletId) -> String {
+    format!(
+        "wallet {wallet} has wrapped addresses, but the configuration names no hsm.wrapping_key"
+    )
 }

@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use custodyd::config::Config;
 use custodyd_hsm::{Curve, KeyId};
 
-use super::{super::Failure, fresh};
+use super::{super::Failure, fresh, wrapping};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum What {
@@ -21,6 +21,8 @@ pub(in crate::cli) enum What {
         #[arg(long)]
         id: Option<KeyId>,
     },
+    /// The key that wallets' keys are wrapped under, made and trusted by the security officer.
+    Wrapping(wrapping::Options),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -39,7 +41,10 @@ impl From<CurveName> for Curve {
 }
 
 pub(super) fn run(config: &Config, what: What) -> Result<(), Failure> {
-    let What::Signing { label, curve, id } = what;
+    let (label, curve, id) = match what {
+        What::Wrapping(options) => return wrapping::run(config, options),
+        What::Signing { label, curve, id } => (label, curve, id),
+    };
     let (id, curve) = (chosen(id)?, Curve::from(curve));
     let hsm = config.hsm.open(&config.log)?;
     let public = hsm.generate(&id, &label, curve)?;

@@ -28,8 +28,10 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         }
     }
     for wallet in known.vault.wallets().values() {
-        for slot in &wallet.keys {
-            let Some(id) = slot.id.as_ref().filter(|id| !found.contains(*id)) else {
+        for slot in wallet.keys() {
+            // A wrapped key is on no token; `keys backup` lists those.
+            let resident = slot.id.as_ref().filter(|_| slot.wrapped.is_none());
+            let Some(id) = resident.filter(|id| !found.contains(*id)) else {
                 continue;
             };
             let (state, public) = match slot.public_key {

@@ -7,6 +7,7 @@ mod generate;
 mod list;
 mod orphans;
 mod restore;
+mod wrapping;
 
 use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use custodyd_hsm::{Curve, Hsm, PublicPoint};
 use custodyd_vault::{KeyId, Vault};
 
 use super::Failure;
-pub(super) use check::check_keys;
+pub(super) use check::{check_keys, check_wrapping_keys, no_wrapping_key};
 pub(super) use orphans::report_orphans;
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +48,14 @@ impl Command {
     /// Whether it talks to an HSM: verifying a report doesn't, and needs no configuration.
     pub(super) fn needs_hsm(&self) -> bool {
         !matches!(self, Self::Attest(options) if options.verify.is_some())
+    }
+
+    /// Whether the security officer logs in.
+    pub(super) fn is_an_officers(&self) -> bool {
+        let Self::Generate { what } = self else {
+            return false;
+        };
+        matches!(what, generate::What::Wrapping(_))
     }
 }
 

@@ -7,7 +7,7 @@ mod position;
 mod rival;
 mod wallet;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{BitcoinNetwork, Network, PublicKey, RawTransaction, Txid};
 use serde::Deserialize;
@@ -37,7 +37,25 @@ pub struct CoreNode {
     min_confirmations: u32,
     conflict_depth: u32,
     /// What the wallet is known to watch; held while more is added.
-    watched: Mutex<BTreeSet<PublicKey>>,
+    watched: Mutex<Watched>,
+}
+
+/// Keys that the wallet watches.
+#[derive(Debug, Default)]
+struct Watched {
+    keys: BTreeSet<PublicKey>,
+    /// By the script that pays them, hex as the node writes it: made once, not for each look at a hundred thousand.
+    owners: BTreeMap<String, PublicKey>,
+}
+
+impl Watched {
+    fn extend(&mut self, keys: Vec<PublicKey>) {
+        let scripts = keys
+            .iter()
+            .map(|key| (hex::encode(key.p2wpkh_script()), *key));
+        self.owners.extend(scripts);
+        self.keys.extend(keys);
+    }
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 //! Its invariant: an empty list of coins is never the answer of a wallet that doesn't watch, or doesn't yet see, all that was
 //! asked for.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use custodyd_chain::{Address, Amount, Coin, OutPoint, PublicKey, Txid};
 use serde::Deserialize;
@@ -111,14 +111,14 @@ impl CoreNode {
         let mut watched = self.watched.lock().await;
         let mut fresh: Vec<PublicKey> = keys
             .iter()
-            .filter(|key| !watched.contains(key))
+            .filter(|key| !watched.keys.contains(key))
             .copied()
             .collect();
         if fresh.is_empty() {
             return Ok(());
         }
         if let Wallet::Made = self.open_wallet().await? {
-            watched.clear();
+            *watched = super::Watched::default();
             fresh = keys.to_vec();
         }
         let info = self.wallet_info().await?;
@@ -157,18 +157,15 @@ impl CoreNode {
             return Err(malformed("listunspent", "not two answers".to_owned()));
         };
         self.complete(&info.read()?)?;
-        let owners: BTreeMap<String, PublicKey> = keys
-            .iter()
-            .map(|key| (hex::encode(key.p2wpkh_script()), *key))
-            .collect();
+        let unspent = unspent.read::<Vec<Unspent>>()?;
+        let asked: BTreeSet<&PublicKey> = keys.iter().collect();
+        let watched = self.watched.lock().await;
         unspent
-            .read::<Vec<Unspent>>()?
             .into_iter()
             .filter(|coin| coin.confirmations >= self.min_confirmations)
             .filter_map(|coin| {
-                owners
-                    .get(&coin.script_pub_key)
-                    .map(|key| self.coin(&coin, *key))
+                let owner = watched.owners.get(&coin.script_pub_key)?;
+                asked.contains(owner).then(|| self.coin(&coin, *owner))
             })
             .collect()
     }
@@ -200,7 +197,7 @@ impl CoreNode {
         }
         let mut watched = self.watched.lock().await;
         if let Wallet::Made = self.open_wallet().await? {
-            watched.clear();
+            *watched = super::Watched::default();
         }
         drop(watched);
         self.wallet.batch(calls).await
@@ -219,7 +216,7 @@ impl CoreNode {
 
     async fn all_watched(&self, keys: &[PublicKey]) -> Result<(), NodeError> {
         let watched = self.watched.lock().await;
-        match keys.iter().find(|key| !watched.contains(key)) {
+        match keys.iter().find(|key| !watched.keys.contains(key)) {
             None => Ok(()),
             Some(key) => Err(NodeError::NotWatched {
                 wallet: self.wallet_name.clone(),

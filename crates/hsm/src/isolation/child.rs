@@ -59,7 +59,7 @@ impl Child {
                 .arg0("custodyd")
                 .args(&launch.arguments)
                 .env_clear()
-                .envs(Profile::plain_environment())
+                .envs(launch.profile.worker_environment())
                 .envs(&launch.profile.environment)
                 .stdin(Stdio::from(OwnedFd::from(theirs)))
                 .stdout(Stdio::null())

@@ -32,14 +32,14 @@ impl Vault {
         let slots = || {
             wallets
                 .values()
-                .flat_map(|w| w.keys.iter().map(move |slot| (w, slot)))
+                .flat_map(|w| w.keys().iter().map(move |slot| (w, slot)))
         };
         let keys: BTreeMap<_, _> = slots()
             .filter_map(|(w, slot)| Some((slot.id.clone()?, w.id.clone())))
             .collect();
         let own = wallets
             .values()
-            .flat_map(|w| w.addresses().into_iter().map(|a| (a, w.id.clone())))
+            .flat_map(|w| w.addresses().map(|a| (a, w.id.clone())))
             .collect();
         let mut limits = LimitBook::default();
         limits.adopt(&policy);

@@ -41,11 +41,7 @@ impl Vault {
         compromise: Compromise,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let wallet = self.wallet_mut(&compromise.wallet)?;
-        let Some(slot) = wallet
-            .keys
-            .iter()
-            .find(|slot| slot.public_key == Some(public_key))
-        else {
+        let Some(slot) = wallet.key_of(&public_key) else {
             let why = format!("wallet {} has no key {public_key}", compromise.wallet);
             return Err(self.impossible(&why));
         };

@@ -4,7 +4,7 @@ use custodyd_chain::{Address, Amount, Coin, FeeQuote, Network, OutPoint, PublicK
 use custodyd_policy::{Timestamp, WalletId};
 
 use super::{ReplayFault, Touch};
-use crate::{Funds, KeyId, KeySlot, Vault, Wallet};
+use crate::{Funds, KeyId, KeySlot, Vault, Wallet, WrappedBlob};
 
 impl Vault {
     pub(super) fn key_requested(
@@ -15,11 +15,8 @@ impl Vault {
         if self.keys.contains_key(key) {
             return Err(self.impossible("the key exists"));
         }
-        self.wallet_mut(wallet)?.keys.push(KeySlot {
-            id: Some(key.clone()),
-            public_key: None,
-            made_at: None,
-        });
+        self.wallet_mut(wallet)?
+            .add_key(KeySlot::to_make(key.clone()));
         self.keys.insert(key.clone(), wallet.clone());
         self.keys_to_make.insert(key.clone());
         Ok(vec![Touch::Key(key.clone()), Touch::Wallet(wallet.clone())])
@@ -29,6 +26,7 @@ impl Vault {
         &mut self,
         key: &KeyId,
         public: PublicKey,
+        wrapped: Option<&WrappedBlob>,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let id = self
@@ -38,15 +36,11 @@ impl Vault {
             .ok_or_else(|| self.missing(key))?;
         let wallet = self.wallet_mut(&id)?;
         let network = wallet.network;
-        for slot in wallet
-            .keys
-            .iter_mut()
-            .filter(|slot| slot.id.as_ref() == Some(key))
-        {
-            slot.public_key = Some(public);
-            slot.made_at = Some(at);
-        }
+        let found = wallet.key_made(key, public, wrapped.cloned(), at);
         wallet.unblock();
+        if !found {
+            return Err(self.missing(key));
+        }
         self.own
             .insert(Address::from_public_key(network, &public), id.clone());
         self.keys_to_make.remove(key);

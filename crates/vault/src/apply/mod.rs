@@ -94,7 +94,11 @@ impl Vault {
         match &recorded.event {
             Event::VaultCreated { .. } => Err(self.impossible("the vault exists")),
             Event::KeyRequested { wallet, key, .. } => self.key_requested(wallet, key),
-            Event::KeyMade { key, public_key } => self.key_made(key, *public_key, at),
+            Event::KeyMade {
+                key,
+                public_key,
+                wrapped,
+            } => self.key_made(key, *public_key, wrapped.as_ref(), at),
             Event::KeyCompromised {
                 wallet,
                 public_key,

@@ -28,10 +28,7 @@ impl Vault {
         };
         let foreign = coins.iter().find(|coin| {
             coin.amount.asset() != wallet.network.asset()
-                || !wallet
-                    .keys
-                    .iter()
-                    .any(|slot| slot.public_key == Some(coin.public_key))
+                || wallet.key_of(&coin.public_key).is_none()
         });
         if let Some(coin) = foreign {
             return Err(Rejection::Observation(

@@ -3,7 +3,7 @@
 use custodyd_chain::{Family, NonceX, PublicKey};
 use custodyd_policy::{Tier, WalletId};
 
-use crate::{Event, Evidence, KeyId, Rejection, TransactionId, Vault};
+use crate::{Event, Evidence, KeyId, Rejection, TransactionId, Vault, WrappedBlob};
 
 impl Vault {
     pub(super) fn decide_request_address(
@@ -45,20 +45,31 @@ impl Vault {
         &self,
         key: &KeyId,
         public: &PublicKey,
+        wrapped: Option<&WrappedBlob>,
     ) -> Result<Vec<Event>, Rejection> {
-        if !self.keys.contains_key(key) {
-            return Err(Rejection::UnknownKey(key.clone()));
+        let wallet = self
+            .keys
+            .get(key)
+            .and_then(|id| self.wallets.get(id))
+            .ok_or_else(|| Rejection::UnknownKey(key.clone()))?;
+        let wanted = wallet.wraps(key);
+        if wrapped.is_some() != wanted || wrapped.is_some_and(|blob| !blob.is_sized()) {
+            return Err(Rejection::KeyPlace(key.clone()));
         }
-        let mut slots = self.wallets.values().flat_map(|w| &w.keys);
+        // Whoever asks the HSM again for a wrapped key gets another one; the first that became durable stays.
+        if wanted && !self.keys_to_make.contains(key) {
+            return Ok(Vec::new());
+        }
         // Two wallets on one account would each count its nonces; and a key doesn't change under its id.
-        let clashes = slots.any(|slot| {
-            let (same, made) = (slot.id.as_ref() == Some(key), slot.public_key.as_ref());
-            if same {
-                made.is_some_and(|made| made != public)
-            } else {
-                made == Some(public)
-            }
-        });
+        let clashes = wallet
+            .key(key)
+            .and_then(|slot| slot.public_key)
+            .is_some_and(|made| made != *public)
+            || self.wallets.values().any(|other| {
+                other
+                    .key_of(public)
+                    .is_some_and(|slot| slot.id.as_ref() != Some(key))
+            });
         if clashes {
             return Err(Rejection::Taken(format!("the public key of {key}")));
         }
@@ -66,6 +77,7 @@ impl Vault {
             Ok(vec![Event::KeyMade {
                 key: key.clone(),
                 public_key: *public,
+                wrapped: wrapped.cloned(),
             }])
         } else {
             Ok(Vec::new())
@@ -81,10 +93,10 @@ impl Vault {
         transaction: &TransactionId,
     ) -> Result<Vec<Event>, Rejection> {
         let wallet = &self.known_transaction(transaction)?.wallet;
-        let is_its_own = self.wallets.get(wallet).is_some_and(|wallet| {
-            let mut slots = wallet.keys.iter();
-            slots.any(|slot| slot.public_key.as_ref() == Some(public_key))
-        });
+        let is_its_own = self
+            .wallets
+            .get(wallet)
+            .is_some_and(|wallet| wallet.key_of(public_key).is_some());
         if !is_its_own {
             return Err(Rejection::Observation(
                 wallet.clone(),

@@ -45,7 +45,11 @@ impl Vault {
                 by,
                 evidence,
             } => self.decide_request_address(wallet, key, by, evidence),
-            Command::KeyMade { key, public_key } => self.decide_key_made(key, public_key),
+            Command::KeyMade {
+                key,
+                public_key,
+                wrapped,
+            } => self.decide_key_made(key, public_key, wrapped.as_ref()),
             Command::NonceReused {
                 public_key,
                 r,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{
-    BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault, PublicKey,
+    Address, BitcoinPlan, Coin, EvmPlan, FeeQuote, Network, OutPoint, Payment, Plan, PlanFault,
+    PublicKey,
 };
 
 use crate::{Event, ExportId, Funds, Transaction, TransactionId, Vault, Wallet, Withdrawal};
@@ -114,8 +115,12 @@ impl Vault {
             }
             _ => return Err(format!("the fee quote is not for {}", wallet.network)),
         };
-        plan.check(&[payment], &wallet.addresses(), &wallet.fee_caps)
-            .map_err(|fault| fault.to_string())?;
+        plan.check(
+            &[payment],
+            &self.own_change(wallet, &plan),
+            &wallet.fee_caps,
+        )
+        .map_err(|fault| fault.to_string())?;
         Ok(plan)
     }
 
@@ -128,7 +133,7 @@ impl Vault {
         let found = match wallet.funds {
             Funds::Account(_) => Some(first).filter(sound),
             Funds::Coins(_) => {
-                let mut keys = wallet.keys.iter().filter_map(|slot| slot.public_key);
+                let mut keys = wallet.keys().iter().filter_map(|slot| slot.public_key);
                 keys.find(sound)
             }
         };
@@ -138,6 +143,19 @@ impl Vault {
                 wallet.id
             )
         })
+    }
+
+    /// The address that the plan's change goes to, if it is one of the wallet's: of a hundred thousand, the one that counts.
+    fn own_change(&self, wallet: &Wallet, plan: &Plan) -> Vec<Address> {
+        let change = match plan {
+            Plan::Bitcoin(plan) => plan.change.as_ref().map(|change| &change.to),
+            Plan::Evm(_) => None,
+        };
+        change
+            .filter(|address| self.own.get(address) == Some(&wallet.id))
+            .cloned()
+            .into_iter()
+            .collect()
     }
 
     fn check_funds(
@@ -185,11 +203,11 @@ impl Vault {
             })
             .collect();
         match self.wallets.get(&transaction.wallet) {
-            Some(wallet) => {
-                transaction
-                    .plan
-                    .check(&payments, &wallet.addresses(), &wallet.fee_caps)
-            }
+            Some(wallet) => transaction.plan.check(
+                &payments,
+                &self.own_change(wallet, &transaction.plan),
+                &wallet.fee_caps,
+            ),
             None => Err(PlanFault::Empty("wallet")),
         }
     }

@@ -13,8 +13,8 @@ use custodyd_chain::{
 };
 use custodyd_policy::WalletId;
 use custodyd_vault::{
-    ChainPosition, Ed25519Signature, FreezeScope, Genesis, JournalKey, KeyId, Statement, WalletKey,
-    WalletSpec,
+    Addresses, ChainPosition, Command, Ed25519Signature, FreezeScope, Genesis, JournalKey, KeyId,
+    Statement, WalletKey, WalletSpec,
 };
 use ed25519_dalek::Signer as _;
 use k256::ecdsa::signature::hazmat::PrehashSigner as _;
@@ -133,6 +133,15 @@ pub(crate) fn key_id(name: &str) -> KeyId {
     KeyId::from_bytes([u8::try_from(number).unwrap() + 0x10; 16])
 }
 
+/// The HSM made a key and keeps it.
+pub(crate) fn made(key: KeyId, public_key: PublicKey) -> Command {
+    Command::KeyMade {
+        key,
+        public_key,
+        wrapped: None,
+    }
+}
+
 /// An operator's Ed25519 key; `credential` tells several of one person apart.
 pub(crate) fn ed25519(name: &str, credential: u8) -> ed25519_dalek::SigningKey {
     let mut seed = [credential; 32];
@@ -163,6 +172,7 @@ pub(crate) fn genesis() -> Genesis {
             fee_caps,
             confirmations: 2,
             key,
+            addresses: Addresses::Token,
         };
         (wallet(name), spec)
     };

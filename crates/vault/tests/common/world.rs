@@ -6,12 +6,13 @@ use custodyd_chain::{Asset, FeeQuote, RawTransaction};
 use custodyd_policy::{OperatorId, Timestamp, WithdrawalId};
 use custodyd_vault::{
     APPROVAL_DOMAIN, ChainPosition, Command, Decide, Decision, Ed25519Signature, Event, ExportId,
-    FreezeScope, Recorded, Rejection, RequestWithdrawal, Statement, TransactionId, Vault,
+    FreezeScope, Genesis, Recorded, Rejection, RequestWithdrawal, Statement, TransactionId, Vault,
     Withdrawal,
 };
 
 use super::{
-    HOUR, START, amount, coin, eth, genesis, key_id, ltc, public, sign_statement, signed, wallet,
+    HOUR, START, amount, coin, eth, genesis, key_id, ltc, made, public, sign_statement, signed,
+    wallet,
 };
 
 /// A vault, its journal, and a clock that only the test moves.
@@ -25,11 +26,18 @@ pub(crate) struct World {
 impl World {
     /// The vault with its online keys made, and nothing else.
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, from a genesis that differs.
+    pub(crate) fn with(differ: impl FnOnce(&mut Genesis)) -> Self {
+        let mut genesis = genesis();
+        differ(&mut genesis);
         let first = Recorded {
             seq: 1,
             at: Timestamp::from_ms(START),
             event: Event::VaultCreated {
-                genesis: Box::new(genesis()),
+                genesis: Box::new(genesis),
             },
         };
         let vault = Vault::create(&first).unwrap();
@@ -41,7 +49,7 @@ impl World {
         };
         for name in ["hot-ltc", "warm-ltc", "hot-eth"] {
             let (key, public_key) = (key_id(name), public(name));
-            world.take(Command::KeyMade { key, public_key }).unwrap();
+            world.take(made(key, public_key)).unwrap();
         }
         world
     }

@@ -351,7 +351,7 @@ fn conserves(world: &World, transaction: &Transaction) {
     assert!(fee.cmp_same(&wallet.fee_caps.absolute).unwrap().is_le());
     match &transaction.plan {
         Plan::Bitcoin(plan) => {
-            let own = wallet.addresses();
+            let own: Vec<_> = wallet.addresses().collect();
             assert!(
                 plan.inputs
                     .iter()

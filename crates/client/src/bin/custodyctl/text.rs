@@ -71,18 +71,19 @@ pub(crate) fn tokens(answer: &Value) -> String {
         "missing",
         "restarts",
     ])];
-    for token in answer["tokens"].as_array().into_iter().flatten() {
-        let text = |name: &str| leaf_text(&token[name]);
+    let tokens = answer.get("tokens").and_then(Value::as_array);
+    for token in tokens.into_iter().flatten() {
+        let text = |place: &str| leaf_text(token.pointer(place).unwrap_or(&Value::Null));
         lines.push(row([
-            &text("name"),
-            &text("health"),
-            &leaf_text(&token["device"]["serial"]),
-            &text("signatures"),
-            &text("failures"),
-            &text("missing_keys"),
-            &text("restarts"),
+            &text("/name"),
+            &text("/health"),
+            &text("/device/serial"),
+            &text("/signatures"),
+            &text("/failures"),
+            &text("/missing_keys"),
+            &text("/restarts"),
         ]));
-        if let Some(reason) = token["reason"].as_str() {
+        if let Some(reason) = token.get("reason").and_then(Value::as_str) {
             lines.push(format!("  {}", one_line(reason)));
         }
     }

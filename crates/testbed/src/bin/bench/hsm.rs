@@ -12,7 +12,9 @@ use std::{
 };
 
 use custodyd_faultshim::{Control, Rules};
-use custodyd_hsm::{Curve, Hsm, KeyId, Profile, RawKey, Selector, Token, raw_sign_rate_of};
+use custodyd_hsm::{
+    Curve, Hsm, Isolated, KeyId, Launch, Profile, RawKey, Selector, Token, raw_sign_rate_of,
+};
 use custodyd_testbed::{SoftToken, project};
 use secrecy::SecretString;
 
@@ -39,7 +41,9 @@ enum Way {
     Raw,
     /// Worker threads in this process.
     Pool,
-    /// The same on the slow token.
+    /// Those in a worker process of custodyd's.
+    Isolated,
+    /// Worker threads in this process, on the slow token.
     Slow,
 }
 
@@ -48,21 +52,29 @@ impl Way {
         match self {
             Self::Raw => "raw",
             Self::Pool => "pool",
+            Self::Isolated => "isolated",
             Self::Slow => "slow",
         }
     }
 }
 
-/// `pool_vs_raw` and `latency_shim`.
+/// `pool_vs_raw`, `isolated_vs_raw` and `latency_shim`.
 pub(crate) fn measure(report: &mut Report) -> Result<(), Failure> {
     println!("signing alone: {THREADS} threads, {TURNS} turns of each way");
     let token = SoftToken::init(LABEL)?;
-    let mut pool = Vec::new();
+    let (mut pool, mut isolated) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         let raw = in_a_process(&token, Way::Raw)?;
         pool.push(in_a_process(&token, Way::Pool)? / raw);
+        isolated.push(in_a_process(&token, Way::Isolated)? / raw);
     }
     report.add("pool_vs_raw", median(pool), "ratio", Goal::AtLeast(0.9));
+    report.add(
+        "isolated_vs_raw",
+        median(isolated),
+        "ratio",
+        Goal::AtLeast(0.75),
+    );
 
     println!("a token that takes 5 ms a signature and allows {SLOW_SESSIONS} sessions");
     let mut slow = Vec::new();
@@ -115,6 +127,20 @@ pub(crate) fn turn(way: &str, pin_file: &Path) -> Result<(), Failure> {
             raw_sign_rate_of(&profile, pin()?, RawKey::Token(KEY), THREADS, TURN)?.per_second()
         }
         "pool" => per_second(Arc::new(open(&profile, THREADS)?), KEY, 4 * THREADS, TURN)?,
+        "isolated" => {
+            let isolated = Isolated::start(Launch {
+                program: crate::program("custodyd"),
+                arguments: ["hsm-worker", "--token", LABEL, "--log", "warn"]
+                    .map(str::to_owned)
+                    .into(),
+                profile: with_this_environment(profile),
+                pin: pin()?,
+                workers: THREADS,
+                name: LABEL.to_owned(),
+            })?;
+            isolated.generate(&KEY, LABEL, Curve::Secp256k1)?;
+            per_second(Arc::new(isolated), KEY, 8 * THREADS, TURN)?
+        }
         "slow" => {
             let workers = usize::try_from(SLOW_SESSIONS)?;
             let mut profile = profile.with_module(&custodyd_faultshim::library()?);
@@ -125,6 +151,12 @@ pub(crate) fn turn(way: &str, pin_file: &Path) -> Result<(), Failure> {
     };
     println!("{rate}");
     Ok(())
+}
+
+/// A worker process gets the profile's variables and not this process's.
+fn with_this_environment(profile: Profile) -> Profile {
+    let conf = std::env::var("SOFTHSM2_CONF").unwrap_or_default();
+    profile.with_environment("SOFTHSM2_CONF", &conf)
 }
 
 /// Signatures a second when `window` requests are under way at any time, each answer asking for the next.
