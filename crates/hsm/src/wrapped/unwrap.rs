@@ -14,13 +14,16 @@ use crate::profile::Profile;
 use crate::request::WrappedKey;
 use crate::return_code::ReturnCode;
 use crate::session::{KeySession, SigningKey};
-use crate::verify::Verifier;
+use crate::verify::{Signed, Verifier};
 
 /// Bytes in a blob at most. An EC key in PKCS#8 under AES has 72 on SoftHSM.
 pub(super) const MAX_BLOB: usize = 1024;
 
 /// What the proof of a wrapped key signs, before its id: nothing that a transaction or the journal would sign.
 const PROOF_DOMAIN: &[u8] = b"custodyd/wrapped-key-proof/v1\n";
+
+/// Unwrapping states CKK_EC, and no chain asks for the other kind.
+pub(super) const NO_ED25519: &str = "Ed25519 keys are not wrapped";
 
 /// An unwrapped key and what it was unwrapped from.
 pub(super) struct Unwrapped {
@@ -58,7 +61,8 @@ impl KeySession {
         let signing = self.unwrap(key)?;
         let mut proof = Sha256::new_with_prefix(PROOF_DOMAIN);
         proof.update(key.id.as_bytes());
-        let signed = self.sign_with(&key.id, &signing, &proof.finalize().into());
+        let proof: [u8; 32] = proof.finalize().into();
+        let signed = self.sign_with(&key.id, &signing, Signed::Digest(&proof));
         self.session.destroy_object(signing.handle)?;
         signed.map(drop)
     }
@@ -66,6 +70,9 @@ impl KeySession {
     fn unwrap(&mut self, key: &WrappedKey) -> Result<SigningKey, Fault> {
         if key.blob.is_empty() || key.blob.len() > MAX_BLOB {
             return Err(refused(key, format!("it has {} bytes", key.blob.len())));
+        }
+        if key.curve == Curve::Ed25519 {
+            return Err(refused(key, NO_ED25519.to_owned()));
         }
         let verifier = Verifier::new(key.curve, &key.public)
             .ok_or_else(|| refused(key, format!("its public half is not on {}", key.curve)))?;
