@@ -189,9 +189,8 @@ fn the_curve_may_be_asked_for_by_name_where_the_module_reads_names() {
     with_token(
         "the_curve_may_be_asked_for_by_name_where_the_module_reads_names",
         |fixture| {
-            let named = fixture.profile_with(|text| {
-                text.replace("ec_params = \"oid\"", "ec_params = \"name\"")
-            });
+            let named = fixture
+                .profile_with(|text| text.replace("ec_params = \"oid\"", "ec_params = \"name\""));
             assert_eq!(named.quirks.ec_params, EcParamsForm::Name);
             assert_signs(&Token::open(&named, pin(), 1).unwrap());
         },
