@@ -116,8 +116,15 @@ impl Request {
     /// Refuses what no token is asked, whichever it is.
     ///
     /// # Errors
-    /// [`HsmError::DigestRefused`], [`HsmError::TooLong`].
+    /// [`HsmError::DigestRefused`], [`HsmError::TooLong`], [`HsmError::WrappedKeyRefused`].
     pub(crate) fn admissible(&self) -> Result<(), HsmError> {
+        // Unwrapping states CKK_EC, which an Ed25519 key is not (it is CKK_EC_EDWARDS), and no chain asks for one yet.
+        if let Some((id, Curve::Ed25519)) = self.wrapped() {
+            return Err(HsmError::WrappedKeyRefused {
+                key: *id,
+                reason: "Ed25519 keys are not wrapped".to_owned(),
+            });
+        }
         match self {
             Self::Sign { key, curve, .. } if *curve == Curve::Ed25519 => {
                 Err(HsmError::DigestRefused { key: *key.id() })
@@ -130,6 +137,19 @@ impl Request {
                 })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The wrapped key that this is about.
+    const fn wrapped(&self) -> Option<(&KeyId, Curve)> {
+        match self {
+            Self::GenerateWrapped { id, curve, .. } => Some((id, *curve)),
+            Self::Sign { key, .. } | Self::SignMessage { key, .. } => match key {
+                KeyRef::Wrapped(key) => Some((&key.id, key.curve)),
+                KeyRef::Resident(_) => None,
+            },
+            Self::CheckWrapped(key) => Some((&key.id, key.curve)),
+            _ => None,
         }
     }
 

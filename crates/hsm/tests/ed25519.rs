@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use custodyd_hsm::{
     Class, Curve, EcParamsForm, Fleet, FleetSettings, Hsm, HsmError, Isolated, KeyRef, Outcome,
-    PublicPoint, Request, Token, examine, verifies,
+    PublicPoint, Request, Token, WrappedKey, examine, verifies,
 };
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use fixture::{Fixture, LONG, Subject, key, pin, with_each_module, with_token};
@@ -145,6 +145,27 @@ fn assert_refusals(hsm: &dyn Hsm) {
             most: Request::MOST_MESSAGE,
         })
     );
+    let public = hsm.find(&key(1)).unwrap().unwrap().public;
+    let wrapped = WrappedKey {
+        id: key(4),
+        wrapping_key: key(5),
+        curve: Curve::Ed25519,
+        public,
+        blob: vec![7; 64],
+    };
+    let (lone, message) = (KeyRef::Wrapped(Box::new(wrapped.clone())), vec![7]);
+    for refused in [
+        hsm.generate_wrapped(&key(4), &key(5), Curve::Ed25519)
+            .map(drop),
+        hsm.check_wrapped(&wrapped),
+        hsm.ask(Request::SignMessage { key: lone, message }, LONG)
+            .map(drop),
+    ] {
+        let Err(HsmError::WrappedKeyRefused { reason, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(reason.contains("not wrapped"), "{reason}");
+    }
     assert!(matches!(
         hsm.sign_message(&key(9), b"of nobody", LONG),
         Err(HsmError::KeyMissing { .. })

@@ -4,7 +4,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::unwrap::{MAX_BLOB, NO_ED25519};
+use super::unwrap::MAX_BLOB;
 use crate::attributes::Flag;
 use crate::ec;
 use crate::error::HsmError;
@@ -23,13 +23,6 @@ impl KeySession {
         wrapping_key: &KeyId,
         curve: Curve,
     ) -> Result<WrappedKey, Fault> {
-        if curve == Curve::Ed25519 {
-            return Err(HsmError::WrappingRefused {
-                token: self.login.info.label.clone(),
-                reason: NO_ED25519.into(),
-            }
-            .into());
-        }
         let wrapping = self.wrapping_key(wrapping_key)?;
         let profile = &self.login.profile;
         let (public, private) = pair(&self.session, profile, curve)?;

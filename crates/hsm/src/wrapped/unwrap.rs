@@ -22,9 +22,6 @@ pub(super) const MAX_BLOB: usize = 1024;
 /// What the proof of a wrapped key signs, before its id: nothing that a transaction or the journal would sign.
 const PROOF_DOMAIN: &[u8] = b"custodyd/wrapped-key-proof/v1\n";
 
-/// Unwrapping states CKK_EC, and no chain asks for the other kind.
-pub(super) const NO_ED25519: &str = "Ed25519 keys are not wrapped";
-
 /// An unwrapped key and what it was unwrapped from.
 pub(super) struct Unwrapped {
     from: WrappedKey,
@@ -70,9 +67,6 @@ impl KeySession {
     fn unwrap(&mut self, key: &WrappedKey) -> Result<SigningKey, Fault> {
         if key.blob.is_empty() || key.blob.len() > MAX_BLOB {
             return Err(refused(key, format!("it has {} bytes", key.blob.len())));
-        }
-        if key.curve == Curve::Ed25519 {
-            return Err(refused(key, NO_ED25519.to_owned()));
         }
         let verifier = Verifier::new(key.curve, &key.public)
             .ok_or_else(|| refused(key, format!("its public half is not on {}", key.curve)))?;
