@@ -101,7 +101,7 @@ impl KeyEntry {
 pub struct Proof {
     /// The key.
     pub key: KeyEntry,
-    /// r ‖ s over [`Proof::digest`], hex; none of a key that custodyd doesn't sign with, since it is not as a key must be.
+    /// r ‖ s over [`Proof::digest`], hex (of an Ed25519 key R ‖ S over its 32 bytes as a message); none of a key that custodyd doesn't sign with, since it is not as a key must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
 }

@@ -104,6 +104,12 @@ async fn a_key_made_ahead_is_an_orphan_that_the_list_the_log_and_the_metrics_sho
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_verified_without_hsm_or_configuration_and_every_change_to_it_is_noticed() {
     let house = quiet_house().await;
+    // A key that signs messages proves itself too, over the same words.
+    let made = ["generate", "signing", "--label", "later"];
+    let (ok, printed) = keys(&house, &[made.as_slice(), &["--curve", "ed25519"]].concat());
+    assert!(ok, "{printed}");
+    let ed25519 = word_after(&printed, "public key");
+    assert_eq!(ed25519.len(), 64);
     let report = house.folder().join("report.json");
     let (ok, printed) = keys(
         &house,
@@ -140,6 +146,11 @@ async fn a_report_is_verified_without_hsm_or_configuration_and_every_change_to_i
     );
 
     let genuine: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let proofs = genuine["document"]["keys"].as_array().unwrap();
+    let of_ed25519 = |proof: &&Value| proof["key"]["public_key"] == ed25519.as_str();
+    let proof = proofs.iter().find(of_ed25519).unwrap();
+    assert_eq!(proof["key"]["curve"], "ed25519");
+    assert_eq!(proof["signature"].as_str().unwrap().len(), 128);
     let places = [
         "/document/vault",
         "/document/challenge",

@@ -54,7 +54,7 @@ pub enum HsmError {
         /// How many.
         count: usize,
     },
-    /// The token lacks a mechanism that every key needs.
+    /// The token lacks a mechanism that every key needs, or that this one does.
     #[error("token {token:?} lacks {mechanism}")]
     MechanismMissing {
         /// The token's label.
@@ -125,6 +125,12 @@ pub enum HsmError {
         wanted: Curve,
         /// The key's curve.
         found: Curve,
+    },
+    /// A digest was to be signed on Ed25519, which hashes the message itself: the signature would be over another message.
+    #[error("key {key} is to sign a digest, but ed25519 signs messages")]
+    DigestRefused {
+        /// The key.
+        key: KeyId,
     },
     /// CKA_EC_PARAMS or CKA_EC_POINT can't be understood.
     #[error("key {key} has a {attribute} that cannot be read: {value}")]
@@ -320,6 +326,7 @@ impl HsmError {
             | Self::KeyRefused { .. }
             | Self::KeyDuplicated { .. }
             | Self::CurveMismatch { .. }
+            | Self::DigestRefused { .. }
             | Self::KeyUnreadable { .. }
             | Self::WrappingRefused { .. }
             | Self::NoWorker { .. } => Class::Misconfigured,
@@ -358,7 +365,9 @@ impl HsmError {
                 "correct the profile's token selector, or initialise the token"
             }
             Self::TokenAmbiguous { .. } => "select the token by its serial number",
-            Self::MechanismMissing { .. } => "use a token with ECDSA and EC key generation",
+            Self::MechanismMissing { .. } => {
+                "use a token with this mechanism, or allow it on this one"
+            }
             Self::TooManyWorkers { .. } => {
                 "lower the number of workers or raise sessions.max in the profile"
             }
@@ -374,6 +383,7 @@ impl HsmError {
                 "find out which of the keys is the real one and give the other another id"
             }
             Self::CurveMismatch { .. } => "correct the key's id in the wallet",
+            Self::DigestRefused { .. } => "ask for the message itself to be signed",
             Self::KeyUnreadable { .. } => {
                 "the key is on a curve that is not supported, or the module encodes it in an unknown way"
             }

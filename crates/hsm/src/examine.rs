@@ -179,6 +179,10 @@ fn steps(findings: &Findings, profile: Profile, pin: SecretString) {
             sessions(findings, &login, &told);
             trial::make_and_use(findings, &login, Curve::Secp256k1);
             trial::make_and_use(findings, &login, Curve::P256);
+            match login.demand_eddsa() {
+                Ok(()) => trial::make_and_use(findings, &login, Curve::Ed25519),
+                Err(error) => findings.add("ed25519", Outcome::Absent, format!("absent: {error}")),
+            }
             keys(findings, &login);
         });
 }
@@ -186,7 +190,7 @@ fn steps(findings: &Findings, profile: Profile, pin: SecretString) {
 /// Everything that needs no PIN.
 fn reach(findings: &Findings, profile: &Profile, told: &impl Fn(Fault) -> HsmError) -> Option<()> {
     findings.need("known answers", self_check())?;
-    findings.good("known answers", "secp256k1, P-256");
+    findings.good("known answers", "secp256k1, P-256, Ed25519");
 
     let module = findings.need("module", Module::load(profile))?;
     let library = module.context.get_library_info().map_err(Fault::from);

@@ -52,7 +52,7 @@ pub trait Hsm: Debug + Send + Sync {
     /// the HSM's; it must be quick and must not block.
     ///
     /// # Errors
-    /// [`HsmError::QueueFull`] or [`HsmError::Closed`]; `reply` is then not called.
+    /// [`HsmError::QueueFull`], [`HsmError::Closed`], or what is wrong with the request itself; `reply` is then not called.
     fn submit(&self, request: Request, limit: Duration, reply: Reply) -> Result<(), HsmError>;
 
     /// The tokens behind it, at least one.
@@ -85,7 +85,8 @@ pub trait Hsm: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`HsmError::Deadline`] when time is up, though the token may still finish and the signature is then dropped;
-    /// [`HsmError::QueueFull`]; or what the token or the key's state calls for.
+    /// [`HsmError::QueueFull`]; [`HsmError::DigestRefused`] on [`Curve::Ed25519`], which signs messages; or what the token or
+    /// the key's state calls for.
     fn sign(
         &self,
         id: &KeyId,
@@ -95,6 +96,25 @@ pub trait Hsm: Debug + Send + Sync {
     ) -> Result<[u8; 64], HsmError> {
         let key = KeyRef::from(*id);
         match self.ask(Request::Sign { key, curve, digest }, limit)? {
+            Response::Signature(signature) => Ok(signature),
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Signs a message with an Ed25519 key and waits for it, at most `limit`. Returns R‖S, verified against the key's public
+    /// half. A key on another curve is refused with [`HsmError::CurveMismatch`].
+    ///
+    /// # Errors
+    /// As [`Hsm::sign`]; [`HsmError::TooLong`] beyond [`Request::MOST_MESSAGE`] bytes, [`HsmError::MechanismMissing`] where
+    /// the token lacks CKM_EDDSA.
+    fn sign_message(
+        &self,
+        id: &KeyId,
+        message: &[u8],
+        limit: Duration,
+    ) -> Result<[u8; 64], HsmError> {
+        let (key, message) = (KeyRef::from(*id), message.to_vec());
+        match self.ask(Request::SignMessage { key, message }, limit)? {
             Response::Signature(signature) => Ok(signature),
             other => Err(other.out_of_place()),
         }

@@ -78,6 +78,8 @@ pub enum Curve {
     Secp256k1,
     /// NIST P-256: the journal key.
     P256,
+    /// edwards25519 (RFC 8032): no chain of this version uses it. Signs messages, where the others sign digests.
+    Ed25519,
 }
 
 impl fmt::Display for Curve {
@@ -85,31 +87,46 @@ impl fmt::Display for Curve {
         f.write_str(match self {
             Self::Secp256k1 => "secp256k1",
             Self::P256 => "p256",
+            Self::Ed25519 => "ed25519",
         })
     }
 }
 
-/// A public key as a compressed SEC1 point: 33 bytes, `02` or `03` and the x coordinate. Always a point of its curve.
+/// A public key: a compressed SEC1 point of 33 bytes, `02` or `03` and the x coordinate, or the 32 bytes of RFC 8032 for
+/// Ed25519. Always a point of its curve.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PublicPoint([u8; 33]);
+pub struct PublicPoint(Form);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Form {
+    Sec1([u8; 33]),
+    Ed25519([u8; 32]),
+}
 
 impl PublicPoint {
     pub(crate) const fn from_checked(compressed: [u8; 33]) -> Self {
-        Self(compressed)
+        Self(Form::Sec1(compressed))
     }
 
-    /// The 33 compressed bytes.
+    pub(crate) const fn from_checked_ed25519(encoded: [u8; 32]) -> Self {
+        Self(Form::Ed25519(encoded))
+    }
+
+    /// The 33 compressed bytes, or the 32 of an Ed25519 key.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 33] {
-        &self.0
+    pub const fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Form::Sec1(bytes) => bytes,
+            Form::Ed25519(bytes) => bytes,
+        }
     }
 }
 
-/// A text that is no compressed point.
+/// A text that is no public key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no public key: write 66 hexadecimal digits of a compressed point on secp256k1 or P-256"
+    "{0:?} is no public key: write 66 hexadecimal digits of a compressed point on secp256k1 or P-256, or 64 of an Ed25519 key"
 )]
 pub struct ParsePointError(String);
 
@@ -117,15 +134,21 @@ impl TryFrom<String> for PublicPoint {
     type Error = ParsePointError;
 
     fn try_from(text: String) -> Result<Self, ParsePointError> {
-        let mut bytes = [0; 33];
-        let read = hex::decode_to_slice(&text, &mut bytes).is_ok();
-        let point = Self(bytes);
-        // The text doesn't name its curve; a point of neither is refused.
-        let on_a_curve = |curve| crate::verify::Verifier::new(curve, &point).is_some();
-        if read && (on_a_curve(Curve::Secp256k1) || on_a_curve(Curve::P256)) {
-            return Ok(point);
-        }
-        Err(ParsePointError(text.chars().take(80).collect()))
+        let (mut sec1, mut ed25519) = ([0; 33], [0; 32]);
+        let form = if hex::decode_to_slice(&text, &mut sec1).is_ok() {
+            Some(Form::Sec1(sec1))
+        } else {
+            let read = hex::decode_to_slice(&text, &mut ed25519);
+            read.ok().map(|()| Form::Ed25519(ed25519))
+        };
+        // The text doesn't name its curve; a point of none is refused.
+        let on_a_curve = |point: &Self| {
+            [Curve::Secp256k1, Curve::P256, Curve::Ed25519]
+                .into_iter()
+                .any(|curve| crate::verify::Verifier::new(curve, point).is_some())
+        };
+        let point = form.map(Self).filter(on_a_curve);
+        point.ok_or_else(|| ParsePointError(text.chars().take(80).collect()))
     }
 }
 
@@ -137,7 +160,7 @@ impl From<PublicPoint> for String {
 
 impl fmt::Display for PublicPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(&hex::encode(self.as_bytes()))
     }
 }
 
@@ -178,5 +201,40 @@ mod tests {
         ] {
             assert!(bad.parse::<KeyId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_public_key_is_the_same_hexadecimal_text_in_and_out_whatever_its_length() {
+        for text in [
+            "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+            "0360fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6",
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        ] {
+            let point = PublicPoint::try_from(text.to_owned()).unwrap();
+            assert_eq!(point.to_string(), text);
+            assert_eq!(point.as_bytes(), hex::decode(text).unwrap());
+            // The form in which it goes to and from a worker process and a journal.
+            let sent = postcard::to_stdvec(&point).unwrap();
+            assert_eq!(sent, postcard::to_stdvec(text).unwrap());
+            assert_eq!(postcard::from_bytes::<PublicPoint>(&sent).unwrap(), point);
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_off_the_curve_of_low_order_or_with_a_second_encoding_is_refused() {
+        for text in [
+            // No x for this y.
+            "0200000000000000000000000000000000000000000000000000000000000000",
+            // The neutral element, and a point of order 4.
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            // y = p + 3: the point of y = 3 written otherwise.
+            "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af466",
+        ] {
+            assert!(PublicPoint::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        let plain = "0300000000000000000000000000000000000000000000000000000000000000";
+        assert!(PublicPoint::try_from(plain.to_owned()).is_ok());
     }
 }

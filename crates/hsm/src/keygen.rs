@@ -79,8 +79,15 @@ pub(crate) fn make(
     curve: Curve,
 ) -> Result<(ObjectHandle, ObjectHandle), Fault> {
     let profile = &session.login.profile;
+    let mechanism = match curve {
+        Curve::Secp256k1 | Curve::P256 => Mechanism::EccKeyPairGen,
+        Curve::Ed25519 => {
+            session.login.demand_eddsa()?;
+            Mechanism::EccEdwardsKeyPairGen
+        }
+    };
     Ok(session.session.generate_key_pair(
-        &Mechanism::EccKeyPairGen,
+        &mechanism,
         &public_template(id, label, curve, profile),
         &private_template(id, label, profile),
     )?)

@@ -29,6 +29,8 @@ pub(crate) struct Login {
     pub(crate) tally: Arc<Tally>,
     module: Arc<Module>,
     pin: SecretString,
+    /// The mechanism of Ed25519 that the token lacks. Most tokens need none.
+    no_eddsa: Option<&'static str>,
     state: Mutex<State>,
     /// The public points seen so far: a key's may never change.
     pub(crate) known: Mutex<HashMap<KeyId, PublicPoint>>,
@@ -73,13 +75,19 @@ impl Login {
                 max_sessions,
             } = slot::find(&module, &profile)?;
             check_sessions(workers, &profile, max_sessions)?;
-            check_mechanisms(&module, slot, &info)?;
+            let present = module.context.get_mechanism_list(slot)?;
+            let lacking = |of| lacking(&present, of);
+            if let Some(mechanism) = lacking(ECDSA) {
+                return Err(missing(&info, mechanism).into());
+            }
+            let no_eddsa = lacking(EDDSA);
             let login = Self {
                 profile,
                 info,
                 tally: Arc::default(),
                 module,
                 pin,
+                no_eddsa,
                 state: Mutex::new(State {
                     slot,
                     idle: None,
@@ -118,6 +126,12 @@ impl Login {
         };
         self.log_in(&mut state, &session)?;
         Ok(session)
+    }
+
+    /// Refuses what needs Ed25519 on a token that lacks it.
+    pub(crate) fn demand_eddsa(&self) -> Result<(), HsmError> {
+        self.no_eddsa
+            .map_or(Ok(()), |mechanism| Err(missing(&self.info, mechanism)))
     }
 
     /// What the token says of itself now.
@@ -265,19 +279,33 @@ fn check_sessions(workers: usize, profile: &Profile, token: Option<u64>) -> Resu
     Ok(())
 }
 
-fn check_mechanisms(module: &Module, slot: Slot, info: &TokenInfo) -> Result<(), Fault> {
-    let present = module.context.get_mechanism_list(slot)?;
-    for (mechanism, name) in [
-        (MechanismType::ECDSA, "CKM_ECDSA"),
-        (MechanismType::ECC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN"),
-    ] {
-        if !present.contains(&mechanism) {
-            return Err(HsmError::MechanismMissing {
-                token: info.label.clone(),
-                mechanism: name.into(),
-            }
-            .into());
-        }
+/// Mechanisms with their CKM_ names.
+type Mechanisms = [(MechanismType, &'static str)];
+
+/// What every token needs: the journal's key is one of them.
+const ECDSA: &Mechanisms = &[
+    (MechanismType::ECDSA, "CKM_ECDSA"),
+    (MechanismType::ECC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN"),
+];
+
+/// What Ed25519 needs.
+const EDDSA: &Mechanisms = &[
+    (MechanismType::EDDSA, "CKM_EDDSA"),
+    (
+        MechanismType::ECC_EDWARDS_KEY_PAIR_GEN,
+        "CKM_EC_EDWARDS_KEY_PAIR_GEN",
+    ),
+];
+
+/// The first of them that isn't present.
+fn lacking(present: &[MechanismType], needed: &Mechanisms) -> Option<&'static str> {
+    let absent = |(mechanism, _): &&(MechanismType, _)| !present.contains(mechanism);
+    needed.iter().find(absent).map(|(_, name)| *name)
+}
+
+fn missing(info: &TokenInfo, mechanism: &'static str) -> HsmError {
+    HsmError::MechanismMissing {
+        token: info.label.clone(),
+        mechanism: mechanism.into(),
     }
-    Ok(())
 }

@@ -62,6 +62,13 @@ pub enum Request {
         /// What is signed.
         digest: [u8; 32],
     },
+    /// CKM_EDDSA over a message, by an Ed25519 key. Answered by [`Response::Signature`], verified.
+    SignMessage {
+        /// By which key.
+        key: KeyRef,
+        /// What is signed: [`Request::MOST_MESSAGE`] bytes at most.
+        message: Vec<u8>,
+    },
     /// Makes a key pair with this id, or finds the one that exists. Answered by [`Response::Public`].
     Generate {
         /// CKA_ID.
@@ -103,11 +110,55 @@ pub enum Request {
 }
 
 impl Request {
+    /// The longest message that is signed, in bytes: what fits a token's memory and a worker process's frame.
+    pub const MOST_MESSAGE: usize = 64 * 1024;
+
+    /// Refuses what no token is asked, whichever it is.
+    ///
+    /// # Errors
+    /// [`HsmError::DigestRefused`], [`HsmError::TooLong`], [`HsmError::WrappedKeyRefused`].
+    pub(crate) fn admissible(&self) -> Result<(), HsmError> {
+        // Unwrapping states CKK_EC, which an Ed25519 key is not (it is CKK_EC_EDWARDS), and no chain asks for one yet.
+        if let Some((id, Curve::Ed25519)) = self.wrapped() {
+            return Err(HsmError::WrappedKeyRefused {
+                key: *id,
+                reason: "Ed25519 keys are not wrapped".to_owned(),
+            });
+        }
+        match self {
+            Self::Sign { key, curve, .. } if *curve == Curve::Ed25519 => {
+                Err(HsmError::DigestRefused { key: *key.id() })
+            }
+            Self::SignMessage { message, .. } if message.len() > Self::MOST_MESSAGE => {
+                Err(HsmError::TooLong {
+                    operation: self.operation().into(),
+                    bytes: message.len(),
+                    most: Self::MOST_MESSAGE,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The wrapped key that this is about.
+    const fn wrapped(&self) -> Option<(&KeyId, Curve)> {
+        match self {
+            Self::GenerateWrapped { id, curve, .. } => Some((id, *curve)),
+            Self::Sign { key, .. } | Self::SignMessage { key, .. } => match key {
+                KeyRef::Wrapped(key) => Some((&key.id, key.curve)),
+                KeyRef::Resident(_) => None,
+            },
+            Self::CheckWrapped(key) => Some((&key.id, key.curve)),
+            _ => None,
+        }
+    }
+
     /// What is being done, for errors and logs.
     #[must_use]
     pub const fn operation(&self) -> &'static str {
         match self {
             Self::Sign { .. } => "signing",
+            Self::SignMessage { .. } => "signing a message",
             Self::Generate { .. } => "generating a key",
             Self::Find(_) => "finding a key",
             Self::List => "listing keys",
@@ -124,7 +175,7 @@ impl Request {
 /// The answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Response {
-    /// r‖s, 64 bytes.
+    /// r‖s, or R‖S of Ed25519: 64 bytes.
     Signature(#[serde(with = "signature_bytes")] [u8; 64]),
     /// A public half.
     Public(PublicPoint),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 
@@ -18,7 +19,7 @@ use crate::login::{self, Login};
 use crate::request::KeyRef;
 use crate::return_code::ReturnCode;
 use crate::slot::TokenInfo;
-use crate::verify::Verifier;
+use crate::verify::{Signed, Verifier};
 use crate::wrapped::Wrapped;
 
 /// A session and the handles that are valid in it.
@@ -132,7 +133,7 @@ impl KeySession {
         &mut self,
         key: &KeyRef,
         curve: Curve,
-        digest: &[u8; 32],
+        signed: Signed<'_>,
     ) -> Result<[u8; 64], Fault> {
         let signing = match key {
             KeyRef::Resident(id) => self.resident(id)?,
@@ -146,7 +147,7 @@ impl KeySession {
             }
             .into());
         }
-        let signature = self.sign_with(key.id(), &signing, digest)?;
+        let signature = self.sign_with(key.id(), &signing, signed)?;
         Tally::count(&self.login.tally.signatures);
         Ok(signature)
     }
@@ -172,11 +173,19 @@ impl KeySession {
         &self,
         id: &KeyId,
         key: &SigningKey,
-        digest: &[u8; 32],
+        signed: Signed<'_>,
     ) -> Result<[u8; 64], Fault> {
-        let raw = self.session.sign(&Mechanism::Ecdsa, key.handle, digest)?;
+        let mechanism = match key.curve {
+            Curve::Secp256k1 | Curve::P256 => Mechanism::Ecdsa,
+            Curve::Ed25519 => {
+                self.login.demand_eddsa()?;
+                // Without a parameter: PureEdDSA (PKCS#11 3.0 §2.3.14).
+                Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519))
+            }
+        };
+        let raw = self.session.sign(&mechanism, key.handle, signed.bytes())?;
         key.verifier
-            .accept(digest, &raw)
+            .accept(signed, &raw)
             .ok_or(Fault::BadSignature(*id))
     }
 }

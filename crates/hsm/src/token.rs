@@ -10,6 +10,7 @@ use crate::counters::Counters;
 use crate::error::HsmError;
 use crate::fault::Fault;
 use crate::hsm::{Health, Hsm, MemberStatus};
+use crate::key::Curve;
 use crate::keygen::{self, Claim};
 use crate::login::Login;
 use crate::module::bounded;
@@ -19,6 +20,7 @@ use crate::request::{Reply, Request, Response};
 use crate::self_check::self_check;
 use crate::session::KeySession;
 use crate::slot::TokenInfo;
+use crate::verify::Signed;
 use crate::worker::{Crew, Worker};
 
 /// Time for workers to close their sessions when the last clone goes.
@@ -136,6 +138,10 @@ impl Token {
 
 impl Hsm for Token {
     fn submit(&self, request: Request, limit: Duration, reply: Reply) -> Result<(), HsmError> {
+        let tally = &self.shared.login.tally;
+        request
+            .admissible()
+            .inspect_err(|error| tally.failure(error.class()))?;
         let errand = Errand::new(request.operation(), limit);
         // Held by the job, not by the caller: a call given up may still be generating.
         let claim = match &request {
@@ -168,7 +174,10 @@ impl Hsm for Token {
 fn answer(session: &mut KeySession, request: &Request) -> Result<Response, Fault> {
     Ok(match request {
         Request::Sign { key, curve, digest } => {
-            Response::Signature(session.sign(key, *curve, digest)?)
+            Response::Signature(session.sign(key, *curve, Signed::Digest(digest))?)
+        }
+        Request::SignMessage { key, message } => {
+            Response::Signature(session.sign(key, Curve::Ed25519, Signed::Message(message))?)
         }
         Request::Generate { id, label, curve } => {
             Response::Public(keygen::generate(session, id, label, *curve)?)

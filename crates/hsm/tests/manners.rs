@@ -134,6 +134,13 @@ fn each_vendors_profile_fits_a_module_in_that_vendors_manners() {
             for part in ["PIN", "secp256k1: destroyed", "p256: destroyed", "keys"] {
                 assert!(good.contains(&format!("ok   {part}")), "{good}");
             }
+            // Where it isn't offered, that is no fault.
+            let ed25519 = good.contains("ok   CKM_EDDSA");
+            assert_eq!(good.contains("ok   ed25519: destroyed"), ed25519, "{good}");
+            assert_ne!(
+                parts(Outcome::Absent).join("\n").contains("-    ed25519"),
+                ed25519
+            );
             let left = fixture.open(1).list().unwrap();
             assert_eq!(left, []);
         },

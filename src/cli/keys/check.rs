@@ -64,7 +64,7 @@ fn check_key(
         }
     }
     match together.find(id)? {
-        Some(report) if report.public.as_bytes().as_slice() == public => Ok(()),
+        Some(report) if report.public.as_bytes() == public => Ok(()),
         Some(_) => Err(Unfit::Other(*id).into()),
         None => Err(format!("key {id} is not on any token").into()),
     }
@@ -87,7 +87,7 @@ fn holds(token: &dyn Hsm, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<boo
         Err(error) => return Err(error.into()),
     }
     match token.find(id)? {
-        Some(report) if report.public.as_bytes().as_slice() == public => Ok(true),
+        Some(report) if report.public.as_bytes() == public => Ok(true),
         Some(_) => Err(Unfit::Other(*id)),
         None => Ok(false),
     }

@@ -29,6 +29,7 @@ pub(in crate::cli) enum What {
 pub(in crate::cli) enum CurveName {
     Secp256k1,
     P256,
+    Ed25519,
 }
 
 impl From<CurveName> for Curve {
@@ -36,6 +37,7 @@ impl From<CurveName> for Curve {
         match name {
             CurveName::Secp256k1 => Self::Secp256k1,
             CurveName::P256 => Self::P256,
+            CurveName::Ed25519 => Self::Ed25519,
         }
     }
 }
@@ -53,7 +55,10 @@ pub(super) fn run(config: &Config, what: What) -> Result<(), Failure> {
     println!("public key  {public}");
     match curve {
         Curve::Secp256k1 => println!("in genesis  public_key = \"{public}\""),
-        _ => println!("in genesis  nothing: the journal's key is made by `custodyd init`"),
+        Curve::P256 => {
+            println!("in genesis  nothing: the journal's key is made by `custodyd init`");
+        }
+        Curve::Ed25519 => println!("in genesis  nothing: no chain signs with this curve yet"),
     }
     println!("until a wallet names it, `keys list` and each start call it an orphan");
     Ok(())

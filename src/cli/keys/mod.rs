@@ -154,7 +154,11 @@ fn prove(
     key: KeyEntry,
 ) -> Result<Proof, Failure> {
     let digest = Proof::digest(challenge, vault, &key)?;
-    let signature = hsm.sign(&key.id, key.curve, digest, deadline(config))?;
+    let limit = deadline(config);
+    let signature = match key.curve {
+        Curve::Secp256k1 | Curve::P256 => hsm.sign(&key.id, key.curve, digest, limit)?,
+        Curve::Ed25519 => hsm.sign_message(&key.id, &digest, limit)?,
+    };
     let proof = Proof {
         key,
         signature: Some(hex::encode(signature)),

@@ -95,6 +95,7 @@ impl Fleet {
 
 impl Hsm for Fleet {
     fn submit(&self, request: Request, limit: Duration, reply: Reply) -> Result<(), HsmError> {
+        request.admissible()?;
         match request {
             Request::Generate { id, label, curve } => self.errand(reply, move |shared| {
                 generation::generate(shared, id, label, curve, limit).map(Response::Public)

@@ -177,6 +177,10 @@ impl Relay {
                 key: KeyRef::Resident(id),
                 ..
             }
+            | Request::SignMessage {
+                key: KeyRef::Resident(id),
+                ..
+            }
             | Request::Find(id)
             | Request::Check(id) => Some(id),
             _ => None,
@@ -265,7 +269,9 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Hands the request over; before it a token that has not shown the signing key is asked to.
     fn submit(self: &Arc<Self>, shared: &Arc<Shared>) -> Result<(), HsmError> {
-        let (Request::Sign { .. }, Some(key)) = (&self.relay.request, self.relay.key()) else {
+        let (Request::Sign { .. } | Request::SignMessage { .. }, Some(key)) =
+            (&self.relay.request, self.relay.key())
+        else {
             return self.submit_itself(shared);
         };
         if !shared.roster().is_unknown(self.seat, key) {

@@ -39,6 +39,7 @@ impl Verdict {
             HsmError::KeyRefused { .. }
             | HsmError::KeyDuplicated { .. }
             | HsmError::CurveMismatch { .. }
+            | HsmError::DigestRefused { .. }
             | HsmError::KeyUnreadable { .. }
             | HsmError::KeyChanged { .. }
             | HsmError::GenerationRunning { .. }

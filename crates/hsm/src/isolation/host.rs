@@ -192,6 +192,7 @@ impl Shared {
     }
 
     fn ask(&self, request: Request, limit: Duration, reply: Reply) -> Result<(), HsmError> {
+        request.admissible()?;
         let link = {
             let seat = self.seat();
             seat.link.clone().ok_or_else(|| seat.away.clone())?

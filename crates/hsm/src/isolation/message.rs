@@ -13,7 +13,7 @@ use crate::request::{Request, Response};
 use crate::slot::TokenInfo;
 
 /// The first frame each way, as text. A worker of another build is told apart before anything secret is sent to it.
-pub(super) const HELLO: &str = concat!("custodyd hsm worker ", env!("CARGO_PKG_VERSION"), ", 1");
+pub(super) const HELLO: &str = concat!("custodyd hsm worker ", env!("CARGO_PKG_VERSION"), ", 2");
 
 /// Longest hello that is read.
 pub(super) const MOST_HELLO: usize = 64;
@@ -121,10 +121,25 @@ mod tests {
             curve: Curve::Secp256k1,
             digest: [9; 32],
         };
-        let bytes = postcard::to_stdvec(&request).unwrap();
-        assert_eq!(frame::message::<Request>(&bytes).unwrap(), request);
+        let message = Request::SignMessage {
+            key: KeyRef::Resident(KeyId::from_bytes([7; 16])),
+            message: vec![9; Request::MOST_MESSAGE],
+        };
+        let generate = Request::Generate {
+            id: KeyId::from_bytes([7; 16]),
+            label: "hot".into(),
+            curve: Curve::Ed25519,
+        };
+        for request in [request, message, generate] {
+            let bytes = frame::frame(&request, frame::MOST_TO_WORKER).unwrap();
+            let (mut from, mut buffer) = (bytes.as_slice(), Vec::new());
+            let read = frame::next(&mut from, frame::MOST_TO_WORKER, &mut buffer).unwrap();
+            assert_eq!(read, Some(request));
+        }
+        let ed25519 = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
         for answer in [
             Ok(Response::Signature([3; 64])),
+            Ok(Response::Public(ed25519.to_owned().try_into().unwrap())),
             Err(HsmError::Call {
                 function: "C_Sign".into(),
                 code: "CKR_DEVICE_ERROR".into(),

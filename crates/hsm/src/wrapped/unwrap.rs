@@ -14,7 +14,7 @@ use crate::profile::Profile;
 use crate::request::WrappedKey;
 use crate::return_code::ReturnCode;
 use crate::session::{KeySession, SigningKey};
-use crate::verify::Verifier;
+use crate::verify::{Signed, Verifier};
 
 /// Bytes in a blob at most. An EC key in PKCS#8 under AES has 72 on SoftHSM.
 pub(super) const MAX_BLOB: usize = 1024;
@@ -58,7 +58,8 @@ impl KeySession {
         let signing = self.unwrap(key)?;
         let mut proof = Sha256::new_with_prefix(PROOF_DOMAIN);
         proof.update(key.id.as_bytes());
-        let signed = self.sign_with(&key.id, &signing, &proof.finalize().into());
+        let proof: [u8; 32] = proof.finalize().into();
+        let signed = self.sign_with(&key.id, &signing, Signed::Digest(&proof));
         self.session.destroy_object(signing.handle)?;
         signed.map(drop)
     }
