@@ -119,6 +119,38 @@ impl Request {
             Self::Probe => "probing the token",
         }
     }
+
+    /// The key on the token that it takes: a resident one, or the wrapping key.
+    pub(crate) fn token_key(&self) -> Option<&KeyId> {
+        match self {
+            Self::Sign {
+                key: KeyRef::Resident(id),
+                ..
+            }
+            | Self::Generate { id, .. }
+            | Self::Find(id)
+            | Self::Check(id)
+            | Self::CheckWrapping(id)
+            | Self::GenerateWrapped {
+                wrapping_key: id, ..
+            } => Some(id),
+            Self::Sign {
+                key: KeyRef::Wrapped(key),
+                ..
+            }
+            | Self::CheckWrapped(key) => Some(&key.wrapping_key),
+            Self::List | Self::Canary { .. } | Self::Probe => None,
+        }
+    }
+
+    /// Slow by nature, or another key each time: not to be asked of a second token while the first may still answer, before half
+    /// of the time is gone. Then one wrapped key too many, which nobody hears of, is better than none.
+    pub(crate) const fn is_slow(&self) -> bool {
+        matches!(
+            self,
+            Self::GenerateWrapped { .. } | Self::CheckWrapping(_) | Self::Canary { .. }
+        )
+    }
 }
 
 /// The answer to a [`Request`].
