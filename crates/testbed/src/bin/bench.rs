@@ -14,6 +14,8 @@ mod load;
 mod policy;
 #[path = "bench/report.rs"]
 mod report;
+#[path = "bench/wrapped.rs"]
+mod wrapped;
 
 use std::{
     path::{Path, PathBuf},
@@ -38,6 +40,11 @@ fn main() -> Result<(), Failure> {
     {
         return hsm::turn(way, Path::new(pin_file));
     }
+    if let [flag, step @ ..] = arguments.as_slice()
+        && flag == "--wrapped"
+    {
+        return wrapped::step(step);
+    }
     if let Some(pin_file) = std::env::args().skip_while(|a| a != "--raw-sign").nth(1) {
         return raw_sign(Path::new(&pin_file));
     }
@@ -54,6 +61,7 @@ async fn measure() -> Result<(), Failure> {
     report.add("policy_200_rules_us", median, "µs", Goal::AtMost(100.0));
 
     hsm::measure(&mut report)?;
+    wrapped::measure(&mut report)?;
 
     println!("house: Anvil, SoftHSM, custodyd (release)");
     let programs = Programs {
