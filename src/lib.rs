@@ -14,6 +14,7 @@
 )]
 
 pub mod audit;
+pub mod canary;
 pub mod ceremony;
 pub mod clock;
 pub mod cold;

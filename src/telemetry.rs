@@ -92,7 +92,7 @@ fn describe() {
     );
 }
 
-/// The HSM's metrics, each by token. Read at each scrape.
+/// The HSM's metrics, each by token. Read at each scrape, but for the canary's.
 fn describe_hsm() {
     use metrics::{Unit, describe_counter, describe_gauge};
     for (name, meaning) in [
@@ -114,6 +114,10 @@ fn describe_hsm() {
         (
             "custodyd_hsm_stuck_calls_total",
             "Calls given up at their deadline inside the library",
+        ),
+        (
+            "custodyd_hsm_canary_total",
+            "Tests of a token's nonces, by verdict: sound, biased, not_possible, failed",
         ),
         (
             "custodyd_hsm_restarts_total",

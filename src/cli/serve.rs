@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd::{
+    canary,
     clock::Clock,
     config::Config,
     directory::Directory,
@@ -82,6 +83,12 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Duration::from_millis(config.http.patience_ms),
         Clock::system(),
     );
+    let (stop, stopped) = watch::channel(false);
+    if config.hsm.canary_s > 0 {
+        let every = Duration::from_secs(config.hsm.canary_s);
+        let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
+        tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
+    }
     let state = AppState {
         directory: Arc::new(Directory::from(engine.vault())),
         policy: Arc::new(PolicyDocument::from(engine.vault().policy())),
@@ -100,7 +107,6 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
     tracing::info!(address = %listener.local_addr()?, "API open");
 
-    let (stop, stopped) = watch::channel(false);
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
     let mut server = tokio::spawn(http::serve(state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;

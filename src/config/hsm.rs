@@ -47,6 +47,9 @@ pub struct HsmConfig {
     /// under another one name it themselves.
     #[serde(default)]
     pub wrapping_key: Option<KeyId>,
+    /// Seconds between two tests of each token's nonces; 0 for none.
+    #[serde(default)]
+    pub canary_s: u64,
     /// One or more tokens that hold the same keys.
     pub tokens: Vec<TokenConfig>,
 }
@@ -132,6 +135,9 @@ impl HsmConfig {
             && !(1..=self.tokens.len()).contains(&replicas)
         {
             return range("hsm.replicas must be 1 to the number of hsm.tokens");
+        }
+        if self.canary_s != 0 && !(60..=604_800).contains(&self.canary_s) {
+            return range("hsm.canary_s must be 0 or 60 to 604800");
         }
         let mut names = BTreeSet::new();
         for token in &mut self.tokens {

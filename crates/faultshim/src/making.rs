@@ -40,6 +40,9 @@ pub(crate) fn generate_key_pair(
             .unwrap_or_default(),
     );
     let mut private = Rewritten::of(&pair.private, readable(call, &pair.private));
+    if call.now.rules.ignore_wrap_with_trusted {
+        private.drop_all(c::CKA_WRAP_WITH_TRUSTED);
+    }
     let ((public, publics), (private, privates)) = (public.parts(), private.parts());
     let code = ask!(
         shim,

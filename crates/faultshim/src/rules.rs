@@ -21,6 +21,9 @@ pub struct Rules {
     /// Keys that the shim signs with itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emulate: Option<Emulation>,
+    /// CKA_WRAP_WITH_TRUSTED of new private keys is dropped: a module that takes it and doesn't heed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_wrap_with_trusted: bool,
     /// Faults. The first rule that matches a call decides; calls are counted from the moment the file is read.
     #[serde(rename = "rule", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Rule>,
@@ -127,6 +130,13 @@ impl Rules {
         self
     }
 
+    /// Lets every key be wrapped under any other.
+    #[must_use]
+    pub fn ignore_wrap_with_trusted(mut self) -> Self {
+        self.ignore_wrap_with_trusted = true;
+        self
+    }
+
     /// Hits every call.
     #[must_use]
     pub fn every(self, function: Function, inject: Injection) -> Self {
@@ -174,6 +184,7 @@ mod tests {
             .emulate(5000)
             .max_sessions(32)
             .idle_ms(300)
+            .ignore_wrap_with_trusted()
             .nth(3, Function::Sign, Injection::Code(device))
             .next(2, Function::Login, Injection::LateMs(40))
             .every(Function::SignInit, Injection::Hang)

@@ -101,6 +101,10 @@ impl Rewritten {
         }
     }
 
+    pub(crate) fn drop_all(&mut self, kind: c::CK_ATTRIBUTE_TYPE) {
+        self.attributes.retain(|attribute| attribute.type_ != kind);
+    }
+
     /// First attribute and count, as a function takes them.
     pub(crate) fn parts(&mut self) -> (*mut c::CK_ATTRIBUTE, c::CK_ULONG) {
         let count = self.attributes.len() as c::CK_ULONG;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::canary::CanaryReport;
+use crate::canary::{self, CanaryReport, Drawn};
 use crate::counters::Counters;
 use crate::error::HsmError;
 use crate::key::{Curve, KeyId, KeyReport, PublicPoint};
@@ -233,15 +233,26 @@ pub trait Hsm: Debug + Send + Sync {
         }
     }
 
-    /// Has a throwaway key of known value sign on the token, computes the nonces, and tests them for bias.
+    /// Has a throwaway key of known value sign on the token, computes the nonces of `samples` signatures, 1 to 4,096, and tests
+    /// them for bias. Asks for 32 at a time, each behind the calls that wait already. Of several tokens ask [`Hsm::each`].
     ///
     /// # Errors
     /// [`HsmError::BadSignature`] if what comes back wasn't signed by that key, or a failure of the token.
     fn canary(&self, samples: u32) -> Result<CanaryReport, HsmError> {
-        match self.ask(Request::Canary { samples }, self.call_limit())? {
-            Response::Canary(report) => Ok(report),
-            other => Err(other.out_of_place()),
+        let (wanted, mut drawn) = (samples.clamp(1, canary::MOST_SAMPLES), Vec::new());
+        let mut first = 0;
+        while first < wanted {
+            let samples = canary::PORTION.min(wanted - first);
+            match self.ask(Request::Canary { first, samples }, self.call_limit())? {
+                Response::Canary(Drawn::Nonces(nonces)) => drawn.extend(nonces),
+                Response::Canary(Drawn::NotPossible(code)) => {
+                    return Ok(CanaryReport::NotPossible { code });
+                }
+                other => return Err(other.out_of_place()),
+            }
+            first += samples;
         }
+        Ok(canary::judge(&drawn))
     }
 
     /// Whether a logged-in session answers; gives the token's description of itself.

@@ -53,7 +53,7 @@ mod wrapping;
 
 pub use attributes::{Flag, KeyAttributes};
 pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
-pub use canary::CanaryReport;
+pub use canary::{CanaryReport, Drawn};
 pub use counters::Counters;
 pub use error::{Class, HsmError, Name};
 pub use examine::{Examination, Finding, Outcome, examine};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::canary::CanaryReport;
+use crate::canary::Drawn;
 use crate::error::HsmError;
 use crate::key::{Curve, KeyId, KeyReport, PublicPoint};
 use crate::slot::TokenInfo;
@@ -100,9 +100,11 @@ pub enum Request {
     /// Refuses a wrapping key that is missing, could leave, could decrypt or isn't trusted, and a token on which the trust
     /// means nothing. Answered by [`Response::Done`].
     CheckWrapping(KeyId),
-    /// Tests the nonces of so many signatures by a throwaway key of known value. Answered by [`Response::Canary`].
+    /// Gives the nonces of a few signatures by a throwaway key of known value. Answered by [`Response::Canary`].
     Canary {
-        /// How many, 1 to 4,096; others are brought into that range.
+        /// Number of the first signature: two of one number sign the same.
+        first: u32,
+        /// How many, 1 to 32; others are brought into that range.
         samples: u32,
     },
     /// A logged-in session that answers. Answered by [`Response::Alive`].
@@ -170,6 +172,46 @@ impl Request {
             Self::Probe => "probing the token",
         }
     }
+
+    /// The key on the token that it takes: a resident one, or the wrapping key.
+    pub(crate) fn token_key(&self) -> Option<&KeyId> {
+        match self {
+            Self::Sign {
+                key: KeyRef::Resident(id),
+                ..
+            }
+            | Self::SignMessage {
+                key: KeyRef::Resident(id),
+                ..
+            }
+            | Self::Generate { id, .. }
+            | Self::Find(id)
+            | Self::Check(id)
+            | Self::CheckWrapping(id)
+            | Self::GenerateWrapped {
+                wrapping_key: id, ..
+            } => Some(id),
+            Self::Sign {
+                key: KeyRef::Wrapped(key),
+                ..
+            }
+            | Self::SignMessage {
+                key: KeyRef::Wrapped(key),
+                ..
+            }
+            | Self::CheckWrapped(key) => Some(&key.wrapping_key),
+            Self::List | Self::Canary { .. } | Self::Probe => None,
+        }
+    }
+
+    /// Slow by nature, or another key each time: not to be asked of a second token while the first may still answer, before half
+    /// of the time is gone. Then one wrapped key too many, which nobody hears of, is better than none.
+    pub(crate) const fn is_slow(&self) -> bool {
+        matches!(
+            self,
+            Self::GenerateWrapped { .. } | Self::CheckWrapping(_) | Self::Canary { .. }
+        )
+    }
 }
 
 /// The answer to a [`Request`].
@@ -185,8 +227,8 @@ pub enum Response {
     Listed(Vec<KeyReport>),
     /// A new key, wrapped.
     Wrapped(Box<WrappedKey>),
-    /// What the nonces look like.
-    Canary(CanaryReport),
+    /// Nonces of a test.
+    Canary(Drawn),
     /// Nothing more to say.
     Done,
     /// The token, as it describes itself now.
@@ -203,7 +245,7 @@ impl Response {
                 Self::Found(_) => "a key nobody asked for",
                 Self::Listed(_) => "keys nobody asked for",
                 Self::Wrapped(_) => "a wrapped key nobody asked for",
-                Self::Canary(_) => "a report of nonces nobody asked for",
+                Self::Canary(_) => "nonces nobody asked for",
                 Self::Done => "an answer without content",
                 Self::Alive(_) => "a sign of life nobody asked for",
             }

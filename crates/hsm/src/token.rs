@@ -205,7 +205,7 @@ fn answer(session: &mut KeySession, request: &Request) -> Result<Response, Fault
             session.wrapping_key(id)?;
             Response::Done
         }
-        Request::Canary { samples } => Response::Canary(session.canary(*samples)?),
+        Request::Canary { first, samples } => Response::Canary(session.canary(*first, *samples)?),
         Request::Probe => Response::Alive(session.probe()?),
     })
 }

@@ -1,6 +1,6 @@
 //! The check of every key at each start.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use custodyd::journal::JournalKey;
 use custodyd_hsm::{Class, Hsm, HsmError};
@@ -19,12 +19,7 @@ pub(in crate::cli) fn check_keys(
 ) -> Result<(), Failure> {
     let named = |owner: &str, error: Failure| Failure::from(format!("{owner}: {error}"));
     let each = hsm.each();
-    let tokens: Vec<(String, &dyn Hsm)> = if each.is_empty() {
-        vec![(String::new(), hsm)]
-    } else {
-        let names = hsm.members().into_iter().map(|member| member.name);
-        names.zip(each.iter().map(|token| &**token)).collect()
-    };
+    let tokens = one_by_one(hsm, &each);
     check_key(&tokens, hsm, &cka(journal_id), &journal_key.to_sec1())
         .map_err(|e| named("journal", e))?;
     for wallet in vault.wallets().values() {
@@ -36,6 +31,15 @@ pub(in crate::cli) fn check_keys(
         }
     }
     Ok(())
+}
+
+/// Each token by itself, under its name; the only one where there are no several.
+fn one_by_one<'a>(together: &'a dyn Hsm, each: &'a [Arc<dyn Hsm>]) -> Vec<(String, &'a dyn Hsm)> {
+    let names = together.members().into_iter().map(|member| member.name);
+    if each.is_empty() {
+        return names.take(1).map(|name| (name, together)).collect();
+    }
+    names.zip(each.iter().map(|token| &**token)).collect()
 }
 
 /// One key on each token; then through all of them together, which is how the fleet learns what is right before a token
@@ -93,8 +97,8 @@ fn holds(token: &dyn Hsm, id: &custodyd_hsm::KeyId, public: &[u8]) -> Result<boo
     }
 }
 
-/// Every key that wrapped ones lie under is on the token, trusted, and can't leave it; and there is one where a wallet needs
-/// one. The wrapped keys themselves are checked when they sign: unwrapping a hundred thousand takes minutes.
+/// Every key that wrapped ones lie under is on a token, and wherever it is, it is trusted and can't leave; and there is one
+/// where a wallet needs one. A token that lacks it, can't wrap, or is away is told about, and refused only if no other serves. The wrapped keys themselves are checked when they sign: unwrapping a hundred thousand takes minutes.
 pub(in crate::cli) fn check_wrapping_keys(
     hsm: &dyn Hsm,
     vault: &Vault,
@@ -111,10 +115,42 @@ pub(in crate::cli) fn check_wrapping_keys(
         .filter_map(|slot| slot.wrapped.as_ref())
         .map(|wrapped| custodyd_hsm::KeyId::from_bytes(wrapped.wrapping_key.cka_id()));
     let wanted: BTreeSet<custodyd_hsm::KeyId> = used.chain(configured).collect();
+    let each = hsm.each();
+    let tokens = one_by_one(hsm, &each);
     for id in wanted {
-        hsm.check_wrapping_key(&id)?;
+        check_wrapping_key(&tokens, &id)?;
     }
     Ok(())
+}
+
+fn check_wrapping_key(
+    tokens: &[(String, &dyn Hsm)],
+    id: &custodyd_hsm::KeyId,
+) -> Result<(), Failure> {
+    let mut serves = false;
+    let mut last = None;
+    for (name, token) in tokens {
+        let error = match token.check_wrapping_key(id) {
+            Ok(()) => {
+                serves = true;
+                continue;
+            }
+            Err(error) => error,
+        };
+        let passed_over = matches!(
+            error,
+            HsmError::KeyMissing { .. } | HsmError::WrappingRefused { .. }
+        ) || error.class() == Class::Retryable;
+        if !passed_over {
+            return Err(format!("token {name}: {error}").into());
+        }
+        tracing::warn!(token = name, key = %id, %error, "a token can't use wrapped keys");
+        last = Some((name, error));
+    }
+    match last {
+        Some((name, error)) if !serves => Err(format!("token {name}: {error}").into()),
+        _ => Ok(()),
+    }
 }
 
 /// What a wallet with wrapped addresses lacks.

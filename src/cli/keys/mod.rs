@@ -2,6 +2,7 @@
 
 mod attest;
 mod backup;
+mod canary;
 mod check;
 mod generate;
 mod list;
@@ -36,6 +37,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: generate::What,
     },
+    /// Tests the nonces of each token for bias, by a throwaway key that everybody knows.
+    Canary(canary::Options),
     /// Writes a signed report of the keys, each with proof that its token has it; or verifies one without an HSM.
     Attest(attest::Options),
     /// Writes what is needed to have the keys on another HSM, signed. Nothing in it is secret.
@@ -65,6 +68,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     match command {
         Command::List => list::run(&load()?).await,
+        Command::Canary(options) => canary::run(&load()?, &options),
         Command::Generate { what } => generate::run(&load()?, what),
         Command::Attest(options) => match options.verify {
             Some(_) => attest::verify(&options),

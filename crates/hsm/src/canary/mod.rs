@@ -22,8 +22,10 @@ use crate::return_code::ReturnCode;
 use crate::session::KeySession;
 use nonces::Nonce;
 
+/// Signatures of one request at most, so that other calls to the token don't wait for long.
+pub(crate) const PORTION: u32 = 32;
 /// Signatures of one test at most.
-const MOST_SAMPLES: u32 = 4_096;
+pub(crate) const MOST_SAMPLES: u32 = 4_096;
 /// What errors call the known key by.
 const CANARY: KeyId = KeyId::from_bytes([0xca; 16]);
 
@@ -50,29 +52,43 @@ pub enum CanaryReport {
     },
 }
 
+/// What one portion of a test gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Drawn {
+    /// The token takes no key from outside: CKR_ name of what C_CreateObject answered.
+    NotPossible(String),
+    /// The nonces of the signatures, big-endian. Their key is known to everybody, so they tell nothing.
+    Nonces(Vec<[u8; 32]>),
+}
+
+/// What all nonces of a test look like.
+pub(crate) fn judge(nonces: &[Nonce]) -> CanaryReport {
+    let samples = u32::try_from(nonces.len()).unwrap_or(u32::MAX);
+    let findings = nonces::findings(nonces);
+    if findings.is_empty() {
+        CanaryReport::Sound { samples }
+    } else {
+        CanaryReport::Biased { samples, findings }
+    }
+}
+
 impl KeySession {
-    /// Tests the nonces of `samples` signatures, 1 to 4,096.
-    pub(crate) fn canary(&self, samples: u32) -> Result<CanaryReport, Fault> {
+    /// The nonces of `samples` signatures, 1 to 32, the first of which is number `first`.
+    pub(crate) fn canary(&self, first: u32, samples: u32) -> Result<Drawn, Fault> {
         let secret: [u8; 32] = Sha256::digest(b"custodyd/canary-key/v1").into();
         let key = match self.session.create_object(&self.known_key(&secret)) {
             Ok(key) => key,
             Err(Error::Pkcs11(code, _)) if refuses_keys(code) => {
-                let code = ReturnCode::new(code).name();
-                return Ok(CanaryReport::NotPossible { code });
+                return Ok(Drawn::NotPossible(ReturnCode::new(code).name()));
             }
             Err(error) => return Err(error.into()),
         };
-        let samples = samples.clamp(1, MOST_SAMPLES);
-        let drawn: Result<Vec<Nonce>, Fault> = (0..samples)
+        let drawn: Result<Vec<Nonce>, Fault> = (first..)
+            .take(usize::try_from(samples.clamp(1, PORTION)).unwrap_or(1))
             .map(|number| self.nonce(key, &secret, number))
             .collect();
         self.session.destroy_object(key)?;
-        let findings = nonces::findings(&drawn?);
-        Ok(if findings.is_empty() {
-            CanaryReport::Sound { samples }
-        } else {
-            CanaryReport::Biased { samples, findings }
-        })
+        drawn.map(Drawn::Nonces)
     }
 
     fn known_key(&self, secret: &[u8; 32]) -> Vec<Attribute> {

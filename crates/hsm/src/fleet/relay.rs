@@ -170,20 +170,18 @@ impl Relay {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The resident key that this is about.
-    const fn key(&self) -> Option<&KeyId> {
-        match &self.request {
-            Request::Sign {
-                key: KeyRef::Resident(id),
-                ..
-            }
-            | Request::SignMessage {
-                key: KeyRef::Resident(id),
-                ..
-            }
-            | Request::Find(id)
-            | Request::Check(id) => Some(id),
-            _ => None,
+    /// The key that tokens are chosen by.
+    fn key(&self) -> Option<&KeyId> {
+        self.request.token_key()
+    }
+
+    /// When another token is asked too, given what this one usually takes.
+    fn patience(&self, usual: Duration) -> Duration {
+        let most = self.limit / 2;
+        if self.request.is_slow() {
+            most
+        } else {
+            usual.min(most)
         }
     }
 
@@ -213,8 +211,9 @@ impl Relay {
                 began: now,
             });
             if shared.members.len() > 1 {
-                let at = now + patience.min(self.limit / 2);
-                shared.clockwork.set(at, &attempt);
+                shared
+                    .clockwork
+                    .set(now + self.patience(patience), &attempt);
             }
             let Err(error) = attempt.submit(shared) else {
                 return Asked::Waiting;
@@ -269,8 +268,14 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Hands the request over; before it a token that has not shown the signing key is asked to.
     fn submit(self: &Arc<Self>, shared: &Arc<Shared>) -> Result<(), HsmError> {
-        let (Request::Sign { .. } | Request::SignMessage { .. }, Some(key)) =
-            (&self.relay.request, self.relay.key())
+        let (Request::Sign {
+            key: KeyRef::Resident(key),
+            ..
+        }
+        | Request::SignMessage {
+            key: KeyRef::Resident(key),
+            ..
+        }) = &self.relay.request
         else {
             return self.submit_itself(shared);
         };

@@ -42,13 +42,16 @@ impl Verdict {
             | HsmError::DigestRefused { .. }
             | HsmError::KeyUnreadable { .. }
             | HsmError::KeyChanged { .. }
+            // A token shows first that it still unwraps what it wraps itself.
+            | HsmError::WrappedKeyRefused { .. }
             | HsmError::GenerationRunning { .. }
             | HsmError::SelfCheck(_) => Self::Answered,
             HsmError::Call {
                 class: Class::Misconfigured,
                 ..
             }
-            | HsmError::MechanismMissing { .. } => Self::Unable,
+            | HsmError::MechanismMissing { .. }
+            | HsmError::WrappingRefused { .. } => Self::Unable,
             HsmError::Closed
             | HsmError::ModuleStuck { .. }
             | HsmError::Panicked { .. }
@@ -56,6 +59,43 @@ impl Verdict {
             // A poisoned request must not take one token out after the other.
             other if other.class() == Class::Fatal => Self::Unable,
             _ => Self::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyId;
+
+    #[test]
+    fn a_refused_wrapped_key_is_an_answer_and_a_token_that_cannot_wrap_is_only_unable() {
+        let key = KeyId::from_bytes([1; 16]);
+        let reason = || "for the test".to_owned();
+        for (error, verdict) in [
+            (
+                HsmError::WrappedKeyRefused {
+                    key,
+                    reason: reason(),
+                },
+                Verdict::Answered,
+            ),
+            (
+                HsmError::WrappingRefused {
+                    token: "a".to_owned(),
+                    reason: reason().into(),
+                },
+                Verdict::Unable,
+            ),
+            (
+                HsmError::KeyMissing {
+                    key,
+                    token: "a".to_owned(),
+                },
+                Verdict::Absent,
+            ),
+        ] {
+            assert_eq!(Verdict::of(&Err(error.clone())), verdict, "{error}");
         }
     }
 }

@@ -68,6 +68,7 @@ fn says(answer: &Result<Response, HsmError>) -> Says<'_> {
             | HsmError::Panicked { .. }
             | HsmError::NoThread(_),
         ) => Says::Failed,
+        // Among them WrappedKeyRefused and WrappingRefused: a fresh process would say the same.
         Err(_) => Says::Nothing,
     }
 }
@@ -192,6 +193,7 @@ impl Vigil {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyId;
     use crate::slot::TokenInfo;
 
     const CALL: Duration = Duration::from_secs(10);
@@ -303,9 +305,19 @@ mod tests {
     #[test]
     fn an_error_about_a_key_or_the_load_says_nothing_and_a_refused_pin_ends_it() {
         let (signs, mut vigil) = (Signs::default(), Vigil::new(Instant::now(), CALL));
+        let wrapped_key_refused = HsmError::WrappedKeyRefused {
+            key: KeyId::from_bytes([1; 16]),
+            reason: "C_UnwrapKey answered CKR_WRAPPED_KEY_INVALID".to_owned(),
+        };
+        let wrapping_refused = HsmError::WrappingRefused {
+            token: String::new(),
+            reason: "for the test".into(),
+        };
         for _ in 0..9 {
             signs.answered(false, &Err(HsmError::QueueFull { capacity: 7 }));
             signs.answered(false, &late());
+            signs.answered(false, &Err(wrapped_key_refused.clone()));
+            signs.answered(false, &Err(wrapping_refused.clone()));
         }
         assert_eq!(looks(&mut vigil, &signs, 1), [Finding::PingAndProbe]);
         let refused = HsmError::PinRefused {

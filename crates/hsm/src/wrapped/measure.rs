@@ -1,5 +1,6 @@
 //! What a wrapped key costs that isn't unwrapped yet, against one that is: a yardstick of the benchmarks.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,19 +9,17 @@ use crate::hsm::Hsm;
 use crate::key::{Curve, KeyId};
 use crate::request::{KeyRef, Request, Response, WrappedKey};
 
-/// Signatures measured of each kind, at most.
+/// Keys measured at most.
 const SAMPLES: usize = 2_000;
-/// Signatures by one key before it counts as unwrapped in every session.
-const ROUNDS: usize = 200;
 
 /// Medians of signing by wrapped keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedCost {
     /// Keys there were.
     pub keys: usize,
-    /// By a key that is in no session's cache.
+    /// By a key that is unwrapped for it.
     pub cold: Duration,
-    /// By a key that is in every session's.
+    /// By the same key right after.
     pub warm: Duration,
 }
 
@@ -32,27 +31,17 @@ impl WrappedCost {
     }
 }
 
-/// Signs one at a time: by up to 2,000 of these keys spread over all, each for its first time on this HSM, and as often by one
-/// that was used just before. Give it an HSM that another process made the keys on: SoftHSM 2.6 gets slower with each session
-/// object that it ever had, and after making 100,000 keys in one process a cold signature took 2.1 ms instead of 1.5.
+/// Signs one at a time: by up to 2,000 of these keys spread over all, each for its first time on this HSM and at once again, so that
+/// both see the same machine. The HSM must have one session and a cache for at least one key.
 ///
 /// # Errors
 /// As [`Hsm::sign`].
 pub fn wrapped_cost(hsm: &dyn Hsm, made: &[WrappedKey]) -> Result<WrappedCost, HsmError> {
     let step = made.len().div_ceil(SAMPLES).max(1);
-    let cold: Vec<Duration> = made
-        .iter()
-        .step_by(step)
-        .map(|key| timed(hsm, key))
-        .collect::<Result<_, _>>()?;
-    let mut warm = Vec::new();
-    if let Some(key) = made.first() {
-        for round in 0..ROUNDS.saturating_add(cold.len()) {
-            let taken = timed(hsm, key)?;
-            if round >= ROUNDS {
-                warm.push(taken);
-            }
-        }
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for key in made.iter().step_by(step) {
+        cold.push(timed(hsm, key)?);
+        warm.push(timed(hsm, key)?);
     }
     Ok(WrappedCost {
         keys: made.len(),
@@ -61,23 +50,23 @@ pub fn wrapped_cost(hsm: &dyn Hsm, made: &[WrappedKey]) -> Result<WrappedCost, H
     })
 }
 
-/// Makes `keys` wrapped keys on `threads` threads, telling `progress` how many there are. They can be kept as JSON.
+/// Makes a wrapped key for each of these numbers, which is its id, on `threads` threads, telling `progress` which one was made.
 ///
 /// # Errors
 /// As [`Hsm::generate_wrapped`].
 pub fn make_wrapped_keys(
     hsm: &dyn Hsm,
     wrapping_key: &KeyId,
-    keys: usize,
+    numbers: Range<usize>,
     threads: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<WrappedKey>, HsmError> {
-    let next = AtomicUsize::new(0);
+    let next = AtomicUsize::new(numbers.start);
     let work = || -> Result<Vec<WrappedKey>, HsmError> {
         let mut made = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= keys {
+            if number >= numbers.end {
                 return Ok(made);
             }
             let mut id = [0; 16];
@@ -86,7 +75,7 @@ pub fn make_wrapped_keys(
             }
             let id = KeyId::from_bytes(id);
             made.push(hsm.generate_wrapped(&id, wrapping_key, Curve::Secp256k1)?);
-            progress(number.saturating_add(1));
+            progress(number);
         }
     };
     std::thread::scope(|scope| {

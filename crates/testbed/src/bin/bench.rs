@@ -16,6 +16,8 @@ mod load;
 mod policy;
 #[path = "bench/report.rs"]
 mod report;
+#[path = "bench/wrapped.rs"]
+mod wrapped;
 
 use std::{
     path::{Path, PathBuf},
@@ -40,6 +42,11 @@ fn main() -> Result<(), Failure> {
     {
         return hsm::turn(way, Path::new(pin_file));
     }
+    if let [flag, step @ ..] = arguments.as_slice()
+        && flag == "--wrapped"
+    {
+        return wrapped::step(step);
+    }
     if let Some(pin_file) = std::env::args().skip_while(|a| a != "--raw-sign").nth(1) {
         return raw_sign(Path::new(&pin_file));
     }
@@ -57,6 +64,7 @@ async fn measure() -> Result<(), Failure> {
 
     hsm::measure(&mut report)?;
     failover::measure(&mut report)?;
+    wrapped::measure(&mut report)?;
 
     println!("house: Anvil, SoftHSM, custodyd (release)");
     let programs = Programs {

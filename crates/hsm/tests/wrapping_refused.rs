@@ -1,0 +1,84 @@
+//! A module that takes CKA_WRAP_WITH_TRUSTED and doesn't heed it can have no wrapped keys: whoever has the PIN could take them
+//! away under a key of his own.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod fixture;
+
+use custodyd_faultshim::Rules;
+use custodyd_hsm::{Class, Curve, Hsm as _, HsmError, TokenInfo, make_wrapping_key};
+use fixture::{Fixture, key, pin, with_shim};
+
+const WRAPPING: u8 = 200;
+
+fn ceremony(fixture: &Fixture) -> Result<TokenInfo, HsmError> {
+    let so_pin = "so-pin-1".into();
+    make_wrapping_key(&fixture.profile(), pin(), so_pin, &key(WRAPPING), "w")
+}
+
+fn assert_ignores(refused: &HsmError) {
+    let HsmError::WrappingRefused { reason, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert!(reason.contains("CKA_WRAP_WITH_TRUSTED"), "{reason}");
+    assert_eq!(refused.class(), Class::Misconfigured);
+}
+
+#[test]
+fn the_ceremony_refuses_a_module_that_ignores_the_trust() {
+    with_shim(
+        "the_ceremony_refuses_a_module_that_ignores_the_trust",
+        |fixture| {
+            fixture.set_rules(&Rules::none().ignore_wrap_with_trusted());
+            assert_ignores(&ceremony(fixture).unwrap_err());
+            // The key that it made is as good as one before the ceremony: the module is what was wrong.
+            fixture.set_rules(&Rules::none());
+            ceremony(fixture).unwrap();
+        },
+    );
+}
+
+#[test]
+fn no_key_is_wrapped_or_unwrapped_by_a_module_that_ignores_the_trust() {
+    const NAME: &str = "no_key_is_wrapped_or_unwrapped_by_a_module_that_ignores_the_trust";
+    with_shim(NAME, |fixture| {
+        ceremony(fixture).unwrap();
+        let wrapping = key(WRAPPING);
+        let made = fixture
+            .open(1)
+            .generate_wrapped(&key(1), &wrapping, Curve::Secp256k1)
+            .unwrap();
+        fixture.set_rules(&Rules::none().ignore_wrap_with_trusted());
+        let token = fixture.open(1);
+        for refused in [
+            token
+                .generate_wrapped(&key(2), &wrapping, Curve::Secp256k1)
+                .unwrap_err(),
+            token.check_wrapped(&made).unwrap_err(),
+            token.check_wrapping_key(&wrapping).unwrap_err(),
+        ] {
+            assert_ignores(&refused);
+        }
+    });
+}
+
+#[test]
+fn a_key_that_was_made_without_the_mark_is_not_wrapped() {
+    with_shim(
+        "a_key_that_was_made_without_the_mark_is_not_wrapped",
+        |fixture| {
+            ceremony(fixture).unwrap();
+            let token = fixture.open(1);
+            // The session has found the module to be obedient, which it is no more.
+            token.check_wrapping_key(&key(WRAPPING)).unwrap();
+            fixture.set_rules(&Rules::none().ignore_wrap_with_trusted());
+            let refused = token
+                .generate_wrapped(&key(1), &key(WRAPPING), Curve::Secp256k1)
+                .unwrap_err();
+            assert!(
+                matches!(&refused, HsmError::KeyRefused { attribute, required: true, .. }
+                    if attribute == "CKA_WRAP_WITH_TRUSTED"),
+                "{refused}"
+            );
+        },
+    );
+}
