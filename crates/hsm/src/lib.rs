@@ -1,15 +1,17 @@
-//! The daemon's only way to an HSM: one PKCS#11 module, one token, worker threads with a session each.
+//! The daemon's only way to HSMs: PKCS#11 modules, their tokens, and what signs with their keys.
 //!
-//! A [`Token`] is opened from a [`Profile`] (a vendor's manners as data) and a PIN. From then on keys are named by
-//! their [`KeyId`] alone; object handles, sessions, logins and the module's return codes stay inside. What leaves this
-//! crate as a signature is low-S (secp256k1) and has been verified against the key's own public point.
+//! An [`Hsm`] is asked ([`Request`]) and answers ([`Response`]), whatever stands behind it: a [`Token`] in this process, with
+//! worker threads of a session each; an [`Isolated`] one in a process of its own, so that a library that hangs or crashes takes
+//! nothing along; or a [`Fleet`] of several tokens that hold the same keys. Each token is opened from a [`Profile`] (a vendor's
+//! manners as data) and a PIN. Keys are named by their [`KeyId`], or brought along as a [`WrappedKey`]; object handles, sessions,
+//! logins and the module's return codes stay inside. What leaves this crate as a signature has been verified against the key's
+//! public point, and is low-S on secp256k1.
 //!
-//! An [`Hsm`] is asked: either a [`Token`] in this process, or an [`Isolated`] one in a process of its own (`isolation`), so that
-//! a library that hangs or crashes takes nothing along.
-//!
-//! Order of the files, top down: `token` (the interface) → `worker`, `queue` and `call` (threads, deadlines) → `session`
-//! (one logged-in session: locate, sign) with `keygen` and `inspect` → `login`, `slot`, `module` (reaching the token)
-//! → `ec`, `verify` (bytes). `fault` sorts return codes, `error` is what callers see.
+//! Order of the files, top down: `request` and `hsm` (the interface) → `fleet` (several tokens) → `isolation` (a worker process)
+//! → `token` (in this process) → `worker`, `queue` and `call` (threads, deadlines) → `session` (one logged-in session: locate,
+//! sign) with `keygen`, `wrapped`, `canary` and `inspect` → `login`, `slot`, `module` (reaching the token) → `ec`, `verify`
+//! (bytes). `fault` sorts return codes, `error` is what callers see; `profile`, `quirks` and `template` are the vendor's manners,
+//! and `examine` tries them on a live token.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
