@@ -147,7 +147,7 @@ fn raw_sign(pin_file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Resident memory of a process, in MiB (proc(5), VmRSS).
+/// Resident memory of a process and of its HSM workers, in MiB (proc(5), VmRSS).
 fn rss_mib(pid: u32) -> Result<f64, Failure> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib: f64 = status
@@ -156,5 +156,12 @@ fn rss_mib(pid: u32) -> Result<f64, Failure> {
         .and_then(|rest| rest.split_whitespace().next())
         .ok_or("no VmRSS")?
         .parse()?;
-    Ok(kib / 1024.0)
+    let mut whole = kib / 1024.0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let children = std::fs::read_to_string(task?.path().join("children"))?;
+        for child in children.split_whitespace() {
+            whole += rss_mib(child.parse()?)?;
+        }
+    }
+    Ok(whole)
 }
