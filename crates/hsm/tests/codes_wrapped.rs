@@ -1,4 +1,4 @@
-//! Every return code of PKCS#11 3.0 from the functions that only wrapped keys use: an error or nothing lost, no crash, no
+//! Every return code of PKCS#11 3.0 from the functions that only wrapped keys and the canary use: an error or nothing lost, no crash, no
 //! session left open, and work goes on when the fault is over.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -63,4 +63,52 @@ fn unwrap_key() {
 #[test]
 fn destroy_object() {
     each_code_of("destroy_object", Function::DestroyObject);
+}
+
+#[test]
+fn create_object() {
+    with_shim("create_object", |fixture| {
+        let text = |text: String| text.replace("back_off_ms = 20", "back_off_ms = 0");
+        let token = Token::open(&fixture.profile_with(text), pin(), 1).unwrap();
+        let sound = token.canary(32).unwrap();
+        let open = fixture.counts().sessions_open();
+        for code in Code::all() {
+            let before = fixture.counts().injected();
+            fixture.set_rules(&Rules::none().every(Function::CreateObject, Injection::Code(code)));
+            // An error, or the report that it can't be done here: never one that says the nonces are sound.
+            if let Ok(report) = token.canary(32) {
+                assert_ne!(report, sound, "{code}");
+            }
+            assert!(
+                fixture.counts().injected() > before,
+                "{code} was never returned"
+            );
+            fixture.set_rules(&Rules::none());
+            assert_eq!(token.canary(32).unwrap(), sound, "after {code}");
+            assert!(
+                fixture.counts().sessions_open() <= open,
+                "sessions left open after {code}"
+            );
+        }
+    });
+}
+
+#[test]
+fn generate_key() {
+    with_shim("generate_key", |fixture| {
+        let profile = fixture.profile();
+        let officer = || "so-pin-1".to_owned().into();
+        for code in Code::all() {
+            let before = fixture.counts().injected();
+            fixture.set_rules(&Rules::none().every(Function::GenerateKey, Injection::Code(code)));
+            let made = make_wrapping_key(&profile, pin(), officer(), &key(200), "wrapping");
+            let error = made.expect_err("no key was made");
+            assert!(!format!("{error} {error:?}").contains("so-pin-1"));
+            let counts = fixture.counts();
+            assert!(counts.injected() > before, "{code} was never returned");
+            assert_eq!(counts.sessions_open(), 0, "after {code}");
+        }
+        fixture.set_rules(&Rules::none());
+        make_wrapping_key(&profile, pin(), officer(), &key(200), "wrapping").unwrap();
+    });
 }
