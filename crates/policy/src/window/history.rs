@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use custodyd_chain::{Address, Amount};
+use custodyd_chain::Address;
 
 use crate::condition::Subject;
 use crate::duration::MAX_DURATION_MS;
-use crate::facts::{DestinationClass, Facts, Tier};
-use crate::ids::{ClientId, VaultId, WalletId, WithdrawalId};
+use crate::facts::{Facts, Initiator};
+use crate::ids::{VaultId, WalletId, WithdrawalId};
 use crate::instant::Timestamp;
 use crate::limit::Dimension;
 
@@ -27,22 +27,18 @@ pub(crate) struct History {
 struct Names {
     vaults: Interned<VaultId>,
     wallets: Interned<WalletId>,
-    clients: Interned<ClientId>,
+    initiators: Interned<Initiator>,
     destinations: Interned<Address>,
 }
 
-/// One admission, small and of fixed size.
-#[derive(Debug, Clone, Copy)]
+/// One admission: what was judged, at the instant it counts from, and the numbers of its names.
+#[derive(Debug, Clone)]
 struct Admission {
-    withdrawal: WithdrawalId,
+    facts: Facts,
     vault: u32,
     wallet: u32,
-    client: u32,
+    initiator: u32,
     destination: u32,
-    tier: Tier,
-    class: DestinationClass,
-    amount: Amount,
-    at: Timestamp,
 }
 
 impl History {
@@ -63,15 +59,14 @@ impl History {
             .first
             .saturating_add(u64::try_from(self.records.len()).unwrap_or(u64::MAX));
         let admission = Admission {
-            withdrawal: facts.withdrawal,
+            facts: Facts {
+                at: self.now,
+                ..facts.clone()
+            },
             vault: self.names.vaults.number(&facts.vault),
             wallet: self.names.wallets.number(&facts.wallet),
-            client: self.names.clients.number(&facts.client),
+            initiator: self.names.initiators.number(&facts.initiator),
             destination: self.names.destinations.number(&facts.destination),
-            tier: facts.tier,
-            class: facts.class,
-            amount: facts.amount,
-            at: self.now,
         };
         self.records.push_back(Some(admission));
         self.by_withdrawal.insert(facts.withdrawal, sequence);
@@ -99,7 +94,7 @@ impl History {
     /// The admission with this sequence, as conditions see it.
     pub(crate) fn subject(&self, sequence: u64) -> Option<Subject<'_>> {
         let record = self.records.get(self.position(sequence)?)?;
-        self.names.subject(record.as_ref()?)
+        Some(record.as_ref()?.subject())
     }
 
     /// Everything still admitted, oldest first.
@@ -108,11 +103,8 @@ impl History {
             .zip(&self.records)
             .filter_map(|(sequence, record)| {
                 let admission = record.as_ref()?;
-                Some((
-                    sequence,
-                    admission.withdrawal,
-                    self.names.subject(admission)?,
-                ))
+                let withdrawal = admission.facts.withdrawal;
+                Some((sequence, withdrawal, admission.subject()))
             })
     }
 
@@ -121,7 +113,7 @@ impl History {
         match per {
             Dimension::Vault => self.names.vaults.find(subject.vault),
             Dimension::Wallet => self.names.wallets.find(subject.wallet),
-            Dimension::Client => self.names.clients.find(subject.client),
+            Dimension::Client => self.names.initiators.find(subject.initiator),
             Dimension::Destination => self.names.destinations.find(subject.destination),
             Dimension::Tier => Some(subject.tier as u32),
             Dimension::Asset => Some(subject.amount.asset() as u32),
@@ -136,16 +128,15 @@ impl History {
 
     /// Drops names that nothing refers to any more. Numbers change: whoever kept some must ask again.
     pub(crate) fn collect_names(&mut self) {
-        let old = std::mem::take(&mut self.names);
-        let names = &mut self.names;
+        let mut names = Names::default();
         for admission in self.records.iter_mut().flatten() {
-            let subject = old.subject(admission);
-            let subject = subject.expect("the names that an admission was given are never dropped");
-            admission.vault = names.vaults.number(subject.vault);
-            admission.wallet = names.wallets.number(subject.wallet);
-            admission.client = names.clients.number(subject.client);
-            admission.destination = names.destinations.number(subject.destination);
+            let facts = &admission.facts;
+            admission.vault = names.vaults.number(&facts.vault);
+            admission.wallet = names.wallets.number(&facts.wallet);
+            admission.initiator = names.initiators.number(&facts.initiator);
+            admission.destination = names.destinations.number(&facts.destination);
         }
+        self.names = names;
         self.forgotten = 0;
     }
 
@@ -154,6 +145,7 @@ impl History {
         while let Some(front) = self.records.front() {
             let reachable = front.as_ref().is_some_and(|admission| {
                 admission
+                    .facts
                     .at
                     .checked_add_ms(MAX_DURATION_MS)
                     .is_none_or(|end| end > self.now)
@@ -162,7 +154,7 @@ impl History {
                 return;
             }
             if let Some(admission) = self.records.pop_front().flatten() {
-                self.by_withdrawal.remove(&admission.withdrawal);
+                self.by_withdrawal.remove(&admission.facts.withdrawal);
             }
             self.first = self.first.saturating_add(1);
             self.forgotten = self.forgotten.saturating_add(1);
@@ -170,18 +162,9 @@ impl History {
     }
 }
 
-impl Names {
-    fn subject(&self, admission: &Admission) -> Option<Subject<'_>> {
-        Some(Subject {
-            vault: self.vaults.name(admission.vault)?,
-            wallet: self.wallets.name(admission.wallet)?,
-            client: self.clients.name(admission.client)?,
-            destination: self.destinations.name(admission.destination)?,
-            tier: admission.tier,
-            class: admission.class,
-            amount: admission.amount,
-            at: admission.at,
-        })
+impl Admission {
+    fn subject(&self) -> Subject<'_> {
+        Subject::of(&self.facts, self.facts.at)
     }
 }
 
@@ -216,10 +199,6 @@ impl<T: Ord + Clone> Interned<T> {
     fn find(&self, name: &T) -> Option<u32> {
         self.numbers.get(name).copied()
     }
-
-    fn name(&self, number: u32) -> Option<&T> {
-        self.names.get(usize::try_from(number).ok()?)
-    }
 }
 
 #[cfg(test)]
@@ -233,11 +212,17 @@ mod tests {
             withdrawal: WithdrawalId::from_bytes(u128::from(serial).to_be_bytes()),
             vault: "main".parse().unwrap(),
             wallet: "hot".parse().unwrap(),
-            tier: Tier::Hot,
+            tier: crate::facts::Tier::Hot,
             amount: "1 ETH".parse().unwrap(),
+            fiat: None,
+            fee: "0.001 ETH".parse().unwrap(),
+            destination_tier: None,
+            tags: Default::default(),
+            flags: Default::default(),
+            call: Default::default(),
             destination: serde_json::from_str(&account).unwrap(),
-            class: DestinationClass::New,
-            client: "exchange".parse().unwrap(),
+            class: crate::facts::DestinationClass::New,
+            initiator: "client/exchange".parse().unwrap(),
             at: Timestamp::from_ms(at),
         }
     }
