@@ -8,7 +8,7 @@ use std::{
 use custodyd_testbed::SoftToken;
 use serde_json::Value;
 
-use crate::house::{House, LONG, Plan, house};
+use crate::house::{House, LONG, Plan, copy_of_token, house};
 
 const CHALLENGE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -312,19 +312,8 @@ fn elsewhere(house: &House, name: &str, conf: &Path, pin: &Path) -> PathBuf {
     config
 }
 
-/// A copy of the house's token, as a vendor's clone or cluster backup makes it.
+/// The same for a copy of the house's token.
 fn clone_of(house: &House) -> PathBuf {
-    let token = house.hsm.token().unwrap();
-    let (from, to) = (house.folder().join("token"), house.folder().join("clone"));
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(&from)
-        .arg(&to)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    let conf = to.join("softhsm2.conf");
-    let text = std::fs::read_to_string(&conf).unwrap();
-    std::fs::write(&conf, text.replace(path(&from), path(&to))).unwrap();
-    elsewhere(house, "clone", &conf, token.pin_file())
+    let conf = copy_of_token(house, "clone");
+    elsewhere(house, "clone", &conf, house.hsm.token().unwrap().pin_file())
 }

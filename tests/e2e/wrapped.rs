@@ -6,7 +6,7 @@ use custodyd_client::Client;
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, LONG, Plan, ask, house, until_state, withdraw},
+    house::{House, LONG, Plan, ask, house, id_of, until_final, withdraw},
     spy::explained,
 };
 
@@ -84,10 +84,8 @@ async fn a_payout_from_two_wrapped_addresses_is_final_though_the_daemon_was_rest
     let node = house.litecoind.as_ref().unwrap();
     let destination = node.outside_address().unwrap();
     let asked = withdraw(&client, "k1", &ask("LTC", "0.9", &destination)).await;
-    let id = asked["id"].as_str().unwrap();
-    let sent = until_state(&house, &client, id, "broadcast").await;
-    node.mine(2).unwrap();
-    until_state(&house, &client, id, "final").await;
+    let id = id_of(&asked);
+    let sent = until_final(&house, &client, id).await;
     let path = format!("/v1/transactions/{}", sent["transaction"].as_str().unwrap());
     let transaction: Value = client.get(&path).await.unwrap();
     assert_eq!(transaction["signatures"], 2, "{transaction}");
