@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use custodyd_httpsig::SignedRequest;
+use custodyd_policy::Initiator;
 use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
 
 use crate::{
@@ -199,11 +200,11 @@ fn check_event(
         Event::WithdrawalRequested {
             request, evidence, ..
         } => match speaks(evidence)? {
-            Speaker::Client(client) if client == request.client => {}
+            speaker if Initiator::from(speaker.clone()) == request.initiator => {}
             other => {
                 return Err(fault(format!(
-                    "signed by {other}, but recorded for client {}",
-                    request.client
+                    "signed by {other}, but recorded for {}",
+                    request.initiator
                 )));
             }
         },

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use custodyd_httpsig::{HttpSigError, Principal, SignedRequest, Verified};
-use custodyd_policy::{ClientId, OperatorId, VaultId};
+use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
 use custodyd_vault::{Ed25519Key, Genesis, Vault};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
@@ -16,6 +16,15 @@ pub enum Speaker {
     Client(ClientId),
     /// A person.
     Operator(OperatorId),
+}
+
+impl From<Speaker> for Initiator {
+    fn from(speaker: Speaker) -> Self {
+        match speaker {
+            Speaker::Client(id) => Self::Client(id),
+            Speaker::Operator(id) => Self::Operator(id),
+        }
+    }
 }
 
 impl std::fmt::Display for Speaker {

@@ -2,7 +2,7 @@
 //! body that were signed say what is asked.
 
 use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
+use custodyd_policy::{Initiator, Timestamp, WalletId, WithdrawalId};
 use custodyd_vault::{
     Command, Decide, Evidence, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal,
     TransactionId, Vault,
@@ -139,7 +139,7 @@ impl Engine {
         };
         let withdrawal = self
             .vault
-            .withdrawal_for_key(&asked.client, &asked.idempotency_key)?;
+            .withdrawal_for_key(&asked.initiator, &asked.idempotency_key)?;
         let status = if withdrawal.id == asked.id { 201 } else { 200 };
         Some(Reply::Withdrawal(status, withdrawal.id))
     }
@@ -158,7 +158,7 @@ impl Engine {
         let evidence = row.request.clone();
         let by = speaker.to_string();
         Ok(match (speaker, intent) {
-            (Speaker::Client(client), Intent::Withdraw(body)) => {
+            (speaker, Intent::Withdraw(body)) => {
                 let key = request.idempotency_key.clone().ok_or_else(|| {
                     Problem::new(
                         400,
@@ -167,17 +167,17 @@ impl Engine {
                         "send an Idempotency-Key header",
                     )
                 })?;
-                let asked = withdrawal(row, client, body, key, &request, evidence)?;
+                let asked = withdrawal(row, speaker.into(), body, key, &request, evidence)?;
                 let id = asked.id;
                 Asked::Command(
                     Command::RequestWithdrawal(Box::new(asked)),
                     Reply::Withdrawal(201, id),
                 )
             }
-            (Speaker::Client(client), Intent::Simulate(body)) => {
+            (speaker, Intent::Simulate(body)) => {
                 let asked = withdrawal(
                     row,
-                    client,
+                    speaker.into(),
                     body,
                     "simulation".to_owned(),
                     &request,
@@ -279,8 +279,8 @@ impl Engine {
         Ok(Reply::json(
             200,
             &serde_json::json!({
-                "wallet": judgement.wallet,
-                "destination_class": judgement.class.to_string(),
+                "wallet": judgement.facts.wallet,
+                "destination_class": judgement.facts.class.to_string(),
                 "verdict": VerdictView::from(&judgement.verdict),
             }),
         ))
@@ -369,7 +369,7 @@ fn hear(directory: &Directory, row: &InboxRow) -> Result<Heard, Problem> {
 
 fn withdrawal(
     row: &InboxRow,
-    client: custodyd_policy::ClientId,
+    initiator: Initiator,
     body: WithdrawalBody,
     idempotency_key: String,
     request: &SignedRequest,
@@ -377,7 +377,7 @@ fn withdrawal(
 ) -> Result<RequestWithdrawal, Problem> {
     Ok(RequestWithdrawal {
         id: WithdrawalId::from_bytes(id_bytes(row)?),
-        client,
+        initiator,
         vault: body.vault,
         idempotency_key,
         body_digest: hex::encode(Sha256::digest(&request.body)),

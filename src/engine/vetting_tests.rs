@@ -287,7 +287,7 @@ impl Bench {
         let id = custodyd_policy::WithdrawalId::from_bytes([self.asked; 16]);
         let request = RequestWithdrawal {
             id,
-            client: "shop".parse().unwrap(),
+            initiator: "client/shop".parse().unwrap(),
             vault: "main".parse().unwrap(),
             idempotency_key: self.asked.to_string(),
             body_digest: String::new(),

@@ -1,14 +1,14 @@
 //! Making the documents from the vault's state.
 
-use custodyd_policy::Timestamp;
+use custodyd_policy::{Initiator, Timestamp};
 use custodyd_vault::{
     APPROVAL_DOMAIN, ExportId, ExportState, FreezeScope, KeyId, TransactionId, TransactionState,
     Vault, WithdrawalState,
 };
 
 use super::{
-    ApprovalView, ExportView, KeyView, RequirementView, StatementTemplate, TransactionView,
-    VerdictView, WalletView, WithdrawalView,
+    ApprovalView, ExportView, KeyView, StatementTemplate, TransactionView, VerdictView, WalletView,
+    WithdrawalView,
 };
 
 fn ms(at: Timestamp) -> u64 {
@@ -48,18 +48,11 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
         network: request.destination.network().to_string(),
         destination: request.destination.as_str().to_owned(),
         destination_class: withdrawal.class.to_string(),
-        client: request.client.to_string(),
+        client: account(&request.initiator),
         reference: request.reference.clone(),
         state: vault.withdrawal_state_name(withdrawal).to_owned(),
         state_detail,
-        requirements: withdrawal
-            .requirements()
-            .iter()
-            .map(|r| RequirementView {
-                group: r.group.to_string(),
-                quorum: r.quorum,
-            })
-            .collect(),
+        requirements: withdrawal.requirements().to_vec(),
         approvals: withdrawal
             .votes
             .iter()
@@ -193,4 +186,12 @@ pub fn export(vault: &Vault, id: &ExportId) -> Option<ExportView> {
         manifest_sha256: export.manifest_sha256.clone(),
         created_at: ms(export.created_at),
     })
+}
+
+/// Who asked, as documents and rows have it: a client by its id, an operator as `operator/` and theirs.
+fn account(initiator: &Initiator) -> String {
+    match initiator {
+        Initiator::Client(id) => id.to_string(),
+        Initiator::Operator(_) => initiator.to_string(),
+    }
 }

@@ -3,7 +3,7 @@
 mod documents;
 
 use custodyd_chain::Effects;
-use custodyd_policy::{LimitUsage, Verdict};
+use custodyd_policy::{LimitUsage, Requirement, Verdict};
 use custodyd_vault::{Decision, StatedEffects};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,7 +41,8 @@ pub struct WithdrawalView {
     /// More about the state, for people.
     pub state_detail: Option<String>,
     /// Approvals that policy asks for.
-    pub requirements: Vec<RequirementView>,
+    #[schema(value_type = Vec<Object>)]
+    pub requirements: Vec<Requirement>,
     /// Decisions so far.
     pub approvals: Vec<ApprovalView>,
     /// What policy said.
@@ -70,15 +71,6 @@ pub struct StatementTemplate {
     pub effects: StatedEffects,
     /// The policy in force, SHA-256 in hex.
     pub policy: String,
-}
-
-/// Approvals asked of one group.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct RequirementView {
-    /// The group.
-    pub group: String,
-    /// How many of it.
-    pub quorum: u32,
 }
 
 /// One person's decision.

@@ -2,7 +2,7 @@
 
 use custodyd_chain::{Address, AddressError, Amount, AmountError, Asset, Network};
 use custodyd_policy::{
-    ClientId, OperatorId, PolicyHash, Requirement, Tier, Timestamp, VaultId, WalletId, WithdrawalId,
+    OperatorId, PolicyHash, Requirement, Tier, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 use custodyd_vault::{Decision, StatedEffects};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub struct Withdrawal {
     #[serde(flatten)]
     pub payout: Payout,
     /// Who asked.
-    pub client: ClientId,
+    pub client: String,
     /// The client's reference.
     #[serde(default)]
     pub reference: String,

@@ -291,7 +291,13 @@ impl Withdrawal {
             amount: self.amount,
             destination: self.destination.clone(),
             class: self.class,
-            client: self.client.clone(),
+            initiator: self.client.clone().into(),
+            fiat: None,
+            fee: Amount::zero(self.amount.asset()),
+            destination_tier: None,
+            tags: Default::default(),
+            flags: Default::default(),
+            call: Default::default(),
             at,
         }
     }
@@ -305,7 +311,7 @@ impl Withdrawal {
             tier: earlier.tier.unwrap_or(same.tier),
             destination: earlier.destination.clone().unwrap_or(same.destination),
             class: earlier.class.unwrap_or(same.class),
-            client: earlier.client.clone().unwrap_or(same.client),
+            initiator: earlier.client.clone().map_or(same.initiator, Into::into),
             ..same
         }
     }

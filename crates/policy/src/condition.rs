@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use custodyd_chain::{Address, Amount, Asset, U256};
+use custodyd_chain::{Address, Amount, Asset, Network, U256};
 
-use crate::facts::{DestinationClass, Facts, Tier};
+use crate::facts::{Call, DestinationClass, Facts, Flag, Initiator, Tier};
+use crate::fiat::Fiat;
 use crate::hours::Hours;
-use crate::ids::{ClientId, VaultId, WalletId};
+use crate::ids::{ClientId, Tag, VaultId, WalletId};
 use crate::instant::Timestamp;
 use crate::reason::Observation;
 
@@ -17,9 +18,15 @@ pub(crate) struct Subject<'a> {
     pub(crate) wallet: &'a WalletId,
     pub(crate) tier: Tier,
     pub(crate) amount: Amount,
+    pub(crate) fiat: Option<Fiat>,
+    pub(crate) fee: Amount,
     pub(crate) destination: &'a Address,
     pub(crate) class: DestinationClass,
-    pub(crate) client: &'a ClientId,
+    pub(crate) destination_tier: Option<Tier>,
+    pub(crate) tags: &'a BTreeSet<Tag>,
+    pub(crate) flags: &'a BTreeSet<Flag>,
+    pub(crate) call: Call,
+    pub(crate) initiator: &'a Initiator,
     pub(crate) at: Timestamp,
 }
 
@@ -31,9 +38,15 @@ impl<'a> Subject<'a> {
             wallet: &facts.wallet,
             tier: facts.tier,
             amount: facts.amount,
+            fiat: facts.fiat,
+            fee: facts.fee,
             destination: &facts.destination,
             class: facts.class,
-            client: &facts.client,
+            destination_tier: facts.destination_tier,
+            tags: &facts.tags,
+            flags: &facts.flags,
+            call: facts.call,
+            initiator: &facts.initiator,
             at,
         }
     }
@@ -46,7 +59,17 @@ pub(crate) struct When {
     pub(crate) wallet: Option<BTreeSet<WalletId>>,
     pub(crate) asset: Option<BTreeSet<Asset>>,
     pub(crate) client: Option<BTreeSet<ClientId>>,
+    pub(crate) chain: Option<BTreeSet<Network>>,
+    /// Who asked, client or operator.
+    pub(crate) initiator: Option<BTreeSet<Initiator>>,
     pub(crate) destination: Option<BTreeSet<DestinationClass>>,
+    /// The tier of the wallet of ours that it goes to; never holds for anybody else's address.
+    pub(crate) destination_tier: Option<BTreeSet<Tier>>,
+    /// Holds if the address book gives the destination any of these.
+    pub(crate) tag: Option<BTreeSet<Tag>>,
+    /// Holds if any of these is raised.
+    pub(crate) flag: Option<BTreeSet<Flag>>,
+    pub(crate) call: Option<BTreeSet<Call>>,
     pub(crate) amount: Option<AmountRange>,
     pub(crate) hours: Option<Hours>,
 }
@@ -57,12 +80,27 @@ impl When {
         holds(self.tier.as_ref(), &subject.tier)
             && holds(self.asset.as_ref(), &subject.amount.asset())
             && holds(self.destination.as_ref(), &subject.class)
+            && holds(self.call.as_ref(), &subject.call)
+            && self.destination_tier.as_ref().is_none_or(|tiers| {
+                subject
+                    .destination_tier
+                    .is_some_and(|tier| tiers.contains(&tier))
+            })
+            && overlaps(self.flag.as_ref(), subject.flags)
+            && overlaps(self.tag.as_ref(), subject.tags)
+            && holds(self.chain.as_ref(), &subject.destination.network())
+            && holds(self.initiator.as_ref(), subject.initiator)
             && self
                 .amount
                 .as_ref()
                 .is_none_or(|range| range.contains(&subject.amount))
             && holds(self.wallet.as_ref(), subject.wallet)
-            && holds(self.client.as_ref(), subject.client)
+            && self.client.as_ref().is_none_or(|clients| {
+                subject
+                    .initiator
+                    .client()
+                    .is_some_and(|client| clients.contains(client))
+            })
             && self
                 .hours
                 .as_ref()
@@ -85,6 +123,25 @@ impl When {
             self.destination.as_ref(),
             &subject.class,
         );
+        list(
+            &mut seen,
+            "chain",
+            self.chain.as_ref(),
+            &subject.destination.network(),
+        );
+        list(
+            &mut seen,
+            "initiator",
+            self.initiator.as_ref(),
+            subject.initiator,
+        );
+        list(&mut seen, "call", self.call.as_ref(), &subject.call);
+        if let Some(tier) = &subject.destination_tier {
+            let wanted = self.destination_tier.as_ref();
+            list(&mut seen, "destination_tier", wanted, tier);
+        }
+        several(&mut seen, "tag", self.tag.as_ref(), subject.tags);
+        several(&mut seen, "flag", self.flag.as_ref(), subject.flags);
         if let Some(range) = &self.amount {
             seen.push(Observation {
                 field: "amount".to_owned(),
@@ -93,7 +150,9 @@ impl When {
             });
         }
         list(&mut seen, "wallet", self.wallet.as_ref(), subject.wallet);
-        list(&mut seen, "client", self.client.as_ref(), subject.client);
+        if let Some(client) = subject.initiator.client() {
+            list(&mut seen, "client", self.client.as_ref(), client);
+        }
         if let Some(hours) = &self.hours {
             seen.push(Observation {
                 field: "time".to_owned(),
@@ -107,6 +166,24 @@ impl When {
 
 fn holds<T: Ord>(allowed: Option<&BTreeSet<T>>, value: &T) -> bool {
     allowed.is_none_or(|set| set.contains(value))
+}
+
+fn overlaps<T: Ord>(wanted: Option<&BTreeSet<T>>, values: &BTreeSet<T>) -> bool {
+    wanted.is_none_or(|wanted| !wanted.is_disjoint(values))
+}
+
+/// What a condition on any of several values saw.
+fn several<T: Ord + std::fmt::Display>(
+    seen: &mut Vec<Observation>,
+    field: &str,
+    wanted: Option<&BTreeSet<T>>,
+    values: &BTreeSet<T>,
+) {
+    for value in values {
+        if wanted.is_some_and(|wanted| wanted.contains(value)) {
+            list(seen, field, wanted, value);
+        }
+    }
 }
 
 fn list<T: Ord + std::fmt::Display>(

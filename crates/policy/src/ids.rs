@@ -156,6 +156,19 @@ name!(
     LimitId, "limit"
 );
 
+name!(
+    /// A label of an address book entry, such as `exchange`.
+    Tag, "tag"
+);
+name!(
+    /// An organisation that operators belong to.
+    OrganisationId, "organisation"
+);
+name!(
+    /// A list of holidays.
+    CalendarId, "calendar"
+);
+
 /// A withdrawal: 16 bytes, written `wd_` and 32 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WithdrawalId([u8; 16]);

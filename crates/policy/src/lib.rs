@@ -25,6 +25,7 @@ mod duration;
 mod error;
 mod evaluate;
 mod facts;
+mod fiat;
 mod hours;
 mod ids;
 mod instant;
@@ -40,15 +41,16 @@ pub use duration::{
     DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
 };
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
-pub use facts::{DestinationClass, Facts, Tier};
+pub use facts::{Call, DestinationClass, Facts, Flag, Initiator, InitiatorError, Tier};
+pub use fiat::{Currency, Fiat, FiatError, Price, Prices};
 pub use ids::{
-    ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, Quoted, RuleId, VaultId,
-    WalletId, WithdrawalId,
+    CalendarId, ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, OrganisationId,
+    Quoted, RuleId, Tag, VaultId, WalletId, WithdrawalId,
 };
 pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
 pub use policy::{Governance, Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
-pub use requirement::{Groups, Requirement, Shortfall};
+pub use requirement::{Groups, Quorum, Requirement, Shortfall, may_approve};
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};

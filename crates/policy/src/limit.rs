@@ -6,6 +6,7 @@ use custodyd_chain::{Amount, Asset, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{Subject, When};
+use crate::facts::Initiator;
 use crate::ids::LimitId;
 use crate::reason::{BreachKind, Measure};
 use crate::requirement::Requirement;
@@ -22,7 +23,7 @@ pub enum Dimension {
     Tier,
     /// Each asset.
     Asset,
-    /// Each client.
+    /// Each client; each operator who asks by themselves as well.
     Client,
     /// Each destination address.
     Destination,
@@ -58,7 +59,7 @@ impl Dimension {
             Self::Wallet => one.wallet == other.wallet,
             Self::Tier => one.tier == other.tier,
             Self::Asset => one.amount.asset() == other.amount.asset(),
-            Self::Client => one.client == other.client,
+            Self::Client => one.initiator == other.initiator,
             Self::Destination => one.destination == other.destination,
         }
     }
@@ -70,10 +71,15 @@ impl Dimension {
             Self::Wallet => subject.wallet,
             Self::Tier => &subject.tier,
             Self::Asset => &subject.amount.asset(),
-            Self::Client => subject.client,
+            Self::Client => subject.initiator,
             Self::Destination => subject.destination,
         };
-        format!("{self} {value}")
+        match (self, subject.initiator) {
+            // An initiator says by itself what it is.
+            (Self::Client, Initiator::Client(client)) => format!("client {client}"),
+            (Self::Client, Initiator::Operator(operator)) => format!("operator {operator}"),
+            _ => format!("{self} {value}"),
+        }
     }
 }
 

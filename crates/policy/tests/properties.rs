@@ -89,7 +89,7 @@ proptest! {
         match policy.evaluate(&facts, &LimitBook::default()).outcome {
             Outcome::Allow { requirements, hold_ms } => {
                 prop_assert_ne!(facts.class, DestinationClass::Blocked);
-                prop_assert!(facts.tier == Tier::Hot || requirements.iter().any(|r| r.quorum > 0));
+                prop_assert!(facts.tier == Tier::Hot || requirements.iter().flat_map(|r| r.quorums()).any(|q| q.quorum > 0));
                 prop_assert!(facts.tier != Tier::Warm || hold_ms > 0);
                 // And they could be given.
                 prop_assert_eq!(policy.satisfied(&requirements, policy.operators()), Ok(()));

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction};
-use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
+use custodyd_policy::{
+    ClientId, Initiator, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId,
+};
 
 use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId, WrappedBlob};
 
@@ -17,7 +19,7 @@ pub struct RequestWithdrawal {
     /// The id it will have.
     pub id: WithdrawalId,
     /// Who asks, as authenticated.
-    pub client: ClientId,
+    pub initiator: Initiator,
     /// The vault the request names.
     pub vault: VaultId,
     /// The client's key for this request; asking again under it gives the same withdrawal.

@@ -4,7 +4,7 @@ use custodyd_chain::{
     Address, Amount, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
 };
 use custodyd_policy::{
-    ClientId, DestinationClass, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
+    ClientId, Facts, Initiator, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub struct Recorded {
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Who asked.
-    pub client: ClientId,
+    pub initiator: Initiator,
     /// Under which key of theirs.
     pub idempotency_key: String,
     /// SHA-256 of the body, hex.
@@ -121,10 +121,8 @@ pub enum Event {
     WithdrawalJudged {
         /// On which.
         id: WithdrawalId,
-        /// The wallet that would pay.
-        wallet: WalletId,
-        /// What the destination was taken for.
-        class: DestinationClass,
+        /// What was judged: the wallet that would pay, and all that policy could look at.
+        facts: Box<Facts>,
         /// What it said, and why.
         verdict: Verdict,
     },

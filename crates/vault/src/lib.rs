@@ -20,6 +20,7 @@ mod credential;
 mod decide;
 mod effect;
 mod event;
+mod facts;
 mod genesis;
 mod ids;
 mod rejection;

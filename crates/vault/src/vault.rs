@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
-    ClientId, DestinationClass, LimitBook, LimitUsage, OperatorId, Outcome, Policy, Timestamp,
-    VaultId, WalletId, WithdrawalId,
+    ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
+    Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::{
@@ -80,7 +80,7 @@ pub struct Vault {
     pub(crate) wallets: BTreeMap<WalletId, Wallet>,
     pub(crate) keys: BTreeMap<KeyId, WalletId>,
     pub(crate) withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
-    pub(crate) idempotency: BTreeMap<(ClientId, String), WithdrawalId>,
+    pub(crate) idempotency: BTreeMap<(Initiator, String), WithdrawalId>,
     pub(crate) limits: LimitBook,
     pub(crate) transactions: BTreeMap<TransactionId, Transaction>,
     /// Every outpoint a plan ever took. A signature may exist for it, so it is never planned again.
@@ -191,10 +191,10 @@ impl Vault {
         self.limits.usage(&self.policy, now)
     }
 
-    /// The withdrawal made under a client's idempotency key.
-    pub fn withdrawal_for_key(&self, client: &ClientId, key: &str) -> Option<&Withdrawal> {
+    /// The withdrawal made under an initiator's idempotency key.
+    pub fn withdrawal_for_key(&self, initiator: &Initiator, key: &str) -> Option<&Withdrawal> {
         self.idempotency
-            .get(&(client.clone(), key.to_owned()))
+            .get(&(initiator.clone(), key.to_owned()))
             .and_then(|id| self.withdrawals.get(id))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_policy::{
-    DestinationClass, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
+    DestinationClass, Facts, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
 };
 
 use crate::{Decision, Request, TransactionId};
@@ -82,6 +82,8 @@ pub struct Withdrawal {
     pub wallet: WalletId,
     /// What the destination was taken for.
     pub class: DestinationClass,
+    /// What policy judged last.
+    pub facts: Option<Box<Facts>>,
     /// What policy said last.
     pub verdict: Option<Verdict>,
     /// Decisions so far, one a person.

@@ -88,7 +88,7 @@ fn what_else_is_wrong_with_a_request_is_named() {
     };
     assert_eq!(code(&|r| r.vault = "other".parse().unwrap()), "other-vault");
     assert_eq!(
-        code(&|r| r.client = "thief".parse().unwrap()),
+        code(&|r| r.initiator = "client/thief".parse().unwrap()),
         "unknown-principal"
     );
     assert_eq!(
@@ -148,7 +148,7 @@ fn the_same_key_with_the_same_body_is_the_same_withdrawal() {
     assert_eq!(
         world
             .vault
-            .withdrawal_for_key(&asked.client, "key")
+            .withdrawal_for_key(&asked.initiator, "key")
             .unwrap()
             .id,
         id
@@ -248,7 +248,7 @@ fn the_lowest_tier_that_may_pay_pays() {
     let large = world.request("6 LTC", KNOWN).unwrap();
     assert_eq!(world.withdrawal(&small).wallet, wallet("hot-ltc"));
     assert_eq!(world.withdrawal(&large).wallet, wallet("warm-ltc"));
-    assert_eq!(world.withdrawal(&large).requirements()[0].quorum, 2);
+    assert_eq!(world.withdrawal(&large).requirements()[0].quorums()[0].quorum, 2);
 }
 
 #[test]

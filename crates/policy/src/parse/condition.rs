@@ -26,7 +26,17 @@ impl Parser<'_> {
             wallet: self.set(place, "wallet", written.wallet.as_ref())?,
             asset: self.set(place, "asset", written.asset.as_ref())?,
             client: self.set(place, "client", written.client.as_ref())?,
+            chain: self.set(place, "chain", written.chain.as_ref())?,
+            initiator: self.set(place, "initiator", written.initiator.as_ref())?,
             destination: self.set(place, "destination", written.destination.as_ref())?,
+            destination_tier: self.set(
+                place,
+                "destination_tier",
+                written.destination_tier.as_ref(),
+            )?,
+            tag: self.set(place, "tag", written.tag.as_ref())?,
+            flag: self.set(place, "flag", written.flag.as_ref())?,
+            call: self.set(place, "call", written.call.as_ref())?,
             amount: match &written.amount {
                 Some(range) => Some(self.range(place, range)?),
                 None => None,

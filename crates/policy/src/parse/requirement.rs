@@ -47,9 +47,10 @@ impl Parser<'_> {
             return Err(self.refused(list, PolicyFault::NoRequirements { place }));
         }
         let mut requirements: Vec<Requirement> = Vec::new();
+        let mut named = BTreeSet::new();
         for one in list.get_ref() {
             let syntax::Requirement { group, quorum } = one.get_ref();
-            if requirements.iter().any(|r| r.group == *group) {
+            if !named.insert(group) {
                 let (place, group) = (place_of_fault(), group.clone());
                 return Err(self.refused(one, PolicyFault::GroupTwice { place, group }));
             }
@@ -87,7 +88,7 @@ impl Parser<'_> {
             return Err(self.refused(at, PolicyFault::ZeroQuorum { place, group }));
         }
         if usize::try_from(quorum).is_ok_and(|quorum| quorum <= members) {
-            return Ok(Requirement { group, quorum });
+            return Ok(Requirement::of(group, quorum));
         }
         Err(self.refused(
             at,

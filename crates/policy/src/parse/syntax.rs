@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use custodyd_chain::Asset;
+use custodyd_chain::{Asset, Network};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::facts::{DestinationClass, Tier};
+use crate::facts::{Call, DestinationClass, Flag, Initiator, Tier};
 use crate::hours::Day;
-use crate::ids::{ClientId, GroupId, LimitId, OperatorId, RuleId, WalletId};
+use crate::ids::{ClientId, GroupId, LimitId, OperatorId, RuleId, Tag, WalletId};
 use crate::limit::Dimension;
 use crate::reason::BreachKind;
 
@@ -112,7 +112,13 @@ pub(super) struct When {
     pub(super) wallet: Option<Spanned<Vec<WalletId>>>,
     pub(super) asset: Option<Spanned<Vec<Asset>>>,
     pub(super) client: Option<Spanned<Vec<ClientId>>>,
+    pub(super) chain: Option<Spanned<Vec<Network>>>,
+    pub(super) initiator: Option<Spanned<Vec<Initiator>>>,
     pub(super) destination: Option<Spanned<Vec<DestinationClass>>>,
+    pub(super) destination_tier: Option<Spanned<Vec<Tier>>>,
+    pub(super) tag: Option<Spanned<Vec<Tag>>>,
+    pub(super) flag: Option<Spanned<Vec<Flag>>>,
+    pub(super) call: Option<Spanned<Vec<Call>>>,
     pub(super) amount: Option<Spanned<AmountRange>>,
     pub(super) hours: Option<Spanned<Hours>>,
 }

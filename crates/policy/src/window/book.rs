@@ -276,7 +276,7 @@ on_breach = "deny"
         let facts = serde_json::json!({
             "withdrawal": format!("wd_{serial:032x}"), "vault": "main", "wallet": "hot", "tier": "hot",
             "amount": "1 ETH", "destination": format!("eip155:1:0x{serial:040x}"), "class": "new",
-            "client": "exchange", "at": at,
+            "initiator": "client/exchange", "fee": "0.001 ETH", "at": at,
         });
         serde_json::from_value(facts).unwrap()
     }

@@ -7,8 +7,8 @@ use std::fmt::Display;
 use custodyd_chain::{Address, Asset, U256};
 
 use crate::condition::Subject;
-use crate::facts::Tier;
-use crate::ids::{ClientId, VaultId, WalletId};
+use crate::facts::{Initiator, Tier};
+use crate::ids::{VaultId, WalletId};
 use crate::instant::Timestamp;
 use crate::limit::{Dimension, Limit};
 use crate::window::series::Series;
@@ -21,7 +21,7 @@ pub(crate) struct Places {
     wallets: BTreeMap<WalletId, Windows>,
     tiers: BTreeMap<Tier, Windows>,
     assets: BTreeMap<Asset, Windows>,
-    clients: BTreeMap<ClientId, Windows>,
+    initiators: BTreeMap<Initiator, Windows>,
     destinations: BTreeMap<Address, Windows>,
     sweep_at: usize,
 }
@@ -65,7 +65,7 @@ impl Default for Places {
             wallets: BTreeMap::new(),
             tiers: BTreeMap::new(),
             assets: BTreeMap::new(),
-            clients: BTreeMap::new(),
+            initiators: BTreeMap::new(),
             destinations: BTreeMap::new(),
             sweep_at: Self::FIRST_SWEEP,
         }
@@ -82,7 +82,7 @@ impl Places {
             Dimension::Wallet => self.wallets.get(subject.wallet),
             Dimension::Tier => self.tiers.get(&subject.tier),
             Dimension::Asset => self.assets.get(&subject.amount.asset()),
-            Dimension::Client => self.clients.get(subject.client),
+            Dimension::Client => self.initiators.get(subject.initiator),
             Dimension::Destination => self.destinations.get(subject.destination),
         }
     }
@@ -99,7 +99,7 @@ impl Places {
             Dimension::Wallet => of_key(&mut self.wallets, subject.wallet),
             Dimension::Tier => of_key(&mut self.tiers, &subject.tier),
             Dimension::Asset => of_key(&mut self.assets, &subject.amount.asset()),
-            Dimension::Client => of_key(&mut self.clients, subject.client),
+            Dimension::Client => of_key(&mut self.initiators, subject.initiator),
             Dimension::Destination => of_key(&mut self.destinations, subject.destination),
         };
         windows
@@ -119,7 +119,7 @@ impl Places {
             Dimension::Wallet => self.wallets.get_mut(subject.wallet),
             Dimension::Tier => self.tiers.get_mut(&subject.tier),
             Dimension::Asset => self.assets.get_mut(&subject.amount.asset()),
-            Dimension::Client => self.clients.get_mut(subject.client),
+            Dimension::Client => self.initiators.get_mut(subject.initiator),
             Dimension::Destination => self.destinations.get_mut(subject.destination),
         };
         if let Some(windows) = windows {
@@ -129,13 +129,18 @@ impl Places {
         }
     }
 
-    /// Each key with its windows, as the dimension and the key's text.
-    pub(crate) fn each(&self, mut visit: impl FnMut(Dimension, &dyn Display, &Windows)) {
+    /// Each key with its windows; the key in words, such as `wallet hot-1`.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&dyn Display, &Windows)) {
         in_turn(&self.vaults, Dimension::Vault, &mut visit);
         in_turn(&self.wallets, Dimension::Wallet, &mut visit);
         in_turn(&self.tiers, Dimension::Tier, &mut visit);
         in_turn(&self.assets, Dimension::Asset, &mut visit);
-        in_turn(&self.clients, Dimension::Client, &mut visit);
+        for (initiator, windows) in &self.initiators {
+            match initiator {
+                Initiator::Client(id) => visit(&format_args!("client {id}"), windows),
+                Initiator::Operator(id) => visit(&format_args!("operator {id}"), windows),
+            }
+        }
         in_turn(&self.destinations, Dimension::Destination, &mut visit);
     }
 
@@ -149,7 +154,7 @@ impl Places {
         self.wallets.retain(|_, windows| !windows.is_idle(now));
         self.tiers.retain(|_, windows| !windows.is_idle(now));
         self.assets.retain(|_, windows| !windows.is_idle(now));
-        self.clients.retain(|_, windows| !windows.is_idle(now));
+        self.initiators.retain(|_, windows| !windows.is_idle(now));
         self.destinations.retain(|_, windows| !windows.is_idle(now));
         self.sweep_at = Self::FIRST_SWEEP.max(self.len().saturating_mul(2));
     }
@@ -161,7 +166,7 @@ impl Places {
             self.wallets.len(),
             self.tiers.len(),
             self.assets.len(),
-            self.clients.len(),
+            self.initiators.len(),
             self.destinations.len(),
         ]
         .into_iter()
@@ -172,7 +177,7 @@ impl Places {
     #[cfg(test)]
     pub(crate) fn bucket_counts(&self) -> Vec<usize> {
         let mut counts = Vec::new();
-        self.each(|_, _, windows| counts.extend(windows.iter().map(|(_, s)| s.bucket_count())));
+        self.each(|_, windows| counts.extend(windows.iter().map(|(_, s)| s.bucket_count())));
         counts
     }
 }
@@ -188,9 +193,9 @@ fn of_key<'a, K: Ord + Clone>(keys: &'a mut BTreeMap<K, Windows>, key: &K) -> &'
 fn in_turn<K: Display>(
     keys: &BTreeMap<K, Windows>,
     per: Dimension,
-    visit: &mut impl FnMut(Dimension, &dyn Display, &Windows),
+    visit: &mut impl FnMut(&dyn Display, &Windows),
 ) {
     for (key, windows) in keys {
-        visit(per, key, windows);
+        visit(&format_args!("{per} {key}"), windows);
     }
 }

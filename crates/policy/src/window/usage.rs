@@ -38,13 +38,12 @@ impl LimitUsage {
     pub(crate) fn of_all(limits: &[Limit], places: Option<&Places>, at: Timestamp) -> Vec<Self> {
         let mut used: Vec<Vec<Self>> = vec![Vec::new(); limits.len()];
         if let Some(places) = places {
-            places.each(|per, key, windows| {
+            places.each(|key, windows| {
                 for (index, series) in windows.iter().filter(|(_, s)| !s.is_idle(at)) {
                     if let (Some(limit), Some(of_limit)) =
                         (limits.get(*index), used.get_mut(*index))
                     {
-                        let key = format!("{per} {key}");
-                        of_limit.push(Self::of(limit, key, Some(series), at));
+                        of_limit.push(Self::of(limit, key.to_string(), Some(series), at));
                     }
                 }
             });

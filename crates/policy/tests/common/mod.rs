@@ -53,7 +53,13 @@ pub(crate) fn facts(serial: u64, amount: &str) -> Facts {
         amount: amount.parse().unwrap(),
         destination: serde_json::from_value(destination.into()).unwrap(),
         class: DestinationClass::Known,
-        client: "exchange".parse().unwrap(),
+        initiator: "client/exchange".parse().unwrap(),
+        fiat: None,
+        fee: format!("0 {asset}").parse().unwrap(),
+        destination_tier: None,
+        tags: Default::default(),
+        flags: Default::default(),
+        call: Default::default(),
         at: Timestamp::from_ms(1_772_618_400_000),
     }
 }

@@ -74,7 +74,7 @@ fn unknown_and_missing_keys() {
     refused!(
         rule("effect = \"deny\"\nwhen = { chain = [\"x\"] }"),
         PolicyFault::Syntax { .. },
-        "unknown field `chain`"
+        "unknown field `colour`"
     );
     refused!(
         rule("effect = \"permit\""),

@@ -42,7 +42,7 @@ fn each_dimension_counts_apart_what_differs_in_it() {
     other.vault = "second".parse().unwrap();
     other.wallet = "hot-2".parse().unwrap();
     other.tier = Tier::Cold;
-    other.client = "payroll".parse().unwrap();
+    other.initiator = "client/payroll".parse().unwrap();
     other.destination = serde_json::from_value(ADDRESSES[1].into()).unwrap();
     for per in ["vault", "wallet", "tier", "client", "destination", "asset"] {
         let policy = policy(&format!(

@@ -23,10 +23,7 @@ fn judge(policy: &Policy, amount: &str) -> Verdict {
 fn allowed(requirements: &[(&str, u32)], hold_ms: u64) -> Outcome {
     let requirements = requirements
         .iter()
-        .map(|(group, quorum)| Requirement {
-            group: group.parse().unwrap(),
-            quorum: *quorum,
-        })
+        .map(|(group, quorum)| Requirement::of(group.parse().unwrap(), *quorum))
         .collect();
     Outcome::Allow {
         requirements,
@@ -124,7 +121,7 @@ fn warm_and_cold_never_go_without_people() {
         );
     }
     assert_eq!(policy.tier_floor(Tier::Hot), None);
-    assert_eq!(policy.tier_floor(Tier::Warm).unwrap().requirement.quorum, 2);
+    assert_eq!(policy.tier_floor(Tier::Warm).unwrap().requirement.quorums()[0].quorum, 2);
 }
 
 #[test]

@@ -116,12 +116,7 @@ impl Vault {
                 self.key_compromised(*public_key, compromise)
             }
             Event::WithdrawalRequested { id, request, .. } => self.requested(id, request, at),
-            Event::WithdrawalJudged {
-                id,
-                wallet,
-                class,
-                verdict,
-            } => self.judged(id, wallet, *class, verdict, at),
+            Event::WithdrawalJudged { id, facts, verdict } => self.judged(id, facts, verdict, at),
             Event::Approved { statement, .. } => self.voted(statement, at),
             Event::Rejected { statement, .. } => self.voted(statement, at),
             Event::Cancelled { id, by, .. } => match by {

@@ -1,6 +1,6 @@
 //! Payouts: judged, voted on, moved; their timers, queues and limits are kept in step here and nowhere else.
 
-use custodyd_policy::{Facts, Outcome, Timestamp, WalletId, WithdrawalId};
+use custodyd_policy::{Facts, Outcome, Timestamp, WithdrawalId};
 
 use super::{ReplayFault, Touch};
 use crate::{Decision, Request, Statement, Vault, Vote, Withdrawal, WithdrawalState};
@@ -15,7 +15,7 @@ impl Vault {
         if self.withdrawals.contains_key(id) {
             return Err(self.impossible("the withdrawal exists"));
         }
-        let slot = (request.client.clone(), request.idempotency_key.clone());
+        let slot = (request.initiator.clone(), request.idempotency_key.clone());
         if self.idempotency.insert(slot, *id).is_some() {
             return Err(self.impossible("the idempotency key was used"));
         }
@@ -31,6 +31,7 @@ impl Vault {
             request: request.clone(),
             wallet: wallet.id.clone(),
             class: self.classify(&request.destination),
+            facts: None,
             verdict: None,
             votes: Default::default(),
             state: WithdrawalState::Received,
@@ -44,8 +45,7 @@ impl Vault {
     pub(super) fn judged(
         &mut self,
         id: &WithdrawalId,
-        wallet: &WalletId,
-        class: custodyd_policy::DestinationClass,
+        facts: &Facts,
         verdict: &custodyd_policy::Verdict,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
@@ -56,36 +56,19 @@ impl Vault {
             )
         })?;
         let withdrawal = self.withdrawal_mut(id)?;
-        withdrawal.wallet = wallet.clone();
-        withdrawal.class = class;
+        withdrawal.wallet = facts.wallet.clone();
+        withdrawal.class = facts.class;
+        withdrawal.facts = Some(Box::new(facts.clone()));
         withdrawal.verdict = Some(verdict.clone());
         let state = match &verdict.outcome {
             Outcome::Deny => WithdrawalState::Denied,
             Outcome::HoldForLimit { until } => WithdrawalState::HoldingForLimit { until: *until },
             Outcome::Allow { .. } => {
-                let facts = self.facts(id, at).ok_or_else(|| self.missing(id))?;
-                self.limits.reserve(&self.policy, &facts);
+                self.limits.reserve(&self.policy, facts);
                 self.after_votes(id, at)?
             }
         };
         self.move_withdrawal(id, state, at)
-    }
-
-    /// What policy judges a withdrawal by.
-    pub(crate) fn facts(&self, id: &WithdrawalId, at: Timestamp) -> Option<Facts> {
-        let withdrawal = self.withdrawals.get(id)?;
-        let wallet = self.wallets.get(&withdrawal.wallet)?;
-        Some(Facts {
-            withdrawal: *id,
-            vault: self.id.clone(),
-            wallet: wallet.id.clone(),
-            tier: wallet.tier,
-            amount: withdrawal.request.amount,
-            destination: withdrawal.request.destination.clone(),
-            class: withdrawal.class,
-            client: withdrawal.request.client.clone(),
-            at,
-        })
     }
 
     /// Where the votes so far put an allowed withdrawal.

@@ -1,8 +1,6 @@
 //! People decide. What they signed must be, field by field, what this withdrawal would do.
 
-use std::collections::BTreeSet;
-
-use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId};
+use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId, may_approve};
 
 use crate::{
     APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal,
@@ -73,7 +71,7 @@ impl Vault {
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
         let withdrawal = self.known_withdrawal(id)?;
-        if withdrawal.request.client != *client {
+        if withdrawal.request.initiator.client() != Some(client) {
             return Err(Rejection::OtherClient(*id));
         }
         if !withdrawal.state.is_cancellable() {
@@ -142,14 +140,8 @@ impl Vault {
         withdrawal: &Withdrawal,
         operator: &OperatorId,
     ) -> Result<(), Rejection> {
-        let groups = self.policy.groups();
-        let asked: BTreeSet<_> = withdrawal
-            .requirements()
-            .iter()
-            .filter_map(|r| groups.get(&r.group))
-            .flatten()
-            .collect();
-        if asked.contains(operator) {
+        let initiated = withdrawal.request.initiator.operator() == Some(operator);
+        if !initiated && may_approve(self.policy.groups(), withdrawal.requirements(), operator) {
             Ok(())
         } else {
             Err(Rejection::NotEligible(operator.clone()))

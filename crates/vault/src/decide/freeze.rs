@@ -1,6 +1,6 @@
 //! Stopping is one person's right; going on takes the quorum that the policy names.
 
-use custodyd_policy::{OperatorId, Timestamp};
+use custodyd_policy::{OperatorId, Timestamp, may_approve};
 
 use crate::{Event, Evidence, FreezeScope, Rejection, Vault, decide::is_plain_text};
 
@@ -55,12 +55,7 @@ impl Vault {
             return Err(Rejection::VoteTooOld(operator.clone()));
         }
         let required = self.policy.governance().unfreeze.as_slice();
-        let groups = self.policy.groups();
-        if !required
-            .iter()
-            .filter_map(|r| groups.get(&r.group))
-            .any(|members| members.contains(operator))
-        {
+        if !may_approve(self.policy.groups(), required, operator) {
             return Err(Rejection::NotEligible(operator.clone()));
         }
         let mut votes = freeze.votes.clone();

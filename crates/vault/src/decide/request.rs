@@ -2,7 +2,7 @@
 
 use custodyd_chain::{Address, Amount, Asset, Network, U256};
 use custodyd_policy::{
-    DestinationClass, Facts, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId,
+    Facts, Initiator, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId,
 };
 
 use crate::{
@@ -12,10 +12,8 @@ use crate::{
 /// A judgement before it is recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// The wallet that would pay.
-    pub wallet: WalletId,
-    /// What the destination was taken for.
-    pub class: DestinationClass,
+    /// What was judged.
+    pub facts: Facts,
     /// What policy says.
     pub verdict: Verdict,
 }
@@ -26,17 +24,18 @@ impl Vault {
         asked: &RequestWithdrawal,
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
-        if !self.clients.contains_key(&asked.client) {
-            return Err(Rejection::UnknownPrincipal(format!(
-                "client {}",
-                asked.client
-            )));
+        let known = match &asked.initiator {
+            Initiator::Client(client) => self.clients.contains_key(client),
+            Initiator::Operator(operator) => self.operators.contains_key(operator),
+        };
+        if !known {
+            return Err(Rejection::UnknownPrincipal(asked.initiator.to_string()));
         }
         let key = &asked.idempotency_key;
         if key.is_empty() || key.len() > 128 || !key.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Rejection::IdempotencyKeyForm);
         }
-        if let Some(before) = self.withdrawal_for_key(&asked.client, key) {
+        if let Some(before) = self.withdrawal_for_key(&asked.initiator, key) {
             let same = before.request.body_digest == asked.body_digest;
             return if same {
                 Ok(Vec::new())
@@ -48,11 +47,7 @@ impl Vault {
             return Err(Rejection::Taken(asked.id.to_string()));
         }
         let (request, judgement) = self.judge_request(asked, now)?;
-        let Judgement {
-            wallet,
-            class,
-            verdict,
-        } = judgement;
+        let Judgement { facts, verdict } = judgement;
         Ok(vec![
             Event::WithdrawalRequested {
                 id: asked.id,
@@ -61,8 +56,7 @@ impl Vault {
             },
             Event::WithdrawalJudged {
                 id: asked.id,
-                wallet,
-                class,
+                facts: Box::new(facts),
                 verdict,
             },
         ])
@@ -98,7 +92,7 @@ impl Vault {
         }
         let judgement = self.route(&asked.id, asked, &candidates, amount, &destination, now)?;
         let request = Request {
-            client: asked.client.clone(),
+            initiator: asked.initiator.clone(),
             idempotency_key: asked.idempotency_key.clone(),
             body_digest: asked.body_digest.clone(),
             destination,
@@ -149,7 +143,6 @@ impl Vault {
         destination: &Address,
         now: Timestamp,
     ) -> Result<Judgement, Rejection> {
-        let class = self.classify(destination);
         let mut denied = None;
         let mut refused = None;
         for wallet in candidates {
@@ -165,23 +158,9 @@ impl Vault {
                 refused.get_or_insert(Rejection::ColdToHot);
                 continue;
             }
-            let facts = Facts {
-                withdrawal: *id,
-                vault: self.id.clone(),
-                wallet: wallet.id.clone(),
-                tier: wallet.tier,
-                amount,
-                destination: destination.clone(),
-                class,
-                client: asked.client.clone(),
-                at: now,
-            };
+            let facts = self.facts_of(*id, &asked.initiator, wallet, amount, destination, now);
             let verdict = self.policy.evaluate(&facts, &self.limits);
-            let judgement = Judgement {
-                wallet: wallet.id.clone(),
-                class,
-                verdict,
-            };
+            let judgement = Judgement { facts, verdict };
             if judgement.verdict.outcome != Outcome::Deny {
                 return Ok(judgement);
             }
@@ -196,7 +175,7 @@ impl Vault {
         }
     }
 
-    fn owner_tier(&self, destination: &Address) -> Option<Tier> {
+    pub(crate) fn owner_tier(&self, destination: &Address) -> Option<Tier> {
         self.own
             .get(destination)
             .and_then(|id| self.wallets.get(id))

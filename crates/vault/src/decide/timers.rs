@@ -3,8 +3,7 @@
 use custodyd_policy::{Tier, Timestamp, WithdrawalId};
 
 use crate::{
-    Event, Vault, Wallet, Withdrawal, WithdrawalState,
-    decide::{plan::Draft, request::Judgement},
+    Event, Vault, Wallet, Withdrawal, WithdrawalState, decide::plan::Draft,
     effect::FEE_QUOTE_MAX_AGE_MS,
 };
 
@@ -48,21 +47,15 @@ impl Vault {
 
     /// The same request once more, now that a window may have freed.
     fn rejudge(&self, id: &WithdrawalId, now: Timestamp) -> Option<Event> {
-        let facts = self.facts(id, now)?;
+        let withdrawal = self.withdrawals.get(id)?;
+        let wallet = self.wallets.get(&withdrawal.wallet)?;
+        let request = &withdrawal.request;
+        let (amount, destination) = (request.amount, &request.destination);
+        let facts = self.facts_of(*id, &request.initiator, wallet, amount, destination, now);
         let verdict = self.policy.evaluate(&facts, &self.limits);
-        let Judgement {
-            wallet,
-            class,
-            verdict,
-        } = Judgement {
-            wallet: facts.wallet,
-            class: facts.class,
-            verdict,
-        };
         Some(Event::WithdrawalJudged {
             id: *id,
-            wallet,
-            class,
+            facts: Box::new(facts),
             verdict,
         })
     }

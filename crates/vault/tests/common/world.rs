@@ -110,7 +110,7 @@ impl World {
         id[15] = self.serial;
         RequestWithdrawal {
             id: WithdrawalId::from_bytes(id),
-            client: client.parse().unwrap(),
+            initiator: format!("client/{client}").parse().unwrap(),
             vault: "main".parse().unwrap(),
             idempotency_key: key.to_owned(),
             body_digest: format!("{value} to {to}"),

@@ -86,18 +86,13 @@ impl Witness {
         let at = recorded.at.as_ms();
         match &recorded.event {
             Event::WithdrawalRequested { id, .. } => assert!(self.accepted.insert(*id)),
-            Event::WithdrawalJudged {
-                id,
-                wallet,
-                verdict,
-                ..
-            } => {
+            Event::WithdrawalJudged { id, facts, verdict } => {
                 if matches!(verdict.outcome, Outcome::Allow { .. }) {
                     let request = &world.withdrawal(id).request;
                     let admission = Admission {
                         at,
-                        wallet: wallet.clone(),
-                        client: request.client.to_string(),
+                        wallet: facts.wallet.clone(),
+                        client: request.initiator.client().unwrap().to_string(),
                         amount: request.amount,
                     };
                     assert!(self.admitted.insert(*id, admission).is_none());
@@ -173,9 +168,11 @@ impl Witness {
         let withdrawal = world.withdrawal(id);
         let nobody = BTreeMap::new();
         let by = self.approvals.get(id).unwrap_or(&nobody);
-        let seats: u32 = withdrawal.requirements().iter().map(|r| r.quorum).sum();
+        let asked = withdrawal.requirements().iter();
+        let quorums: Vec<_> = asked.flat_map(|r| r.quorums()).collect();
+        let seats: u32 = quorums.iter().map(|q| q.quorum).sum();
         assert!(by.len() >= usize::try_from(seats).unwrap());
-        for requirement in withdrawal.requirements() {
+        for requirement in quorums {
             let members = &world.vault.policy().groups()[&requirement.group];
             let fit = by.keys().filter(|who| members.contains(*who)).count();
             assert!(fit >= usize::try_from(requirement.quorum).unwrap());

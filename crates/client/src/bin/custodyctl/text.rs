@@ -245,9 +245,7 @@ fn context(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
     let reasons = verdict.into_iter().flat_map(|verdict| &verdict.reasons);
     rows.extend(reasons.map(|reason| ("because", plain(&reason.text))));
     let requirements = withdrawal.requirements.iter();
-    rows.extend(
-        requirements.map(|asked| ("needs", format!("{} of {}", asked.quorum, asked.group))),
-    );
+    rows.extend(requirements.map(|asked| ("needs", asked.to_string())));
     let given = withdrawal.approvals.iter();
     rows.extend(given.map(|given| {
         let text = format!("{} by {} at {}", given.decision, given.operator, given.at);

@@ -23,7 +23,13 @@ pub(crate) fn median_us(rules: u32) -> Result<f64, Failure> {
         amount: Amount::parse(Asset::Eth, "0.5")?,
         destination: Address::parse(network, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8")?,
         class: DestinationClass::New,
-        client: "exchange".parse()?,
+        initiator: "client/exchange".parse()?,
+        fiat: None,
+        fee: Amount::zero(Asset::Eth),
+        destination_tier: None,
+        tags: Default::default(),
+        flags: Default::default(),
+        call: Default::default(),
         at: Timestamp::from_ms(1_700_000_000_000),
     };
     let mut times = Vec::new();

@@ -1,7 +1,9 @@
-//! Human approval: how many of which group, and whether those who approved suffice.
+//! Human approval: how many of which groups, and whether those who approved suffice.
 //!
 //! One person fills one seat. Two of treasury and one of security are three people, even if somebody belongs to
 //! both groups: a quorum that one person could fill twice would be a smaller quorum than the one written down.
+
+mod seating;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,24 +11,143 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupId, OperatorId};
+use seating::Seating;
 
 /// Groups and the people in them.
 pub type Groups = BTreeMap<GroupId, BTreeSet<OperatorId>>;
 
-/// Approval by `quorum` distinct people of `group`.
+/// The most ways of meeting a list of requirements that are looked at; a policy with more is refused when it is read.
+pub(crate) const MAX_WAYS: usize = 256;
+
+/// Approval by `quorum` distinct people of `group`, who belong to at least `organisations` different organisations.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Requirement {
+pub struct Quorum {
     /// Whose approval.
     pub group: GroupId,
     /// How many of them; never zero.
     pub quorum: u32,
+    /// From how many organisations at least; one asks for nothing.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub organisations: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(organisations: &u32) -> bool {
+    *organisations == 1
+}
+
+impl fmt::Display for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.quorum, self.group)?;
+        if self.organisations > 1 {
+            write!(f, " from {} organisations", self.organisations)?;
+        }
+        Ok(())
+    }
+}
+
+/// Approval by people: a quorum of a group, or several such, all or any of them. In JSON `{"group": …, "quorum": …}`,
+/// `{"all_of": […]}` or `{"any_of": […]}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Requirement {
+    /// So many of a group.
+    Quorum(Quorum),
+    /// Any one of these.
+    AnyOf {
+        /// The alternatives; never empty.
+        any_of: Vec<Requirement>,
+    },
+    /// Each of these, by different people.
+    AllOf {
+        /// The parts; never empty.
+        all_of: Vec<Requirement>,
+    },
+}
+
+impl Requirement {
+    /// `quorum` people of `group`, of whatever organisation.
+    pub fn of(group: GroupId, quorum: u32) -> Self {
+        Self::Quorum(Quorum {
+            group,
+            quorum,
+            organisations: 1,
+        })
+    }
+
+    /// Every quorum that is named anywhere in it.
+    pub fn quorums(&self) -> Vec<&Quorum> {
+        match self {
+            Self::Quorum(quorum) => vec![quorum],
+            Self::AnyOf { any_of: parts } | Self::AllOf { all_of: parts } => {
+                parts.iter().flat_map(Self::quorums).collect()
+            }
+        }
+    }
+
+    /// The ways of meeting it, each a list of quorums that must all be met by different people. No more than
+    /// [`MAX_WAYS`] are given.
+    pub(crate) fn ways(&self) -> Vec<Vec<Quorum>> {
+        match self {
+            Self::Quorum(quorum) => vec![vec![quorum.clone()]],
+            Self::AnyOf { any_of } => any_of.iter().flat_map(Self::ways).take(MAX_WAYS).collect(),
+            Self::AllOf { all_of } => ways(all_of),
+        }
+    }
+}
+
+/// The ways of meeting all of these, each quorum a seat block of its own. No more than [`MAX_WAYS`] are given: leaving one
+/// out can only refuse.
+pub(crate) fn ways(requirements: &[Requirement]) -> Vec<Vec<Quorum>> {
+    requirements.iter().fold(vec![Vec::new()], |so_far, next| {
+        let next = next.ways();
+        let joined = so_far.iter().flat_map(|way| {
+            next.iter().map(move |more| {
+                let mut way = way.clone();
+                way.extend(more.iter().cloned());
+                way
+            })
+        });
+        joined.take(MAX_WAYS).collect()
+    })
+}
+
+/// Whether somebody's approval could count towards any of these.
+pub fn may_approve(groups: &Groups, requirements: &[Requirement], person: &OperatorId) -> bool {
+    requirements
+        .iter()
+        .flat_map(Requirement::quorums)
+        .filter_map(|quorum| groups.get(&quorum.group))
+        .any(|members| members.contains(person))
 }
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.quorum, self.group)
+        match self {
+            Self::Quorum(quorum) => write!(f, "{quorum}"),
+            Self::AnyOf { any_of } => list(f, any_of, " or "),
+            Self::AllOf { all_of } => list(f, all_of, " and "),
+        }
     }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, parts: &[Requirement], joint: &str) -> fmt::Result {
+    for (position, part) in parts.iter().enumerate() {
+        if position > 0 {
+            f.write_str(joint)?;
+        }
+        match part {
+            Requirement::Quorum(quorum) => write!(f, "{quorum}")?,
+            nested => write!(f, "({nested})")?,
+        }
+    }
+    Ok(())
 }
 
 /// Requirements as a person lists them: "2 of treasury and 1 of security".
@@ -34,13 +155,10 @@ pub(crate) struct Listed<'a>(pub(crate) &'a [Requirement]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, requirement) in self.0.iter().enumerate() {
-            if position > 0 {
-                f.write_str(" and ")?;
-            }
-            write!(f, "{requirement}")?;
+        match self.0 {
+            [one] => write!(f, "{one}"),
+            several => list(f, several, " and "),
         }
-        Ok(())
     }
 }
 
@@ -63,49 +181,99 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// Requirements joined over rules: per group the highest quorum counts, and different groups add up.
+/// Requirements joined over rules: per group the highest quorum counts, and the most organisations; different groups
+/// add up, and so does each choice.
 #[derive(Debug, Default)]
-pub(crate) struct Joined(BTreeMap<GroupId, u32>);
+pub(crate) struct Joined {
+    quorums: BTreeMap<GroupId, (u32, u32)>,
+    choices: BTreeSet<Requirement>,
+}
 
 impl Joined {
     pub(crate) fn add(&mut self, requirement: &Requirement) {
-        if let Some(quorum) = self.0.get_mut(&requirement.group) {
-            *quorum = requirement.quorum.max(*quorum);
-        } else {
-            self.0.insert(requirement.group.clone(), requirement.quorum);
+        match requirement {
+            Requirement::Quorum(Quorum {
+                group,
+                quorum,
+                organisations,
+            }) => {
+                if let Some(before) = self.quorums.get_mut(group) {
+                    *before = (before.0.max(*quorum), before.1.max(*organisations));
+                } else {
+                    let wanted = (*quorum, *organisations);
+                    self.quorums.insert(group.clone(), wanted);
+                }
+            }
+            Requirement::AllOf { all_of } => all_of.iter().for_each(|part| self.add(part)),
+            choice @ Requirement::AnyOf { .. } => {
+                if !self.choices.contains(choice) {
+                    self.choices.insert(choice.clone());
+                }
+            }
         }
     }
 
-    /// The joined list, in order of group.
+    /// The joined list: quorums in order of group, then choices.
     pub(crate) fn into_list(self) -> Vec<Requirement> {
-        self.0
-            .into_iter()
-            .map(|(group, quorum)| Requirement { group, quorum })
-            .collect()
+        let quorums = self.quorums.into_iter();
+        let quorums = quorums.map(|(group, (quorum, organisations))| {
+            Requirement::Quorum(Quorum {
+                group,
+                quorum,
+                organisations,
+            })
+        });
+        quorums.chain(self.choices).collect()
     }
 }
 
-/// Whether the approvers fill every seat, each person at most one. An unknown group has no members, so it is
-/// never satisfied; a quorum of zero has no seat.
+/// Whether the approvers fill every seat of one of the ways, each person at most one. An unknown group has no members,
+/// so it is never satisfied; a quorum of zero has no seat. Else what is short in the way that is closest.
 pub(crate) fn satisfied(
     groups: &Groups,
     requirements: &[Requirement],
     approvers: &BTreeSet<OperatorId>,
 ) -> Result<(), Vec<Shortfall>> {
+    let missing = |short: &[Shortfall]| -> u64 {
+        let seats = short.iter().map(|s| s.quorum.saturating_sub(s.have));
+        seats.map(u64::from).sum()
+    };
+    let mut closest: Option<Vec<Shortfall>> = None;
+    for way in ways(requirements) {
+        let short = shortfalls(groups, &way, approvers);
+        if short.is_empty() {
+            return Ok(());
+        }
+        if closest
+            .as_ref()
+            .is_none_or(|best| missing(&short) < missing(best))
+        {
+            closest = Some(short);
+        }
+    }
+    Err(closest.unwrap_or_default())
+}
+
+/// What is short where all of these quorums must be met.
+fn shortfalls(
+    groups: &Groups,
+    quorums: &[Quorum],
+    approvers: &BTreeSet<OperatorId>,
+) -> Vec<Shortfall> {
     let nobody = BTreeSet::new();
     let mut seats = Seating::new(
-        requirements
+        quorums
             .iter()
-            .map(|r| (groups.get(&r.group).unwrap_or(&nobody), r.quorum))
+            .map(|q| (groups.get(&q.group).unwrap_or(&nobody), q.quorum))
             .collect(),
     );
     for approver in approvers {
         seats.admit(approver);
     }
     let mut shortfalls = Vec::new();
-    for (index, requirement) in requirements.iter().enumerate() {
+    for (index, wanted) in quorums.iter().enumerate() {
         let have = seats.filled(index);
-        if have >= requirement.quorum {
+        if have >= wanted.quorum {
             continue;
         }
         let eligible = groups
@@ -115,125 +283,13 @@ pub(crate) fn satisfied(
             .cloned()
             .collect();
         shortfalls.push(Shortfall {
-            group: requirement.group.clone(),
-            quorum: requirement.quorum,
+            group: wanted.group.clone(),
+            quorum: wanted.quorum,
             have,
             eligible,
         });
     }
-    if shortfalls.is_empty() {
-        Ok(())
-    } else {
-        Err(shortfalls)
-    }
-}
-
-/// A largest assignment of people to seats, grown by augmenting paths (Kuhn's algorithm, with a requirement's seats
-/// taken together). Groups are small: tens of people.
-struct Seating<'a> {
-    wanted: Vec<(&'a BTreeSet<OperatorId>, u32)>,
-    seated: Vec<Vec<&'a OperatorId>>,
-}
-
-impl<'a> Seating<'a> {
-    fn new(wanted: Vec<(&'a BTreeSet<OperatorId>, u32)>) -> Self {
-        let seated = wanted.iter().map(|_| Vec::new()).collect();
-        Self { wanted, seated }
-    }
-
-    fn filled(&self, index: usize) -> u32 {
-        let seated = self.seated.get(index).map_or(0, Vec::len);
-        u32::try_from(seated).unwrap_or(u32::MAX)
-    }
-
-    fn has_room(&self, index: usize) -> bool {
-        self.wanted
-            .get(index)
-            .is_some_and(|(_, quorum)| self.filled(index) < *quorum)
-    }
-
-    fn belongs(&self, person: &OperatorId, index: usize) -> bool {
-        self.wanted
-            .get(index)
-            .is_some_and(|(members, _)| members.contains(person))
-    }
-
-    /// Seats one more person if that is possible, moving others to other seats where it helps.
-    fn admit(&mut self, person: &'a OperatorId) {
-        let free: Vec<usize> = (0..self.wanted.len())
-            .filter(|i| self.has_room(*i))
-            .collect();
-        for index in free {
-            if let Some(path) = self.path(person, index) {
-                self.follow(&path);
-                return;
-            }
-        }
-    }
-
-    fn would_reach(&self, person: &OperatorId, index: usize) -> bool {
-        self.path(person, index).is_some()
-    }
-
-    /// The moves by which `person` gets a seat and `target` one more: breadth first over requirements, each
-    /// remembered with who would move into it and from where.
-    fn path<'b>(&self, person: &'b OperatorId, target: usize) -> Option<Vec<Move<'b>>>
-    where
-        'a: 'b,
-    {
-        let mut reached: Vec<Option<Move<'b>>> = vec![None; self.wanted.len()];
-        let mut frontier = Vec::new();
-        for (index, slot) in reached.iter_mut().enumerate() {
-            if self.belongs(person, index) {
-                *slot = Some(Move {
-                    person,
-                    from: None,
-                    to: index,
-                });
-                frontier.push(index);
-            }
-        }
-        while let Some(from) = frontier.pop() {
-            for seated in self.seated.get(from).into_iter().flatten() {
-                for (to, slot) in reached.iter_mut().enumerate() {
-                    if slot.is_none() && self.belongs(seated, to) {
-                        *slot = Some(Move {
-                            person: seated,
-                            from: Some(from),
-                            to,
-                        });
-                        frontier.push(to);
-                    }
-                }
-            }
-        }
-        let mut path = Vec::new();
-        let mut at = Some(target);
-        while let Some(index) = at {
-            let step = reached.get(index).copied().flatten()?;
-            path.push(step);
-            at = step.from;
-        }
-        Some(path)
-    }
-
-    fn follow(&mut self, path: &[Move<'a>]) {
-        for step in path {
-            if let Some(seats) = step.from.and_then(|from| self.seated.get_mut(from)) {
-                seats.retain(|seated| *seated != step.person);
-            }
-            if let Some(seats) = self.seated.get_mut(step.to) {
-                seats.push(step.person);
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Move<'a> {
-    person: &'a OperatorId,
-    from: Option<usize>,
-    to: usize,
+    shortfalls
 }
 
 #[cfg(test)]
@@ -255,10 +311,7 @@ mod tests {
     }
 
     fn require(group: &str, quorum: u32) -> Requirement {
-        Requirement {
-            group: group.parse().unwrap(),
-            quorum,
-        }
+        Requirement::of(group.parse().unwrap(), quorum)
     }
 
     #[test]
@@ -330,15 +383,15 @@ mod tests {
         use proptest::prelude::*;
 
         /// The same question by brute force: give each person each seat they may have, or none.
-        fn fills(groups: &Groups, wanted: &[Requirement], people: &[OperatorId]) -> bool {
+        fn fills(groups: &Groups, wanted: &[(GroupId, u32)], people: &[OperatorId]) -> bool {
             let Some((person, rest)) = people.split_first() else {
-                return wanted.iter().all(|r| r.quorum == 0);
+                return wanted.iter().all(|r| r.1 == 0);
             };
             fills(groups, wanted, rest)
                 || wanted.iter().enumerate().any(|(i, r)| {
-                    r.quorum > 0 && groups[&r.group].contains(person) && {
+                    r.1 > 0 && groups[&r.0].contains(person) && {
                         let mut left = wanted.to_vec();
-                        left[i].quorum -= 1;
+                        left[i].1 -= 1;
                         fills(groups, &left, rest)
                     }
                 })
@@ -356,11 +409,12 @@ mod tests {
                     format!("g{g}").parse().unwrap(),
                     (0..6).filter(|i| memberships[*i] >> g & 1 == 1).map(person).collect(),
                 )).collect();
+                let seats: Vec<_> = (0..3).map(|g| (format!("g{g}").parse().unwrap(), quorums[g])).collect();
                 let wanted: Vec<_> = (0..3).map(|g| require(&format!("g{g}"), quorums[g])).collect();
                 let approvers: BTreeSet<_> = (0..6).filter(|i| approving[*i]).map(person).collect();
                 let list: Vec<_> = approvers.iter().cloned().collect();
                 let answer = satisfied(&groups, &wanted, &approvers);
-                prop_assert_eq!(answer.is_ok(), fills(&groups, &wanted, &list));
+                prop_assert_eq!(answer.is_ok(), fills(&groups, &seats, &list));
                 // Each eligible person closes one seat.
                 for shortfall in answer.err().into_iter().flatten() {
                     for extra in &shortfall.eligible {
