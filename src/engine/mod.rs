@@ -145,6 +145,8 @@ pub struct Engine {
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
     anchored: tokio::sync::watch::Sender<HeadRow>,
+    /// What the journal key signed with one nonce, once an effect has seen it.
+    unsafe_journal_key: Option<String>,
 }
 
 impl Engine {
@@ -172,6 +174,7 @@ impl Engine {
             done,
             report,
             anchored,
+            unsafe_journal_key: None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! The engine on a signer whose nonces repeat: a token in software, since no real one can be made to do this here.
 
+mod manifests;
+
 use std::{
     collections::BTreeMap,
     sync::{
