@@ -28,6 +28,7 @@ mod facts;
 mod fiat;
 mod hours;
 mod ids;
+mod index;
 mod instant;
 mod limit;
 mod parse;
