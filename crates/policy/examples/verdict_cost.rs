@@ -180,7 +180,7 @@ cold = { group = "treasury", quorum = 2 }
             "[[rules]]\nid = \"rule-{n}\"\neffect = \"{effect}\"\n"
         )?;
         writeln!(text, "when = {{ {when} }}")?;
-        if effect == "require" || n.is_multiple_of(5) {
+        if effect == "require" || (effect == "allow" && n.is_multiple_of(5)) {
             text.push_str("require = [{ group = \"treasury\", quorum = 1 }]\n");
         }
     }
