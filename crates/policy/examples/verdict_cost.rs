@@ -245,7 +245,7 @@ fn rule(n: usize) -> (&'static str, String) {
                 "allow",
                 format!(
                     "{client}, wallet = [\"hot-{wallet}\", \"hot-{}\"]",
-                    n % 7 + 1
+                    (n + 3) % 8
                 ),
             )
         }
