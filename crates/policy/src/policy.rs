@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::condition::When;
+use crate::condition::{Subject, When};
 use crate::facts::Tier;
 use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
+use crate::index::Index;
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
@@ -29,8 +30,10 @@ pub(crate) struct Parsed {
     pub(crate) cold: Option<TierFloor>,
     /// In order of id, so that verdicts list them alike however the file is ordered.
     pub(crate) rules: Vec<Rule>,
+    pub(crate) rule_index: Index,
     /// In order of id.
-    pub(crate) limits: Arc<[Limit]>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_index: Index,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.
@@ -112,6 +115,28 @@ impl Policy {
     /// How many limits there are.
     pub fn limit_count(&self) -> usize {
         self.0.limits.len()
+    }
+
+    /// The rules that match, with their positions.
+    pub(crate) fn rules_about<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Rule)> {
+        let candidates = self.0.rule_index.candidates(subject);
+        candidates
+            .filter_map(|position| Some((position, self.0.rules.get(position)?)))
+            .filter(|(_, rule)| rule.when.matches(subject))
+    }
+
+    /// The limits that a withdrawal counts towards, with their positions.
+    pub(crate) fn limits_on<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Limit)> {
+        let candidates = self.0.limit_index.candidates(subject);
+        candidates
+            .filter_map(|position| Some((position, self.0.limits.get(position)?)))
+            .filter(|(_, limit)| limit.applies(subject))
     }
 
     /// Whether these people's approvals meet the requirements. One person fills one seat: two of one group and one

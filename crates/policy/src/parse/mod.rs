@@ -16,6 +16,7 @@ use toml::Spanned;
 use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
+use crate::index::Index;
 use crate::policy::{Parsed, Policy, TierFloor};
 use crate::requirement::Groups;
 use crate::verdict::PolicyHash;
@@ -133,8 +134,10 @@ impl Parser<'_> {
             governance,
             warm,
             cold,
+            rule_index: Index::of(rules.iter().map(|rule| (&rule.when, None))),
             rules,
-            limits: limits.into(),
+            limit_index: Index::of(limits.iter().map(|limit| (&limit.when, limit.asset))),
+            limits,
         })))
     }
 
