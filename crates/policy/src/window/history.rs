@@ -219,6 +219,7 @@ mod tests {
             destination_tier: None,
             tags: Default::default(),
             flags: Default::default(),
+            resembles: None,
             call: Default::default(),
             destination: serde_json::from_str(&account).unwrap(),
             class: crate::facts::DestinationClass::New,

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod destinations;
 mod limits;
 mod rules;
 
