@@ -55,6 +55,6 @@ pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
 pub use policy::{Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
-pub use requirement::{Groups, Quorum, Requirement, Shortfall, may_approve};
+pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};

@@ -10,7 +10,7 @@ use crate::facts::Tier;
 use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
 use crate::limit::Limit;
-use crate::requirement::{self, Groups, Requirement, Shortfall};
+use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
 
 /// A policy, ready to judge. Cloning it is cheap.
@@ -21,7 +21,7 @@ pub struct Policy(pub(crate) Arc<Parsed>);
 pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
-    pub(crate) groups: Groups,
+    pub(crate) people: People,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
     pub(crate) destinations: DestinationTerms,
@@ -72,7 +72,12 @@ impl Policy {
 
     /// Groups and their members; none is empty.
     pub fn groups(&self) -> &Groups {
-        &self.0.groups
+        &self.0.people.groups
+    }
+
+    /// Organisations and who of the groups belongs to them.
+    pub fn organisations(&self) -> &Organisations {
+        &self.0.people.organisations
     }
 
     /// Every operator that is in a group.
@@ -130,6 +135,6 @@ impl Policy {
         requirements: &[Requirement],
         approvers: &BTreeSet<OperatorId>,
     ) -> Result<(), Vec<Shortfall>> {
-        requirement::satisfied(&self.0.groups, requirements, approvers)
+        requirement::satisfied(&self.0.people, requirements, approvers)
     }
 }
