@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::{Subject, When};
+use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
 use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
 use crate::index::Index;
 use crate::limit::Limit;
-use crate::requirement::{self, Groups, Requirement, Shortfall};
+use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
 
 /// A policy, ready to judge. Cloning it is cheap.
@@ -21,10 +22,10 @@ pub struct Policy(pub(crate) Arc<Parsed>);
 pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
-    pub(crate) groups: Groups,
+    pub(crate) people: People,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
-    pub(crate) destination_cool_off_ms: u64,
+    pub(crate) destinations: DestinationTerms,
     pub(crate) governance: Governance,
     pub(crate) warm: Option<TierFloor>,
     pub(crate) cold: Option<TierFloor>,
@@ -74,7 +75,12 @@ impl Policy {
 
     /// Groups and their members; none is empty.
     pub fn groups(&self) -> &Groups {
-        &self.0.groups
+        &self.0.people.groups
+    }
+
+    /// Organisations and who of the groups belongs to them.
+    pub fn organisations(&self) -> &Organisations {
+        &self.0.people.organisations
     }
 
     /// Every operator that is in a group.
@@ -94,7 +100,12 @@ impl Policy {
 
     /// For how long an address in the address book is still [`New`](crate::DestinationClass::New), in milliseconds.
     pub fn destination_cool_off_ms(&self) -> u64 {
-        self.0.destination_cool_off_ms
+        self.0.destinations.cool_off_ms
+    }
+
+    /// What it says about destinations.
+    pub fn destinations(&self) -> &DestinationTerms {
+        &self.0.destinations
     }
 
     /// What wallets of this tier ask for whatever the rules say: nothing for hot ones; for the others `None` means
@@ -149,6 +160,6 @@ impl Policy {
         requirements: &[Requirement],
         approvers: &BTreeSet<OperatorId>,
     ) -> Result<(), Vec<Shortfall>> {
-        requirement::satisfied(&self.0.groups, requirements, approvers)
+        requirement::satisfied(&self.0.people, requirements, approvers)
     }
 }
