@@ -28,6 +28,7 @@ impl Vault {
             destination: destination.clone(),
             class: self.classify(destination),
             destination_tier: self.owner_tier(destination),
+            resembles: None,
             tags: Default::default(),
             flags: Default::default(),
             call: Call::Native,
