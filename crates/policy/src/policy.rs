@@ -1,14 +1,15 @@
 //! A parsed policy. Whatever holds one knows that its groups have people, its quorums can be met, its ids are
 //! unique, each of its rules can match, and warm and cold wallets have approvers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::condition::{Subject, When};
+use crate::condition::{Match, Subject, When};
 use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
+use crate::fiat::FiatTerms;
 use crate::governance::Governance;
-use crate::ids::{OperatorId, RuleId};
+use crate::ids::{CalendarId, OperatorId, RuleId};
 use crate::index::Index;
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
@@ -23,6 +24,8 @@ pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
     pub(crate) people: People,
+    pub(crate) calendars: BTreeMap<CalendarId, Arc<BTreeSet<u64>>>,
+    pub(crate) fiat: Option<FiatTerms>,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
     pub(crate) destinations: DestinationTerms,
@@ -93,6 +96,11 @@ impl Policy {
         &self.0.governance
     }
 
+    /// What values are in and which prices count; `None` if no rule or limit is about values.
+    pub fn fiat(&self) -> Option<&FiatTerms> {
+        self.0.fiat.as_ref()
+    }
+
     /// For how long an approval counts, in milliseconds.
     pub fn approval_ttl_ms(&self) -> u64 {
         self.0.approval_ttl_ms
@@ -128,7 +136,7 @@ impl Policy {
         self.0.limits.len()
     }
 
-    /// The rules that match, with their positions.
+    /// The rules that match, or may where no price is known, with their positions.
     pub(crate) fn rules_about<'a>(
         &'a self,
         subject: &'a Subject<'_>,
@@ -136,7 +144,7 @@ impl Policy {
         let candidates = self.0.rule_index.candidates(subject);
         candidates
             .filter_map(|position| Some((position, self.0.rules.get(position)?)))
-            .filter(|(_, rule)| rule.when.matches(subject))
+            .filter(|(_, rule)| rule.when.matches(subject) != Match::No)
     }
 
     /// The limits that a withdrawal counts towards, with their positions.
