@@ -73,7 +73,7 @@ pub enum Addresses {
 }
 
 impl Addresses {
-    fn are_on_the_token(&self) -> bool {
+    pub(crate) fn are_on_the_token(&self) -> bool {
         *self == Self::Token
     }
 }
