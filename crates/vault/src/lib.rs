@@ -15,6 +15,7 @@
 )]
 
 mod apply;
+mod ceremony;
 mod command;
 mod credential;
 mod decide;
@@ -33,6 +34,7 @@ mod withdrawal;
 mod wrapped;
 
 pub use apply::{ReplayFault, Touch};
+pub use ceremony::{GENESIS_DOMAIN, GenesisStatement};
 pub use command::{
     ChainPosition, Command, Decide, DecideProposal, Evidence, FreezeScope, Propose,
     RequestWithdrawal,

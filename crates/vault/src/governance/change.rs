@@ -165,7 +165,7 @@ impl Change {
 
 /// SHA-256 over the changes' RFC 8785 form, in their order, hex: what a statement names them by.
 pub fn changes_digest(changes: &[Change]) -> String {
-    let canonical = serde_json_canonicalizer::to_vec(changes)
+    let canonical = serde_json_canonicalizer::to_vec(&changes)
         .expect("changes hold strings and small integers, which RFC 8785 can write");
     hex::encode(Sha256::digest(canonical))
 }

@@ -1,9 +1,7 @@
 //! Why a change can't be made. Each names what was asked for, and says what to ask for instead where there is something.
 
 use custodyd_chain::Address;
-use custodyd_policy::{
-    ChangeKind, ClientId, OperatorId, PolicyError, Requirement, Span, WalletId,
-};
+use custodyd_policy::{ChangeKind, ClientId, OperatorId, PolicyError, Requirement, Span, WalletId};
 
 use crate::{Ed25519Key, GenesisError, MAX_ADDRESSES, MAX_CHANGES};
 
@@ -61,7 +59,9 @@ pub enum ChangeFault {
     #[error("operator {0} exists already")]
     OperatorExists(OperatorId),
     /// Somebody without a credential can't approve.
-    #[error("operator {0} needs at least one credential; to take the last one away, remove the operator")]
+    #[error(
+        "operator {0} needs at least one credential; to take the last one away, remove the operator"
+    )]
     NoCredential(OperatorId),
     /// The credential isn't theirs.
     #[error("operator {0} has no credential {1}")]

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Ed25519Key;
 
 /// One thing that a client may do.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Read everything that the API shows.
