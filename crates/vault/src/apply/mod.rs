@@ -1,6 +1,8 @@
 //! Folding an event into the state. What can't have happened is a fault that names the event, never a guess.
 
 mod cold;
+mod destinations;
+mod enact;
 mod first;
 mod freeze;
 mod funds;
@@ -13,7 +15,8 @@ use custodyd_policy::{WalletId, WithdrawalId};
 
 use crate::{
     CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, ProposalId,
-    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
+    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal,
+    WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.

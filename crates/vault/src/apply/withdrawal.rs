@@ -56,10 +56,12 @@ impl Vault {
             )
         })?;
         let withdrawal = self.withdrawal_mut(id)?;
+        let place = (withdrawal.seq, *id);
         withdrawal.wallet = facts.wallet.clone();
         withdrawal.class = facts.class;
         withdrawal.facts = Some(Box::new(facts.clone()));
         withdrawal.verdict = Some(verdict.clone());
+        self.unjudged.remove(&place);
         let state = match &verdict.outcome {
             Outcome::Deny => WithdrawalState::Denied,
             Outcome::HoldForLimit { until } => WithdrawalState::HoldingForLimit { until: *until },
@@ -97,6 +99,24 @@ impl Vault {
                 until: at.checked_add_ms(hold).ok_or_else(late)?,
             }),
         }
+    }
+
+    /// Where a payout stands after a vote was taken out: back before people if it lacks one now.
+    pub(super) fn count_again(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        let went_on = matches!(
+            withdrawal.state,
+            WithdrawalState::Holding { .. } | WithdrawalState::Approved { .. }
+        );
+        if went_on && !self.is_approved(withdrawal) {
+            let state = self.after_votes(id, at)?;
+            return self.move_withdrawal(id, state, at);
+        }
+        Ok(vec![Touch::Withdrawal(*id)])
     }
 
     pub(super) fn voted(
