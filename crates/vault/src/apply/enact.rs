@@ -155,7 +155,7 @@ impl Vault {
     fn put_in_force(&mut self, policy: Policy, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
         let mut touched = Vec::new();
         for id in self.open_payouts() {
-            self.limits.release(&id);
+            self.give_back(&id)?;
             let withdrawal = self.withdrawal_mut(&id)?;
             withdrawal.votes.clear();
             withdrawal.verdict = None;
@@ -171,7 +171,7 @@ impl Vault {
         self.former.insert(before.hash(), before);
         let in_use = self.plans_to_sign();
         self.former.retain(|hash, _| in_use.contains(hash));
-        self.limits.adopt(&self.policy);
+        self.recount();
         Ok(touched)
     }
 

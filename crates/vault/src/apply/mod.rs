@@ -6,6 +6,7 @@ mod enact;
 mod first;
 mod freeze;
 mod funds;
+mod limits;
 mod proposal;
 mod transaction;
 mod withdrawal;
