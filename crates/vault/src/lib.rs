@@ -18,6 +18,7 @@ mod apply;
 mod command;
 mod credential;
 mod decide;
+mod destinations;
 mod effect;
 mod event;
 mod facts;
@@ -34,9 +35,15 @@ mod wrapped;
 pub use apply::{ReplayFault, Touch};
 pub use command::{ChainPosition, Command, Decide, Evidence, FreezeScope, RequestWithdrawal};
 pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
+pub use destinations::{
+    BlockListError, BlockListFault, Entry, FoundingEntry, MAX_BLOCK_LIST_LINES, TaggedAddress,
+    parse_block_list,
+};
 pub use effect::Effect;
 pub use event::{CancelledBy, Event, Recorded, Request};
-pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
+pub use genesis::{
+    Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec,
+};
 pub use ids::{ExportId, IdError, KeyId, TransactionId};
 pub use rejection::Rejection;
 pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};

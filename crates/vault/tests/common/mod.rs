@@ -204,7 +204,7 @@ pub(crate) fn genesis() -> Genesis {
             })
             .collect(),
         wallets: WALLETS.into_iter().map(wallet_spec).collect(),
-        address_book: [("mint".to_owned(), Address::parse(ltc(), KNOWN).unwrap())].into(),
+        address_book: [("mint".to_owned(), Address::parse(ltc(), KNOWN).unwrap().into())].into(),
         blocked: [Address::parse(ltc(), BLOCKED).unwrap()].into(),
     }
 }
