@@ -84,6 +84,8 @@ pub struct Withdrawal {
     pub class: DestinationClass,
     /// What policy judged last.
     pub facts: Option<Box<Facts>>,
+    /// Since when it counts towards the limits; nothing while it does not.
+    pub admitted_at: Option<Timestamp>,
     /// What policy said last.
     pub verdict: Option<Verdict>,
     /// Decisions so far, one a person.

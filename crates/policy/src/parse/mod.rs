@@ -3,6 +3,7 @@
 
 mod condition;
 mod destinations;
+mod governance;
 mod limit;
 mod requirement;
 mod rule;
@@ -16,7 +17,7 @@ use toml::Spanned;
 use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
-use crate::policy::{Governance, Parsed, Policy, TierFloor};
+use crate::policy::{Parsed, Policy, TierFloor};
 use crate::requirement::Groups;
 use crate::verdict::PolicyHash;
 
@@ -111,7 +112,7 @@ impl Parser<'_> {
             DEFAULT_APPROVAL_TTL_MS,
         )?;
         let destinations = self.destinations(&file.destinations)?;
-        let unfreeze = self.requirements(&Place::Governance, &file.governance.unfreeze)?;
+        let governance = self.governance(&file.governance)?;
         let warm = self.floor(Tier::Warm, file.tiers.warm.as_ref(), DEFAULT_WARM_HOLD_MS)?;
         let cold = self.floor(Tier::Cold, file.tiers.cold.as_ref(), 0)?;
         let rules = self.rules(&file.rules, warm.is_some(), cold.is_some())?;
@@ -123,7 +124,7 @@ impl Parser<'_> {
             groups: self.groups,
             approval_ttl_ms,
             destinations,
-            governance: Governance { unfreeze },
+            governance,
             warm,
             cold,
             rules,

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod destinations;
+mod governance;
 mod limits;
 mod rules;
 
@@ -73,7 +74,7 @@ fn unknown_and_missing_keys() {
         "unknown field `effekt`, expected one of"
     );
     refused!(
-        rule("effect = \"deny\"\nwhen = { chain = [\"x\"] }"),
+        rule("effect = \"deny\"\nwhen = { colour = [\"red\"] }"),
         PolicyFault::Syntax { .. },
         "unknown field `colour`"
     );

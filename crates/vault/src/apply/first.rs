@@ -51,8 +51,6 @@ impl Vault {
                 destinations.add_own(address, wallet.id.clone());
             }
         }
-        let mut limits = LimitBook::default();
-        limits.adopt(&policy);
         Ok(Self {
             id: genesis.vault.clone(),
             seq: 1,
@@ -67,7 +65,7 @@ impl Vault {
             wallets,
             withdrawals: Default::default(),
             idempotency: Default::default(),
-            limits,
+            limits: LimitBook::default(),
             transactions: Default::default(),
             taken: Default::default(),
             exports: Default::default(),

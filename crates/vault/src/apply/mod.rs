@@ -4,6 +4,7 @@ mod cold;
 mod first;
 mod freeze;
 mod funds;
+mod limits;
 mod transaction;
 mod withdrawal;
 

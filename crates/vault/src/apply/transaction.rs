@@ -165,6 +165,7 @@ impl Vault {
         };
         let touched =
             self.move_transaction(id, TransactionState::Final { height, succeeded }, at)?;
+        self.settle(id)?;
         if !succeeded {
             for withdrawal in self.transaction_mut(id)?.withdrawals.clone() {
                 let reason =

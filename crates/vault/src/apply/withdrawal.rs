@@ -32,6 +32,7 @@ impl Vault {
             wallet: wallet.id.clone(),
             class: self.classify(&request.destination, at),
             facts: None,
+            admitted_at: None,
             verdict: None,
             votes: Default::default(),
             state: WithdrawalState::Received,
@@ -61,10 +62,16 @@ impl Vault {
         withdrawal.facts = Some(Box::new(facts.clone()));
         withdrawal.verdict = Some(verdict.clone());
         let state = match &verdict.outcome {
-            Outcome::Deny => WithdrawalState::Denied,
-            Outcome::HoldForLimit { until } => WithdrawalState::HoldingForLimit { until: *until },
+            Outcome::Deny => {
+                self.give_back(id)?;
+                WithdrawalState::Denied
+            }
+            Outcome::HoldForLimit { until } => {
+                self.give_back(id)?;
+                WithdrawalState::HoldingForLimit { until: *until }
+            }
             Outcome::Allow { .. } => {
-                self.limits.reserve(&self.policy, facts);
+                self.admit(id, facts)?;
                 self.after_votes(id, at)?
             }
         };
@@ -141,7 +148,7 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         self.only_from(id, "ended", WithdrawalState::is_cancellable)?;
-        self.limits.release(id);
+        self.give_back(id)?;
         self.move_withdrawal(id, state, at)
     }
 
