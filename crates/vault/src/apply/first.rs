@@ -57,7 +57,7 @@ impl Vault {
             policy,
             journal_key: genesis.journal_key.clone(),
             operators: genesis.operators.clone(),
-            clients: genesis.clients.clone(),
+            clients: genesis.clients(),
             destinations,
             prices: Default::default(),
             keys_to_make: keys.keys().cloned().collect(),
@@ -75,6 +75,10 @@ impl Vault {
             open: Default::default(),
             exports_to_build: Default::default(),
             compromised: Default::default(),
+            proposals: Default::default(),
+            proposal_timers: Default::default(),
+            unjudged: Default::default(),
+            former: Default::default(),
         })
     }
 }

@@ -6,6 +6,7 @@ mod cold;
 mod freeze;
 mod keys;
 mod plan;
+mod proposal;
 mod request;
 mod timers;
 
@@ -39,6 +40,8 @@ impl Vault {
                 signed_at,
                 evidence,
             } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
+            Command::Propose(propose) => self.decide_propose(propose, now),
+            Command::DecideProposal(decide) => self.decide_proposal(decide, now),
             Command::RequestAddress {
                 wallet,
                 key,
