@@ -4,7 +4,7 @@ use std::fmt;
 
 use custodyd_chain::{AmountError, Asset};
 
-use crate::duration::DurationError;
+use crate::duration::{DurationError, Span};
 use crate::facts::Tier;
 use crate::governance::ChangeKind;
 use crate::ids::{GroupId, LimitId, OperatorId, Quoted, RuleId};
@@ -118,6 +118,18 @@ pub enum PolicyFault {
         quorum: u32,
         members: usize,
     },
+    #[error(
+        "destinations.look_alike: prefix and suffix are 0 to {most} characters, together at least {least}; write for example {{ prefix = 4, suffix = 4 }}"
+    )]
+    LookAlike { least: u8, most: u8 },
+    #[error("destinations.probe: times is 2 to {most}; write for example times = 10")]
+    ProbeTimes { most: u64 },
+    #[error("destinations.{key} is at most {most}")]
+    DestinationsTooLong { key: &'static str, most: Span },
+    #[error(
+        "destinations.screening: required_for is a list of \"known\", \"new\" and \"own\" that is not empty; a blocked destination is denied unasked"
+    )]
+    ScreeningClasses,
     #[error("{place}: group \"{group}\" is required twice; write it once, with the higher quorum")]
     GroupTwice { place: Place, group: GroupId },
     #[error(

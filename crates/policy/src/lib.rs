@@ -21,6 +21,7 @@
 
 pub mod cases;
 mod condition;
+mod destinations;
 mod duration;
 mod error;
 mod evaluate;
@@ -39,6 +40,7 @@ mod staffing;
 mod verdict;
 mod window;
 
+pub use destinations::{DestinationTerms, LookAlike, MAX_PROBE_WINDOW_MS, Probe, Screening};
 pub use duration::{
     DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
 };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::When;
+use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
 use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
@@ -23,7 +24,7 @@ pub(crate) struct Parsed {
     pub(crate) groups: Groups,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
-    pub(crate) destination_cool_off_ms: u64,
+    pub(crate) destinations: DestinationTerms,
     pub(crate) governance: Governance,
     pub(crate) warm: Option<TierFloor>,
     pub(crate) cold: Option<TierFloor>,
@@ -91,7 +92,12 @@ impl Policy {
 
     /// For how long an address in the address book is still [`New`](crate::DestinationClass::New), in milliseconds.
     pub fn destination_cool_off_ms(&self) -> u64 {
-        self.0.destination_cool_off_ms
+        self.0.destinations.cool_off_ms
+    }
+
+    /// What it says about destinations.
+    pub fn destinations(&self) -> &DestinationTerms {
+        &self.0.destinations
     }
 
     /// What wallets of this tier ask for whatever the rules say: nothing for hot ones; for the others `None` means

@@ -2,6 +2,7 @@
 //! line and with what to write instead.
 
 mod condition;
+mod destinations;
 mod governance;
 mod limit;
 mod requirement;
@@ -22,8 +23,6 @@ use crate::verdict::PolicyHash;
 
 /// How long an approval counts where the policy does not say.
 const DEFAULT_APPROVAL_TTL_MS: u64 = DAY_MS;
-/// How long an address is new where the policy does not say.
-const DEFAULT_COOL_OFF_MS: u64 = DAY_MS;
 /// How many approve a warm or cold withdrawal where the policy does not say.
 const DEFAULT_FLOOR_QUORUM: u32 = 2;
 /// For how long a warm withdrawal can be cancelled where the policy does not say.
@@ -112,12 +111,7 @@ impl Parser<'_> {
             file.approvals.expire_after.as_ref(),
             DEFAULT_APPROVAL_TTL_MS,
         )?;
-        let destination_cool_off_ms = self.duration(
-            &Place::Destinations,
-            "cool_off",
-            file.destinations.cool_off.as_ref(),
-            DEFAULT_COOL_OFF_MS,
-        )?;
+        let destinations = self.destinations(&file.destinations)?;
         let governance = self.governance(&file.governance)?;
         let warm = self.floor(Tier::Warm, file.tiers.warm.as_ref(), DEFAULT_WARM_HOLD_MS)?;
         let cold = self.floor(Tier::Cold, file.tiers.cold.as_ref(), 0)?;
@@ -129,7 +123,7 @@ impl Parser<'_> {
             everyone: self.groups.values().flatten().cloned().collect(),
             groups: self.groups,
             approval_ttl_ms,
-            destination_cool_off_ms,
+            destinations,
             governance,
             warm,
             cold,

@@ -41,6 +41,30 @@ pub(super) struct Approvals {
 #[serde(deny_unknown_fields)]
 pub(super) struct Destinations {
     pub(super) cool_off: Option<Spanned<String>>,
+    pub(super) look_alike: Option<Spanned<LookAlike>>,
+    pub(super) probe: Option<Spanned<Probe>>,
+    pub(super) screening: Option<Spanned<Screening>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LookAlike {
+    pub(super) prefix: Option<u64>,
+    pub(super) suffix: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Probe {
+    pub(super) window: Option<Spanned<String>>,
+    pub(super) times: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Screening {
+    pub(super) required_for: Spanned<Vec<DestinationClass>>,
+    pub(super) deadline: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

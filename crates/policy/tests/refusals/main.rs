@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod destinations;
 mod governance;
 mod limits;
 mod rules;
