@@ -75,9 +75,17 @@ fn changes_of_several_kinds_take_the_quorums_and_the_longest_delay_of_all_of_the
         .propose("erin", &[set_policy(&limit), add_frank()])
         .unwrap();
     let proposal = world.proposal(&id);
-    let kinds = [ChangeKind::Limits, ChangeKind::Groups, ChangeKind::Operators];
+    let kinds = [
+        ChangeKind::Limits,
+        ChangeKind::Groups,
+        ChangeKind::Operators,
+    ];
     assert_eq!(proposal.kinds, BTreeSet::from(kinds));
-    let texts: Vec<String> = proposal.requirements.iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = proposal
+        .requirements
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(texts, ["1 of security", "2 of treasury"]);
     assert_eq!(proposal.delay_ms, 2 * HOUR);
 }
@@ -225,7 +233,10 @@ fn another_policy_voids_approvals_and_judges_what_is_not_planned_anew() {
     // What was allowed to a new destination is no longer.
     assert_eq!(world.state(&allowed), "denied");
     let withdrawal = world.withdrawal(&waiting);
-    assert!(withdrawal.votes.is_empty(), "an approval from before counts");
+    assert!(
+        withdrawal.votes.is_empty(),
+        "an approval from before counts"
+    );
     assert_eq!(withdrawal.verdict.as_ref().unwrap().policy, in_force);
     assert_eq!(world.state(&waiting), "awaiting_approval");
     // Bob alone doesn't lift the freeze, whoever voted before.
@@ -245,15 +256,16 @@ fn a_statement_from_before_the_change_is_refused() {
     let mut before = world.statement("alice", &id, Decision::Approve);
     before.expires_at = Timestamp::from_ms(world.now + DAY);
     world.enact(&[set_policy(&governed_but("max_count = 6", "max_count = 7"))]);
-    assert_eq!(world.submit(before), Err(Rejection::StatementDiffers("policy")));
+    assert_eq!(
+        world.submit(before),
+        Err(Rejection::StatementDiffers("policy"))
+    );
 }
 
 #[test]
 fn a_planned_payout_goes_on_under_the_policy_that_judged_it() {
     let mut world = World::governed();
-    let id = world
-        .request_from("cold-ltc", "2 LTC", KNOWN)
-        .unwrap();
+    let id = world.request_from("cold-ltc", "2 LTC", KNOWN).unwrap();
     world.approve(&["alice", "bob"], &id);
     let export = world.export(1).unwrap();
     world.built(&export).unwrap();
@@ -375,7 +387,10 @@ fn what_can_no_longer_be_done_when_its_time_comes_is_refused_as_a_whole() {
     };
     assert_eq!(reason, "change 2: operator frank exists already");
     let new = Address::parse(common::ltc(), NEW).unwrap();
-    assert!(!world.vault.block_list().contains(&new), "half of it applied");
+    assert!(
+        !world.vault.block_list().contains(&new),
+        "half of it applied"
+    );
 }
 
 #[test]
