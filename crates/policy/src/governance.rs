@@ -134,7 +134,7 @@ impl Policy {
         let parts = [
             (ChangeKind::Rules, old.rules == new.rules),
             (ChangeKind::Limits, old.limits == new.limits),
-            (ChangeKind::Groups, old.groups == new.groups),
+            (ChangeKind::Groups, old.people == new.people),
             (ChangeKind::Governance, same_rest),
         ];
         let changed = parts.into_iter().filter(|(_, same)| !same);

@@ -5,6 +5,7 @@ mod condition;
 mod destinations;
 mod governance;
 mod limit;
+mod people;
 mod requirement;
 mod rule;
 mod syntax;
@@ -17,8 +18,9 @@ use toml::Spanned;
 use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
+use crate::index::Index;
 use crate::policy::{Parsed, Policy, TierFloor};
-use crate::requirement::Groups;
+use crate::requirement::{People, Requirement};
 use crate::verdict::PolicyHash;
 
 /// How long an approval counts where the policy does not say.
@@ -37,7 +39,11 @@ impl Policy {
         let mut file = read(source)?;
         let parser = Parser {
             source,
-            groups: requirement::groups(source, std::mem::take(&mut file.groups))?,
+            people: people::people(
+                source,
+                std::mem::take(&mut file.groups),
+                std::mem::take(&mut file.organisations),
+            )?,
         };
         parser.policy(file)
     }
@@ -96,7 +102,7 @@ fn refused<T>(source: &str, at: &Spanned<T>, fault: PolicyFault) -> PolicyError 
 /// What each part of the file is read against.
 struct Parser<'a> {
     source: &'a str,
-    groups: Groups,
+    people: People,
 }
 
 impl Parser<'_> {
@@ -120,15 +126,17 @@ impl Parser<'_> {
         Ok(Policy(Arc::new(Parsed {
             source: self.source.to_owned(),
             hash: PolicyHash::of(self.source),
-            everyone: self.groups.values().flatten().cloned().collect(),
-            groups: self.groups,
+            everyone: self.people.everyone().cloned().collect(),
+            people: self.people,
             approval_ttl_ms,
             destinations,
             governance,
             warm,
             cold,
+            rule_index: Index::of(rules.iter().map(|rule| (&rule.when, None))),
             rules,
-            limits: limits.into(),
+            limit_index: Index::of(limits.iter().map(|limit| (&limit.when, limit.asset))),
+            limits,
         })))
     }
 
@@ -164,11 +172,22 @@ impl Parser<'_> {
         let syntax::Floor {
             group,
             quorum,
+            require,
             hold,
         } = floor.get_ref();
-        let quorum = quorum.unwrap_or(DEFAULT_FLOOR_QUORUM);
+        let requirement = match (group, quorum, require) {
+            (Some(group), quorum, None) => {
+                let quorum = quorum.unwrap_or(DEFAULT_FLOOR_QUORUM);
+                self.quorum(&place, floor, group, quorum, 1)?
+            }
+            (None, None, Some(list)) => Requirement::AllOf {
+                all_of: self.requirements(&place, list)?,
+            }
+            .canonical(),
+            _ => return Err(self.refused(floor, PolicyFault::FloorForm { place })),
+        };
         Ok(Some(TierFloor {
-            requirement: self.requirement(&place, floor, group, quorum)?,
+            requirement,
             hold_ms: self.duration(&place, "hold", hold.as_ref(), hold_left_out)?,
         }))
     }

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::facts::{Call, DestinationClass, Flag, Initiator, Tier};
 use crate::hours::Day;
-use crate::ids::{ClientId, GroupId, LimitId, OperatorId, RuleId, Tag, WalletId};
+use crate::ids::{ClientId, GroupId, LimitId, OperatorId, OrganisationId, RuleId, Tag, WalletId};
 use crate::limit::Dimension;
 use crate::reason::BreachKind;
 
@@ -18,6 +18,8 @@ use crate::reason::BreachKind;
 pub(super) struct File {
     pub(super) version: Spanned<i64>,
     pub(super) groups: BTreeMap<GroupId, Spanned<Vec<Spanned<OperatorId>>>>,
+    #[serde(default)]
+    pub(super) organisations: BTreeMap<OrganisationId, Spanned<Vec<Spanned<OperatorId>>>>,
     #[serde(default)]
     pub(super) approvals: Approvals,
     #[serde(default)]
@@ -115,16 +117,20 @@ pub(super) struct Tiers {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Floor {
-    pub(super) group: GroupId,
+    pub(super) group: Option<GroupId>,
     pub(super) quorum: Option<u32>,
+    pub(super) require: Option<Spanned<Vec<Spanned<Requirement>>>>,
     pub(super) hold: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Requirement {
-    pub(super) group: GroupId,
-    pub(super) quorum: u32,
+    pub(super) group: Option<GroupId>,
+    pub(super) quorum: Option<u32>,
+    pub(super) organisations: Option<u32>,
+    pub(super) any_of: Option<Spanned<Vec<Spanned<Requirement>>>>,
+    pub(super) all_of: Option<Spanned<Vec<Spanned<Requirement>>>>,
 }
 
 #[derive(Deserialize, Clone, Copy)]

@@ -11,6 +11,7 @@ mod common;
 mod destinations;
 mod governance;
 mod limits;
+mod requirements;
 mod rules;
 
 use common::{ALLOW, HEAD};
