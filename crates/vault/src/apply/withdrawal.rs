@@ -30,7 +30,7 @@ impl Vault {
             seq: self.seq,
             request: request.clone(),
             wallet: wallet.id.clone(),
-            class: self.classify(&request.destination),
+            class: self.classify(&request.destination, at),
             facts: None,
             admitted_at: None,
             verdict: None,
@@ -57,10 +57,12 @@ impl Vault {
             )
         })?;
         let withdrawal = self.withdrawal_mut(id)?;
+        let place = (withdrawal.seq, *id);
         withdrawal.wallet = facts.wallet.clone();
         withdrawal.class = facts.class;
         withdrawal.facts = Some(Box::new(facts.clone()));
         withdrawal.verdict = Some(verdict.clone());
+        self.unjudged.remove(&place);
         let state = match &verdict.outcome {
             Outcome::Deny => {
                 self.give_back(id)?;
@@ -104,6 +106,24 @@ impl Vault {
                 until: at.checked_add_ms(hold).ok_or_else(late)?,
             }),
         }
+    }
+
+    /// Where a payout stands after a vote was taken out: back before people if it lacks one now.
+    pub(super) fn count_again(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        let went_on = matches!(
+            withdrawal.state,
+            WithdrawalState::Holding { .. } | WithdrawalState::Approved { .. }
+        );
+        if went_on && !self.is_approved(withdrawal) {
+            let state = self.after_votes(id, at)?;
+            return self.move_withdrawal(id, state, at);
+        }
+        Ok(vec![Touch::Withdrawal(*id)])
     }
 
     pub(super) fn voted(

@@ -6,6 +6,7 @@ mod cold;
 mod freeze;
 mod keys;
 mod plan;
+mod proposal;
 mod request;
 mod timers;
 
@@ -39,6 +40,8 @@ impl Vault {
                 signed_at,
                 evidence,
             } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
+            Command::Propose(propose) => self.decide_propose(propose, now),
+            Command::DecideProposal(decide) => self.decide_proposal(decide, now),
             Command::RequestAddress {
                 wallet,
                 key,
@@ -145,4 +148,9 @@ pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
             c.is_control()
                 || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         })
+}
+
+/// Whether a text has the form of a statement's nonce: 32 lowercase hex digits.
+pub(crate) fn is_statement_nonce(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

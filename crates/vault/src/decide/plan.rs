@@ -152,7 +152,7 @@ impl Vault {
             Plan::Evm(_) => None,
         };
         change
-            .filter(|address| self.own.get(address) == Some(&wallet.id))
+            .filter(|address| self.destinations.own().get(address) == Some(&wallet.id))
             .cloned()
             .into_iter()
             .collect()
@@ -206,7 +206,7 @@ impl Vault {
             Some(wallet) => transaction.plan.check(
                 &payments,
                 &self.own_change(wallet, &transaction.plan),
-                &wallet.fee_caps,
+                &transaction.fee_caps,
             ),
             None => Err(PlanFault::Empty("wallet")),
         }
