@@ -1,11 +1,13 @@
 //! Folding an event into the state. What can't have happened is a fault that names the event, never a guess.
 
 mod cold;
+mod destinations;
 mod first;
 mod freeze;
 mod funds;
 mod limits;
 mod proposal;
+mod screening;
 mod transaction;
 mod withdrawal;
 
@@ -14,7 +16,8 @@ use custodyd_policy::{WalletId, WithdrawalId};
 
 use crate::{
     CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, ProposalId,
-    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
+    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal,
+    WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.
@@ -129,7 +132,19 @@ impl Vault {
             },
             Event::Expired { id } => self.expired(id, at),
             Event::HoldEnded { id } => self.hold_ended(id, at),
-            Event::PlanningBlocked { id, reason } => self.planning_blocked(id, reason, at),
+            Event::PlanningBlocked {
+                id,
+                reason,
+                verdict,
+            } => self.planning_blocked(id, reason, verdict.is_some(), at),
+            Event::ScreeningPassed { id } => self.screening_passed(id, at),
+            Event::ScreeningRefused { id, reason } => self.screening_refused(id, reason, at),
+            Event::PricesSet {
+                prices,
+                currency,
+                as_of,
+                ..
+            } => Ok(self.prices_set(prices, *currency, *as_of)),
             Event::TransactionPlanned {
                 transaction,
                 wallet,

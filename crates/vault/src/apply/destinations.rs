@@ -1,0 +1,77 @@
+//! What enacted changes do to destinations. A payout to an address that is blocked from now on is judged anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use custodyd_chain::{Address, Asset};
+use custodyd_policy::{Currency, Price, Tag, Timestamp, WalletId};
+
+use super::{ReplayFault, Touch};
+use crate::{Entry, Vault};
+
+impl Vault {
+    /// An address comes into the address book; its cool-off begins.
+    pub(crate) fn destination_added(
+        &mut self,
+        address: &Address,
+        name: &str,
+        tags: &BTreeSet<Tag>,
+        at: Timestamp,
+    ) {
+        let entry = Entry {
+            name: name.to_owned(),
+            tags: tags.clone(),
+            added_at: at,
+            founding: false,
+        };
+        self.destinations.add(address.clone(), entry);
+    }
+
+    /// An address leaves the address book. It is remembered as one that was paid, if it was.
+    pub(crate) fn destination_removed(&mut self, address: &Address) -> Result<(), ReplayFault> {
+        if self.destinations.remove(address) {
+            Ok(())
+        } else {
+            Err(self.missing(address))
+        }
+    }
+
+    /// Addresses are never paid from now on. What waits to be paid to one, and is in no transaction, is judged anew before
+    /// anything else happens.
+    pub(crate) fn addresses_blocked(&mut self, addresses: &BTreeSet<Address>) {
+        self.destinations.block(addresses);
+        let concerned: Vec<_> = self
+            .pending()
+            .filter(|w| addresses.contains(&w.request.destination))
+            .map(|w| (w.seq, w.id))
+            .collect();
+        self.unjudged.extend(concerned);
+    }
+
+    /// Addresses are judged by the rules again. What was denied stays denied.
+    pub(crate) fn addresses_unblocked(&mut self, addresses: &BTreeSet<Address>) {
+        self.destinations.unblock(addresses);
+    }
+
+    /// An address is a wallet's own from now on, for ever.
+    pub(crate) fn address_owned(&mut self, address: Address, wallet: &WalletId) {
+        self.destinations.add_own(address, wallet.clone());
+    }
+
+    /// Has addresses compared as the policy in force says: for whoever puts another one in force.
+    pub(crate) fn compare_by_policy(&mut self) {
+        let look_alike = self.policy.destinations().look_alike;
+        self.destinations.compare_by(look_alike);
+    }
+
+    pub(super) fn prices_set(
+        &mut self,
+        prices: &BTreeMap<Asset, Price>,
+        currency: Currency,
+        as_of: Timestamp,
+    ) -> Vec<Touch> {
+        for (asset, price) in prices {
+            self.prices.set(*asset, *price, currency, as_of);
+        }
+        Vec::new()
+    }
+}
