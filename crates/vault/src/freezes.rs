@@ -80,8 +80,10 @@ impl Vault {
             .wallets
             .values()
             .flat_map(|w| w.ready.iter().chain(&w.blocked).map(|(_, id)| id));
+        let unjudged = self.unjudged.iter().map(|(_, id)| id);
         timed
             .chain(queued)
+            .chain(unjudged)
             .filter_map(|id| self.withdrawals.get(id))
     }
 

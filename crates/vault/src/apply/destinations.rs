@@ -1,16 +1,16 @@
-//! What enacted changes do to destinations. A payout to an address that is blocked from now on is judged anew.
+//! What proposals change of destinations, and what they are checked against; and what clients say that assets are worth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Asset};
 use custodyd_policy::{Currency, Price, Tag, Timestamp, WalletId};
 
-use super::{ReplayFault, Touch};
+use super::Touch;
 use crate::{Entry, Vault};
 
 impl Vault {
     /// An address comes into the address book; its cool-off begins.
-    pub(crate) fn destination_added(
+    pub(super) fn add_destination(
         &mut self,
         address: &Address,
         name: &str,
@@ -27,40 +27,37 @@ impl Vault {
     }
 
     /// An address leaves the address book. It is remembered as one that was paid, if it was.
-    pub(crate) fn destination_removed(&mut self, address: &Address) -> Result<(), ReplayFault> {
-        if self.destinations.remove(address) {
-            Ok(())
-        } else {
-            Err(self.missing(address))
-        }
+    pub(super) fn remove_destination(&mut self, address: &Address) {
+        self.destinations.remove(address);
     }
 
-    /// Addresses are never paid from now on. What waits to be paid to one, and is in no transaction, is judged anew before
-    /// anything else happens.
-    pub(crate) fn addresses_blocked(&mut self, addresses: &BTreeSet<Address>) {
+    pub(super) fn block(&mut self, addresses: &BTreeSet<Address>) {
         self.destinations.block(addresses);
-        let concerned: Vec<_> = self
-            .pending()
-            .filter(|w| addresses.contains(&w.request.destination))
-            .map(|w| (w.seq, w.id))
-            .collect();
-        self.unjudged.extend(concerned);
     }
 
-    /// Addresses are judged by the rules again. What was denied stays denied.
-    pub(crate) fn addresses_unblocked(&mut self, addresses: &BTreeSet<Address>) {
+    /// What was denied while they were blocked stays denied.
+    pub(super) fn unblock(&mut self, addresses: &BTreeSet<Address>) {
         self.destinations.unblock(addresses);
     }
 
     /// An address is a wallet's own from now on, for ever.
-    pub(crate) fn address_owned(&mut self, address: Address, wallet: &WalletId) {
+    pub(super) fn address_owned(&mut self, address: Address, wallet: &WalletId) {
         self.destinations.add_own(address, wallet.clone());
     }
 
-    /// Has addresses compared as the policy in force says: for whoever puts another one in force.
-    pub(crate) fn compare_by_policy(&mut self) {
-        let look_alike = self.policy.destinations().look_alike;
-        self.destinations.compare_by(look_alike);
+    /// Whether an address is in the address book, known already or not yet.
+    pub(crate) fn is_in_address_book(&self, address: &Address) -> bool {
+        self.destinations.book().contains_key(address)
+    }
+
+    /// The address that is in the address book under this name.
+    pub(crate) fn destination_named(&self, name: &str) -> Option<&Address> {
+        self.destinations.named(name)
+    }
+
+    /// Whether an address is never paid.
+    pub(crate) fn is_blocked(&self, address: &Address) -> bool {
+        self.destinations.blocked().contains(address)
     }
 
     pub(super) fn prices_set(

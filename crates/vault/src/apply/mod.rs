@@ -2,6 +2,7 @@
 
 mod cold;
 mod destinations;
+mod enact;
 mod first;
 mod freeze;
 mod funds;

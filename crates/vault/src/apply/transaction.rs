@@ -49,10 +49,12 @@ impl Vault {
                 at,
             )?);
         }
+        let fee_caps = self.wallet_mut(wallet)?.fee_caps;
         let transaction = Transaction {
             wallet: wallet.clone(),
             withdrawals: withdrawals.to_vec(),
             plan: plan.clone(),
+            fee_caps,
             export: export.cloned(),
             raw: None,
             signatures: 0,

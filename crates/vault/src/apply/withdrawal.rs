@@ -57,7 +57,10 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         self.only_from(id, "judged", |state| {
-            matches!(state, WithdrawalState::Received) || state.is_cancellable()
+            matches!(
+                state,
+                WithdrawalState::Received | WithdrawalState::HoldingForLimit { .. }
+            )
         })?;
         let withdrawal = self.withdrawal_mut(id)?;
         let place = (withdrawal.seq, *id);
@@ -112,6 +115,26 @@ impl Vault {
                 until: at.checked_add_ms(hold).ok_or_else(late)?,
             }),
         }
+    }
+
+    /// Where a payout stands after a vote was taken out: back before people if it lacks one now.
+    pub(super) fn count_again(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        let went_on = matches!(
+            withdrawal.state,
+            WithdrawalState::Holding { .. }
+                | WithdrawalState::Approved { .. }
+                | WithdrawalState::Doubted { .. }
+        );
+        if went_on && !self.is_approved(withdrawal) {
+            let state = self.after_votes(id, at)?;
+            return self.move_withdrawal(id, state, at);
+        }
+        Ok(vec![Touch::Withdrawal(*id)])
     }
 
     pub(super) fn voted(
@@ -261,9 +284,6 @@ impl Vault {
             WithdrawalState::Approved { blocked: Some(_) } => wallet.blocked.insert(place),
             _ => false,
         };
-        if !withdrawal.state.is_cancellable() {
-            self.unjudged.remove(&place);
-        }
         if matches!(withdrawal.state, WithdrawalState::Screening { .. }) {
             self.screening.insert(*id);
         } else {
