@@ -30,6 +30,7 @@ mod fiat;
 mod governance;
 mod hours;
 mod ids;
+mod index;
 mod instant;
 mod limit;
 mod parse;

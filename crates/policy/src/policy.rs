@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::condition::When;
+use crate::condition::{Match, Subject, When};
 use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
 use crate::fiat::FiatTerms;
 use crate::governance::Governance;
 use crate::ids::{CalendarId, OperatorId, RuleId};
+use crate::index::Index;
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
@@ -33,8 +34,10 @@ pub(crate) struct Parsed {
     pub(crate) cold: Option<TierFloor>,
     /// In order of id, so that verdicts list them alike however the file is ordered.
     pub(crate) rules: Vec<Rule>,
+    pub(crate) rule_index: Index,
     /// In order of id.
-    pub(crate) limits: Arc<[Limit]>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_index: Index,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.
@@ -131,6 +134,30 @@ impl Policy {
     /// How many limits there are.
     pub fn limit_count(&self) -> usize {
         self.0.limits.len()
+    }
+
+    /// The rules that match, or cannot be told not to, with their positions.
+    pub(crate) fn rules_about<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Rule, Match)> {
+        let candidates = self.0.rule_index.candidates(subject);
+        candidates.filter_map(|position| {
+            let rule = self.0.rules.get(position)?;
+            let found = rule.when.matches(subject);
+            (found != Match::No).then_some((position, rule, found))
+        })
+    }
+
+    /// The limits that a withdrawal counts towards, with their positions.
+    pub(crate) fn limits_on<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Limit)> {
+        let candidates = self.0.limit_index.candidates(subject);
+        candidates
+            .filter_map(|position| Some((position, self.0.limits.get(position)?)))
+            .filter(|(_, limit)| limit.applies(subject))
     }
 
     /// Whether these people's approvals meet the requirements. One person fills one seat: two of one group and one
