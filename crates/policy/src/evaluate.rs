@@ -6,7 +6,7 @@ use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
 use crate::policy::{Effect, Policy};
-use crate::reason::{Fault, LimitCheck, Reason};
+use crate::reason::{Fault, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
 use crate::window::{LimitBook, Standing, Used};
@@ -137,21 +137,12 @@ impl Findings {
     fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: &Used<'_>) {
         let (now, asked, max) = (subject.at, limit.weight(subject), limit.max_weight());
         let in_use = used.within(now);
-        let together = in_use.checked_add(asked);
-        let (Some(together), Some(used_measure), Some(asked_measure)) =
-            (together, limit.measure(in_use), limit.measure(asked))
+        let (Some(together), Some(check)) =
+            (in_use.checked_add(asked), limit.check(subject, in_use))
         else {
             return self.fault(Fault::SumOutOfRange {
                 limit: limit.id.clone(),
             });
-        };
-        let check = LimitCheck {
-            limit: limit.id.clone(),
-            key: limit.per.describe(subject),
-            used: used_measure,
-            asked: asked_measure,
-            max: limit.max,
-            window_ms: limit.window_ms,
         };
         if together <= max {
             self.grants.push(Reason::LimitWithin { check });

@@ -25,6 +25,7 @@ mod destinations;
 mod duration;
 mod error;
 mod evaluate;
+mod explain;
 mod facts;
 mod fiat;
 mod governance;
@@ -37,6 +38,7 @@ mod parse;
 mod policy;
 mod reason;
 mod requirement;
+mod trace;
 mod verdict;
 mod window;
 mod zone;
@@ -46,6 +48,7 @@ pub use duration::{
     DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
 };
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
+pub use explain::{Explanation, LimitTrace, RuleTrace};
 pub use facts::{Call, DestinationClass, Facts, Flag, Initiator, InitiatorError, Tier};
 pub use fiat::{Currency, Fiat, FiatError, FiatTerms, Price, Prices};
 pub use governance::{ChangeKind, ChangeRule, Governance, GovernanceFloor};
@@ -55,9 +58,10 @@ pub use ids::{
 };
 pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
-pub use policy::{Policy, TierFloor};
+pub use policy::{Effect, Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
 pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
+pub use trace::ConditionTrace;
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};
 pub use zone::ZoneError;

@@ -2,7 +2,10 @@
 //! unique, each of its rules can match, and warm and cold wallets have approvers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::condition::{Match, Subject, When};
 use crate::destinations::DestinationTerms;
@@ -58,11 +61,26 @@ pub(crate) struct Rule {
     pub(crate) hold_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
+/// What a rule does where it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It lets the withdrawal go, with what it asks for.
     Allow,
+    /// It denies, and nothing overcomes that.
     Deny,
+    /// It asks for something, and lets nothing go by itself.
     Require,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Require => "require",
+        })
+    }
 }
 
 impl Policy {
