@@ -1,12 +1,12 @@
 //! Judging a withdrawal. Every rule that matches counts, whatever the order; deny wins; approvals and hold times add
 //! up; without a matching allow rule, or with anything that cannot be evaluated, the answer is deny.
 
-use crate::condition::Subject;
+use crate::condition::{Match, Subject};
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
-use crate::policy::{Effect, Policy, Rule};
-use crate::reason::{Fault, LimitCheck, Reason};
+use crate::policy::{Effect, Policy};
+use crate::reason::{Fault, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
 use crate::window::{LimitBook, Standing, Used};
@@ -18,10 +18,10 @@ impl Policy {
         let subject = Subject::of(facts, book.clamp(facts.at));
         let mut findings = Findings::default();
         findings.facts(&subject);
-        findings.rules(&self.0.rules, &subject);
+        findings.rules(self, &subject);
         findings.tier(self, subject.tier);
         match book.standing(self, &subject, &facts.withdrawal) {
-            Some(standing) => findings.limits(&self.0.limits, &subject, &standing),
+            Some(standing) => findings.limits(self, &subject, &standing),
             None => findings.fault(Fault::OtherBook),
         }
         findings.conclude(self)
@@ -33,7 +33,7 @@ impl Policy {
         let subject = Subject::of(facts, facts.at);
         let mut findings = Findings::default();
         findings.facts(&subject);
-        findings.rules(&self.0.rules, &subject);
+        findings.rules(self, &subject);
         findings.tier(self, subject.tier);
         findings.conclude(self)
     }
@@ -47,6 +47,7 @@ struct Findings {
     grants: Vec<Reason>,
     allowed: bool,
     denied_by_rule: bool,
+    rules_failed: bool,
     requirements: Joined,
     hold_ms: u64,
     until: Option<Timestamp>,
@@ -64,6 +65,9 @@ impl Findings {
                 destination: subject.destination.clone(),
             });
         }
+        if (subject.tier, subject.destination_tier) == (Tier::Cold, Some(Tier::Hot)) {
+            self.fault(Fault::ColdToHot);
+        }
         if subject.class == DestinationClass::Blocked {
             self.denials.push(Reason::DestinationBlocked {
                 destination: subject.destination.clone(),
@@ -71,8 +75,16 @@ impl Findings {
         }
     }
 
-    fn rules(&mut self, rules: &[Rule], subject: &Subject<'_>) {
-        for rule in rules.iter().filter(|rule| rule.when.matches(subject)) {
+    fn rules(&mut self, policy: &Policy, subject: &Subject<'_>) {
+        for (_, rule, found) in policy.rules_about(subject) {
+            if found == Match::Unpriced {
+                self.rules_failed = true;
+                self.fault(Fault::RuleWithoutPrice {
+                    rule: rule.id.clone(),
+                    asset: subject.amount.asset(),
+                });
+                continue;
+            }
             let (id, saw) = (rule.id.clone(), rule.when.observe(subject));
             let (require, hold_ms) = (rule.require.clone(), rule.hold_ms);
             self.ask(&rule.require, rule.hold_ms);
@@ -98,8 +110,8 @@ impl Findings {
                 }
             }
         }
-        // A deny rule says why better than the absence of an allow rule does.
-        if !self.allowed && !self.denied_by_rule {
+        // A deny rule, or one that could not be judged, says why better than the absence of an allow rule does.
+        if !self.allowed && !self.denied_by_rule && !self.rules_failed {
             self.denials.push(Reason::NoRuleAllows);
         }
     }
@@ -120,9 +132,14 @@ impl Findings {
         }
     }
 
-    fn limits(&mut self, limits: &[Limit], subject: &Subject<'_>, standing: &Standing<'_>) {
-        for (index, limit) in limits.iter().enumerate() {
-            if limit.applies(subject) {
+    fn limits(&mut self, policy: &Policy, subject: &Subject<'_>, standing: &Standing<'_>) {
+        for (index, limit) in policy.limits_on(subject) {
+            if limit.is_unpriced(subject) {
+                self.fault(Fault::LimitWithoutPrice {
+                    limit: limit.id.clone(),
+                    asset: subject.amount.asset(),
+                });
+            } else {
                 self.limit(limit, subject, &standing.of(index, limit, subject));
             }
         }
@@ -131,21 +148,12 @@ impl Findings {
     fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: &Used<'_>) {
         let (now, asked, max) = (subject.at, limit.weight(subject), limit.max_weight());
         let in_use = used.within(now);
-        let together = in_use.checked_add(asked);
-        let (Some(together), Some(used_measure), Some(asked_measure)) =
-            (together, limit.measure(in_use), limit.measure(asked))
+        let (Some(together), Some(check)) =
+            (in_use.checked_add(asked), limit.check(subject, in_use))
         else {
             return self.fault(Fault::SumOutOfRange {
                 limit: limit.id.clone(),
             });
-        };
-        let check = LimitCheck {
-            limit: limit.id.clone(),
-            key: limit.per.describe(subject),
-            used: used_measure,
-            asked: asked_measure,
-            max: limit.max,
-            window_ms: limit.window_ms,
         };
         if together <= max {
             self.grants.push(Reason::LimitWithin { check });
@@ -190,7 +198,7 @@ impl Findings {
         // One rule's list was checked when the policy was parsed; what several ask for together was not.
         let everyone = &policy.0.everyone;
         let possible = requirements.len() < 2
-            || requirement::satisfied(&policy.0.groups, &requirements, everyone).is_ok();
+            || requirement::satisfied(&policy.0.people, &requirements, everyone).is_ok();
         if self.denials.is_empty() && !possible {
             self.denials.push(Reason::ApprovalsImpossible {
                 require: requirements.clone(),

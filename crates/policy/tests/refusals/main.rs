@@ -9,8 +9,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod destinations;
+mod fiat;
 mod governance;
+mod hours;
 mod limits;
+mod requirements;
 mod rules;
 
 use common::{ALLOW, HEAD};

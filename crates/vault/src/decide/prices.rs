@@ -7,7 +7,7 @@ use custodyd_chain::Asset;
 use custodyd_policy::{ClientId, Currency, Price, Timestamp};
 
 use super::CLOCK_SKEW_MS;
-use crate::{Event, Evidence, Rejection, Scope, Vault, facts::fiat_terms};
+use crate::{Event, Evidence, Rejection, Scope, Vault};
 
 /// Prices in one command at most.
 pub const MAX_PRICES: usize = 64;
@@ -94,7 +94,7 @@ impl Vault {
         as_of: Timestamp,
         now: Timestamp,
     ) -> Result<BTreeMap<Asset, Price>, PriceFault> {
-        let (expected, _) = fiat_terms(&self.policy).ok_or(PriceFault::NoFiat)?;
+        let expected = self.policy.fiat().ok_or(PriceFault::NoFiat)?.currency;
         if currency != expected {
             let found = currency;
             return Err(PriceFault::Currency { found, expected });
