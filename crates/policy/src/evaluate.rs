@@ -6,7 +6,7 @@ use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
 use crate::policy::{Effect, Policy};
-use crate::reason::{Fault, LimitCheck, Reason};
+use crate::reason::{Fault, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
 use crate::window::{LimitBook, Standing, Used};
@@ -24,6 +24,17 @@ impl Policy {
             Some(standing) => findings.limits(self, &subject, &standing),
             None => findings.fault(Fault::OtherBook),
         }
+        findings.conclude(self)
+    }
+
+    /// The verdict of rules and tier alone, at `facts.at`: on a withdrawal that was admitted, and counts towards the limits
+    /// since then.
+    pub fn evaluate_admitted(&self, facts: &Facts) -> Verdict {
+        let subject = Subject::of(facts, facts.at);
+        let mut findings = Findings::default();
+        findings.facts(&subject);
+        findings.rules(self, &subject);
+        findings.tier(self, subject.tier);
         findings.conclude(self)
     }
 }
@@ -65,8 +76,8 @@ impl Findings {
     }
 
     fn rules(&mut self, policy: &Policy, subject: &Subject<'_>) {
-        for (_, rule) in policy.rules_about(subject) {
-            if rule.when.matches(subject) == Match::Unpriced {
+        for (_, rule, found) in policy.rules_about(subject) {
+            if found == Match::Unpriced {
                 self.rules_failed = true;
                 self.fault(Fault::RuleWithoutPrice {
                     rule: rule.id.clone(),
@@ -137,21 +148,12 @@ impl Findings {
     fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: &Used<'_>) {
         let (now, asked, max) = (subject.at, limit.weight(subject), limit.max_weight());
         let in_use = used.within(now);
-        let together = in_use.checked_add(asked);
-        let (Some(together), Some(used_measure), Some(asked_measure)) =
-            (together, limit.measure(in_use), limit.measure(asked))
+        let (Some(together), Some(check)) =
+            (in_use.checked_add(asked), limit.check(subject, in_use))
         else {
             return self.fault(Fault::SumOutOfRange {
                 limit: limit.id.clone(),
             });
-        };
-        let check = LimitCheck {
-            limit: limit.id.clone(),
-            key: limit.per.describe(subject),
-            used: used_measure,
-            asked: asked_measure,
-            max: limit.max,
-            window_ms: limit.window_ms,
         };
         if together <= max {
             self.grants.push(Reason::LimitWithin { check });

@@ -234,7 +234,7 @@ effect = "allow"
             let policy = Policy::parse(&text).unwrap();
             for facts in &facts {
                 let subject = Subject::of(facts, facts.at);
-                let found: Vec<_> = policy.rules_about(&subject).map(|(n, _)| n).collect();
+                let found: Vec<_> = policy.rules_about(&subject).map(|(n, ..)| n).collect();
                 let matching = policy.0.rules.iter().enumerate().filter(|(_, rule)| rule.when.matches(&subject) != Match::No);
                 prop_assert_eq!(found, matching.map(|(n, _)| n).collect::<Vec<_>>());
                 let found: Vec<_> = policy.limits_on(&subject).map(|(n, _)| n).collect();

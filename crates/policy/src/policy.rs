@@ -2,7 +2,10 @@
 //! unique, each of its rules can match, and warm and cold wallets have approvers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::condition::{Match, Subject, When};
 use crate::destinations::DestinationTerms;
@@ -58,11 +61,26 @@ pub(crate) struct Rule {
     pub(crate) hold_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
+/// What a rule does where it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It lets the withdrawal go, with what it asks for.
     Allow,
+    /// It denies, and nothing overcomes that.
     Deny,
+    /// It asks for something, and lets nothing go by itself.
     Require,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Require => "require",
+        })
+    }
 }
 
 impl Policy {
@@ -136,15 +154,17 @@ impl Policy {
         self.0.limits.len()
     }
 
-    /// The rules that match, or may where no price is known, with their positions.
+    /// The rules that match, or cannot be told not to, with their positions.
     pub(crate) fn rules_about<'a>(
         &'a self,
         subject: &'a Subject<'_>,
-    ) -> impl Iterator<Item = (usize, &'a Rule)> {
+    ) -> impl Iterator<Item = (usize, &'a Rule, Match)> {
         let candidates = self.0.rule_index.candidates(subject);
-        candidates
-            .filter_map(|position| Some((position, self.0.rules.get(position)?)))
-            .filter(|(_, rule)| rule.when.matches(subject) != Match::No)
+        candidates.filter_map(|position| {
+            let rule = self.0.rules.get(position)?;
+            let found = rule.when.matches(subject);
+            (found != Match::No).then_some((position, rule, found))
+        })
     }
 
     /// The limits that a withdrawal counts towards, with their positions.
