@@ -11,7 +11,7 @@ use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
 
 use crate::{
     directory::{Directory, Speaker},
-    engine::{ReplayError, Replayed, read_event, rebuild, replay},
+    engine::{ReplayError, Replayed, rebuild, replay_observed},
     journal::{Anchor, JournalKey, Tip},
     nonces::{self, NonceError},
     store::{Projection, SignaturePointRow, Store, StoreError},
@@ -65,7 +65,7 @@ pub enum AuditFault {
 }
 
 /// What was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audited {
     /// Rows.
     pub events: u64,
@@ -129,28 +129,16 @@ async fn audit_at_rest(
     key: &JournalKey,
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
-    let Replayed { vault: state, head } = replay(store, vault, key, anchor).await?;
-    let mut audited = Audited {
-        events: state.seq(),
-        heads: count_heads(store, vault).await?,
-        head: hex::encode(head.hash),
-        transaction_signatures: 0,
-        manifest_signatures: 0,
-        key_signatures: 0,
-        evidence: 0,
-        projections: 0,
-        nonces: 0,
-    };
-    let directory = Directory::from(&state);
-    let mut after = Tip::START.seq;
-    loop {
-        let rows = store.journal(vault, after, 512).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.seq;
-        for row in &rows {
-            check_event(&state, &directory, &read_event(row)?, &mut audited)?;
-        }
-    }
+    let mut walk = Walk::default();
+    let Replayed { vault: state, head } =
+        replay_observed(store, vault, key, anchor, |before, recorded| {
+            walk.see(before, recorded);
+        })
+        .await?;
+    let mut audited = walk.ended()?;
+    audited.events = state.seq();
+    audited.heads = count_heads(store, vault).await?;
+    audited.head = hex::encode(head.hash);
     audited.projections = check_projections(store, vault, &state).await?;
     check_strays(store, vault, key).await?;
     audited.nonces = check_nonces(store, vault, &state).await?;
@@ -178,6 +166,31 @@ async fn count_heads(store: &Store, vault: &str) -> Result<u64, StoreError> {
         };
         after = last.seq;
         count = count.saturating_add(u64::try_from(heads.len()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Checks each event against who could speak when it was decided: a key that was taken away later was good then.
+#[derive(Debug, Default)]
+struct Walk {
+    directory: Option<Directory>,
+    audited: Audited,
+    fault: Option<AuditFault>,
+}
+
+impl Walk {
+    fn see(&mut self, before: Option<&Vault>, recorded: &Recorded) {
+        let (None, Some(state)) = (&self.fault, before) else {
+            return;
+        };
+        let directory = self.directory.get_or_insert_with(|| Directory::from(state));
+        self.fault = check_event(state, directory, recorded, &mut self.audited).err();
+    }
+
+    fn ended(self) -> Result<Audited, AuditFault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(self.audited),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
-pub use replay::{ReplayError, Replayed, read_event, replay};
+pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
 pub use run::EngineError;
 
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
     nodes::Node,
     nonces,
     signer::Signer,
+    standing::{InForce, Standing},
     store::Store,
 };
 
@@ -139,6 +140,7 @@ pub struct Engine {
     parts: Parts,
     vault: Vault,
     directory: Directory,
+    standing: Standing,
     tips: BTreeMap<Network, u64>,
     head: HeadRow,
     jobs: jobs::Jobs,
@@ -163,6 +165,7 @@ impl Engine {
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
         Ok(Self {
+            standing: Standing::new(InForce::from(&vault)),
             directory: Directory::from(&vault),
             tips: BTreeMap::new(),
             parts,
@@ -173,6 +176,11 @@ impl Engine {
             report,
             anchored,
         })
+    }
+
+    /// Who may speak under which policy: as of the last commit, whenever it is asked.
+    pub fn standing(&self) -> Standing {
+        self.standing.clone()
     }
 
     /// The vault as it is.

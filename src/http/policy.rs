@@ -6,8 +6,8 @@ use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, PolicyDocument, reply, signed::Signed};
-use crate::{problem::Problem, view::LimitView};
+use super::{AppState, reply, signed::Signed};
+use crate::{problem::Problem, standing::PolicyDocument, view::LimitView};
 
 /// The policy in force.
 #[utoipa::path(
@@ -20,7 +20,7 @@ pub(super) async fn policy(
 ) -> Result<Response, Problem> {
     Ok(reply::raw(
         200,
-        serde_json::to_string(&*state.policy).map_err(|_| Problem::internal())?,
+        serde_json::to_string(&state.standing.now().policy).map_err(|_| Problem::internal())?,
     ))
 }
 

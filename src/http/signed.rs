@@ -83,6 +83,8 @@ impl FromRequest<AppState> for Signed {
         };
         let now_s = state.clock.now().as_seconds();
         let (speaker, verified) = state
+            .standing
+            .now()
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
         // The inbox refuses a repeated write; a repeated read is refused here.
@@ -150,7 +152,7 @@ impl AppState {
 
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
         let intent = Intent::read(&signed.request)?;
-        let vault = self.directory.vault().as_str();
+        let vault = self.standing.vault().as_str();
         let principal = signed.speaker.to_string();
         let submitted = self
             .intake

@@ -21,7 +21,7 @@ pub(super) async fn show(
     let missing = || Problem::not_found(format!("there is no transaction {id}"));
     let row = state
         .store
-        .transaction(state.directory.vault().as_str(), id.as_str())
+        .transaction(state.standing.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?
         .ok_or_else(missing)?;
@@ -56,7 +56,7 @@ async fn pays_only(
     for id in &view.withdrawals {
         let row = state
             .store
-            .withdrawal(state.directory.vault().as_str(), id)
+            .withdrawal(state.standing.vault().as_str(), id)
             .await
             .map_err(reply::unavailable)?;
         if row.is_none_or(|row| row.client != client.as_str()) {

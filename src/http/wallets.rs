@@ -26,7 +26,7 @@ pub(super) async fn list(
     loop {
         let rows = state
             .store
-            .wallets(state.directory.vault().as_str(), &after, 200)
+            .wallets(state.standing.vault().as_str(), &after, 200)
             .await
             .map_err(reply::unavailable)?;
         let Some(last) = rows.last() else { break };
@@ -51,7 +51,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let row = state
         .store
-        .wallet(state.directory.vault().as_str(), id.as_str())
+        .wallet(state.standing.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?;
     let row = row.ok_or_else(|| Problem::not_found(format!("there is no wallet {id}")))?;
@@ -99,7 +99,7 @@ pub(super) async fn addresses(
     let after = query.remove("cursor").unwrap_or_default();
     let rows = state
         .store
-        .wallet_keys(state.directory.vault().as_str(), id.as_str(), &after, limit)
+        .wallet_keys(state.standing.vault().as_str(), id.as_str(), &after, limit)
         .await
         .map_err(reply::unavailable)?;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);

@@ -86,7 +86,7 @@ pub(super) async fn show(
     let missing = || Problem::not_found(format!("there is no withdrawal {id}"));
     let row = state
         .store
-        .withdrawal(state.directory.vault().as_str(), &id.to_string())
+        .withdrawal(state.standing.vault().as_str(), &id.to_string())
         .await
         .map_err(reply::unavailable)?;
     let row = row.ok_or_else(missing)?;
@@ -143,7 +143,7 @@ pub(super) async fn list(
         state: query.remove("state"),
         client,
     };
-    let vault = state.directory.vault().as_str();
+    let vault = state.standing.vault().as_str();
     let page = state
         .store
         .withdrawals(vault, &filter, cursor.as_ref(), limit)
@@ -172,7 +172,7 @@ pub(super) async fn outcome(
     let id = id.as_str();
     let asked_by = state
         .store
-        .inbox_principal(state.directory.vault().as_str(), id)
+        .inbox_principal(state.standing.vault().as_str(), id)
         .await
         .map_err(reply::unavailable)?;
     if asked_by.as_deref() != Some(signed.speaker.to_string().as_str()) {

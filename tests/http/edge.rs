@@ -5,9 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use custodyd::{
     clock::Clock,
     directory::Directory,
-    http::{AppState, Limits, PolicyDocument, serve_within},
+    http::{AppState, Limits, serve_within},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
+    standing::{InForce, PolicyDocument, Standing},
     store::{Batch, InboxRow, Outcome, Projection, Store},
 };
 use custodyd_hsm::Health;
@@ -96,10 +97,12 @@ impl Edge {
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
         let state = AppState {
-            directory: Arc::new(Directory::from(&genesis())),
-            policy: Arc::new(PolicyDocument {
-                source: "version = 1".into(),
-                hash: "00".into(),
+            standing: Standing::new(InForce {
+                directory: Directory::from(&genesis()),
+                policy: PolicyDocument {
+                    source: "version = 1".into(),
+                    hash: "00".into(),
+                },
             }),
             intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
             store: store.clone(),
