@@ -363,6 +363,7 @@ fn name(row: &Projection) -> (&'static str, String) {
         Projection::Wallet { id, .. } => ("wallets", id.clone()),
         Projection::Key { id, .. } => ("keys", id.clone()),
         Projection::Export { id, .. } => ("exports", id.clone()),
+        Projection::Proposal { id, .. } => ("proposals", id.clone()),
         Projection::ReserveOutpoint {
             network, outpoint, ..
         }

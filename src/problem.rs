@@ -134,7 +134,7 @@ impl From<Rejection> for Problem {
             | Rejection::NotNow(..)
             | Rejection::KeyPlace(_)
             | Rejection::TransactionState(..) => (409, "Not in this state"),
-            Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => {
+            Rejection::NothingLost(_) | Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => {
                 (409, "Done already")
             }
             Rejection::SingleAddress(..) => (422, "No further address"),

@@ -121,6 +121,13 @@ pub enum Command {
         /// The signed request.
         evidence: Evidence,
     },
+    /// Go on from an older copy of the database.
+    AcceptRestore {
+        /// The last event that this machine knew of.
+        last_seen: u64,
+        /// Why, for people.
+        reason: String,
+    },
     /// One more receiving address of an online Bitcoin-family wallet.
     RequestAddress {
         /// The wallet.

@@ -278,6 +278,13 @@ pub enum Event {
         /// What.
         scope: FreezeScope,
     },
+    /// The database was restored from an older copy, and whoever runs the daemon accepted that: the whole vault is frozen.
+    RestoreAccepted {
+        /// The last event that the machine knew of before. From this event's own number to that one, all is lost.
+        last_seen: u64,
+        /// Why, for people.
+        reason: String,
+    },
     /// A bundle is to be built of these transactions.
     ColdExportRequested {
         /// Its id.
@@ -336,6 +343,7 @@ impl Event {
             Self::Frozen { .. } => "frozen",
             Self::UnfreezeVoted { .. } => "unfreeze_voted",
             Self::Unfrozen { .. } => "unfrozen",
+            Self::RestoreAccepted { .. } => "restore_accepted",
             Self::ColdExportRequested { .. } => "cold_export_requested",
             Self::ColdExportBuilt { .. } => "cold_export_built",
             Self::ColdImported { .. } => "cold_imported",

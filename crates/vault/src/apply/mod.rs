@@ -4,6 +4,7 @@ mod cold;
 mod first;
 mod freeze;
 mod funds;
+mod restore;
 mod transaction;
 mod withdrawal;
 
@@ -189,6 +190,7 @@ impl Vault {
                 scope, operator, ..
             } => self.unfreeze_voted(scope, operator),
             Event::Unfrozen { scope } => self.unfrozen(scope),
+            Event::RestoreAccepted { last_seen, reason } => self.restored(*last_seen, reason, at),
             Event::ColdExportRequested {
                 export,
                 transactions,

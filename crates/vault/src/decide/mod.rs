@@ -7,6 +7,7 @@ mod freeze;
 mod keys;
 mod plan;
 mod request;
+mod restore;
 mod timers;
 
 use custodyd_policy::Timestamp;
@@ -39,6 +40,7 @@ impl Vault {
                 signed_at,
                 evidence,
             } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
+            Command::AcceptRestore { last_seen, reason } => self.decide_restore(*last_seen, reason),
             Command::RequestAddress {
                 wallet,
                 key,
