@@ -22,6 +22,7 @@ mod keys;
 mod main_job;
 mod nonces;
 mod postgres;
+mod restore;
 mod spy;
 mod sqlite;
 mod tampering;

@@ -9,6 +9,7 @@ use custodyd::{
     clock::Clock,
     config::Config,
     engine::{Replayed, projections, replay_observed},
+    failpoint,
     journal::{Anchor, AnchorError, Entry, HeadRow, head_digest},
     nonces::head_point,
     signer::Signer,
@@ -105,6 +106,7 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         outcomes: Vec::new(),
     };
     store.commit(&batch).await?;
+    failpoint::pass("restore-accepted");
     anchor.write(&new)?;
     println!(
         "accepted as event {}: vault {vault} is frozen until the quorum of its policy unfreezes it",
