@@ -6,6 +6,7 @@ use custodyd_chain::{AmountError, Asset};
 
 use crate::duration::DurationError;
 use crate::facts::Tier;
+use crate::governance::ChangeKind;
 use crate::ids::{GroupId, LimitId, OperatorId, Quoted, RuleId};
 
 /// The longest policy, in bytes.
@@ -48,8 +49,14 @@ pub enum Place {
     Approvals,
     /// `[destinations]`
     Destinations,
-    /// `[governance]`
+    /// `unfreeze` of `[governance]`
     Governance,
+    /// `floor` of `[governance]`
+    GovernanceFloor,
+    /// `default` of `[governance.changes]`
+    ChangeDefault,
+    /// One kind of `[governance.changes]`
+    Change(ChangeKind),
 }
 
 impl fmt::Display for Place {
@@ -61,6 +68,9 @@ impl fmt::Display for Place {
             Self::Approvals => f.write_str("approvals"),
             Self::Destinations => f.write_str("destinations"),
             Self::Governance => f.write_str("governance.unfreeze"),
+            Self::GovernanceFloor => f.write_str("governance.floor"),
+            Self::ChangeDefault => f.write_str("governance.changes.default"),
+            Self::Change(kind) => write!(f, "governance.changes.{kind}"),
         }
     }
 }
@@ -122,6 +132,24 @@ pub enum PolicyFault {
         "rule \"{rule}\" can allow a {tier} withdrawal without any approval; add `[tiers]` with `{tier} = {{ group = \"…\", quorum = 2 }}`, or limit the rule by `tier`"
     )]
     TierWithoutFloor { rule: RuleId, tier: Tier },
+
+    #[error(
+        "governance.floor: zero people would let anybody change anything; write at least people = 1, or remove `people` for 2"
+    )]
+    FloorOfNobody,
+    #[error(
+        "{place}: {require} can be {people} in all, and governance.floor asks for {floor}; raise a quorum, or add a group"
+    )]
+    ChangeByTooFew {
+        place: Place,
+        require: String,
+        people: u64,
+        floor: u32,
+    },
+    #[error(
+        "{place}: governance.floor asks for a delay of {floor}; write at least delay = \"{floor}\""
+    )]
+    ChangeTooSoon { place: Place, floor: String },
 
     #[error(
         "no rule with effect = \"allow\"; everything would be denied, for which there is the freeze"

@@ -26,6 +26,7 @@ mod error;
 mod evaluate;
 mod facts;
 mod fiat;
+mod governance;
 mod hours;
 mod ids;
 mod instant;
@@ -43,13 +44,14 @@ pub use duration::{
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 pub use facts::{Call, DestinationClass, Facts, Flag, Initiator, InitiatorError, Tier};
 pub use fiat::{Currency, Fiat, FiatError, Price, Prices};
+pub use governance::{ChangeKind, ChangeRule, Governance, GovernanceFloor};
 pub use ids::{
     CalendarId, ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, OrganisationId,
     Quoted, RuleId, Tag, VaultId, WalletId, WithdrawalId,
 };
 pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
-pub use policy::{Governance, Policy, TierFloor};
+pub use policy::{Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
 pub use requirement::{Groups, Quorum, Requirement, Shortfall, may_approve};
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::condition::When;
 use crate::facts::Tier;
+use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Requirement, Shortfall};
@@ -30,13 +31,6 @@ pub(crate) struct Parsed {
     pub(crate) rules: Vec<Rule>,
     /// In order of id.
     pub(crate) limits: Arc<[Limit]>,
-}
-
-/// Who may change what the policy itself protects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Governance {
-    /// Approvals that end a freeze; never empty.
-    pub unfreeze: Vec<Requirement>,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.
@@ -85,7 +79,7 @@ impl Policy {
         &self.0.everyone
     }
 
-    /// Who may end a freeze.
+    /// Who may end a freeze, and who may change what.
     pub fn governance(&self) -> &Governance {
         &self.0.governance
     }

@@ -7,7 +7,10 @@ use custodyd_policy::{
     ClientId, Initiator, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
-use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId, WrappedBlob};
+use crate::{
+    Change, Ed25519Signature, ExportId, GovernanceStatement, KeyId, ProposalId, Statement,
+    TransactionId, WrappedBlob,
+};
 
 /// The signed request a command came in, as JSON text exactly as it was stored, kept in the journal so that it can be
 /// verified for ever. Opaque here.
@@ -47,6 +50,36 @@ pub struct Decide {
     pub operator: OperatorId,
     /// What they signed.
     pub statement: Statement,
+    /// Their signature over its challenge.
+    pub signature: Ed25519Signature,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
+/// An operator proposes changes.
+#[derive(Debug, Clone)]
+pub struct Propose {
+    /// The id the proposal will have.
+    pub id: ProposalId,
+    /// Who asks, as authenticated.
+    pub operator: OperatorId,
+    /// The vault the request names.
+    pub vault: VaultId,
+    /// What is to change, in this order, as a whole.
+    pub changes: Vec<Change>,
+    /// Why, for people.
+    pub reason: String,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
+/// An operator decides on a proposal.
+#[derive(Debug, Clone)]
+pub struct DecideProposal {
+    /// Who sent it, as authenticated; must be whom the statement names.
+    pub operator: OperatorId,
+    /// What they signed.
+    pub statement: GovernanceStatement,
     /// Their signature over its challenge.
     pub signature: Ed25519Signature,
     /// The signed request.
@@ -128,6 +161,10 @@ pub enum Command {
         /// Why, for people.
         reason: String,
     },
+    /// An operator proposes changes to the vault.
+    Propose(Box<Propose>),
+    /// An operator approves or vetoes such changes.
+    DecideProposal(Box<DecideProposal>),
     /// One more receiving address of an online Bitcoin-family wallet.
     RequestAddress {
         /// The wallet.

@@ -4,13 +4,13 @@ use custodyd_chain::{
     Address, Amount, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
 };
 use custodyd_policy::{
-    ClientId, Facts, Initiator, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
+    ClientId, Facts, Initiator, OperatorId, PolicyHash, Timestamp, Verdict, WalletId, WithdrawalId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId,
-    WrappedBlob,
+    Change, Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, GovernanceStatement, KeyId,
+    ProposalEnd, ProposalId, Statement, TransactionId, WrappedBlob,
 };
 
 /// An event with its place in the journal.
@@ -285,6 +285,58 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// An operator proposed changes. Who has to agree follows from them and from the policy in force.
+    Proposed {
+        /// Its id.
+        proposal: ProposalId,
+        /// What would change, in this order, as a whole.
+        changes: Vec<Change>,
+        /// Why, for people.
+        reason: String,
+        /// Who asks.
+        operator: OperatorId,
+        /// The policy in force.
+        policy: PolicyHash,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// An operator agreed to a proposal.
+    ProposalApproved {
+        /// What they signed.
+        statement: GovernanceStatement,
+        /// Their signature.
+        signature: Ed25519Signature,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// An operator ended a proposal: one who was asked, or whoever made it.
+    ProposalVetoed {
+        /// What they signed.
+        statement: GovernanceStatement,
+        /// Their signature.
+        signature: Ed25519Signature,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// A proposal's quorum was reached; its delay runs.
+    ProposalPassed {
+        /// Which.
+        proposal: ProposalId,
+        /// When it takes effect.
+        until: Timestamp,
+    },
+    /// A proposal took effect, as a whole.
+    ProposalEnacted {
+        /// Which.
+        proposal: ProposalId,
+    },
+    /// A proposal ended by itself, without effect.
+    ProposalEnded {
+        /// Which.
+        proposal: ProposalId,
+        /// Why.
+        why: ProposalEnd,
+    },
     /// A bundle is to be built of these transactions.
     ColdExportRequested {
         /// Its id.
@@ -344,6 +396,12 @@ impl Event {
             Self::UnfreezeVoted { .. } => "unfreeze_voted",
             Self::Unfrozen { .. } => "unfrozen",
             Self::RestoreAccepted { .. } => "restore_accepted",
+            Self::Proposed { .. } => "proposed",
+            Self::ProposalApproved { .. } => "proposal_approved",
+            Self::ProposalVetoed { .. } => "proposal_vetoed",
+            Self::ProposalPassed { .. } => "proposal_passed",
+            Self::ProposalEnacted { .. } => "proposal_enacted",
+            Self::ProposalEnded { .. } => "proposal_ended",
             Self::ColdExportRequested { .. } => "cold_export_requested",
             Self::ColdExportBuilt { .. } => "cold_export_built",
             Self::ColdImported { .. } => "cold_imported",

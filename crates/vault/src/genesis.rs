@@ -6,7 +6,7 @@ use custodyd_chain::{Address, Amount, Family, FeeCaps, Network, PublicKey};
 use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ed25519Key, KeyId};
+use crate::{Client, Ed25519Key, Ed25519Signature, KeyId, Scope};
 
 /// A vault at its beginning, as the genesis ceremony wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Genesis {
     pub operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
     /// The services that ask.
     pub clients: BTreeMap<ClientId, Ed25519Key>,
+    /// What some of them may do; the others may do all but set prices.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub client_scopes: BTreeMap<ClientId, BTreeSet<Scope>>,
     /// The wallets, by name.
     pub wallets: BTreeMap<WalletId, WalletSpec>,
     /// Destinations known from the start.
@@ -30,6 +33,9 @@ pub struct Genesis {
     /// Destinations never paid.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub blocked: BTreeSet<Address>,
+    /// Each operator's signature over [`Genesis::statement`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: BTreeMap<OperatorId, Ed25519Signature>,
 }
 
 /// The key that signs the journal's head and the manifests of cold exports: P-256, in the online HSM.
@@ -73,7 +79,7 @@ pub enum Addresses {
 }
 
 impl Addresses {
-    fn are_on_the_token(&self) -> bool {
+    pub(crate) fn are_on_the_token(&self) -> bool {
         *self == Self::Token
     }
 }
@@ -103,6 +109,21 @@ pub enum GenesisError {
     /// The same key for two speakers would let one act as the other.
     #[error("the key {0} belongs to two speakers; each needs a key of their own")]
     SharedCredential(String),
+    /// Scopes for a client that isn't there.
+    #[error("client_scopes names {0}, who is not among the clients")]
+    UnknownClient(ClientId),
+    /// A client that may do nothing.
+    #[error("client {0} needs at least one scope")]
+    NoScopes(ClientId),
+    /// Each of the first operators has to sign.
+    #[error("operator {0} has not signed this genesis")]
+    NotSigned(OperatorId),
+    /// The signature is over something else, or by somebody else.
+    #[error("the signature of operator {0} is not theirs over this genesis")]
+    Signature(OperatorId),
+    /// Somebody signed who has nothing to say.
+    #[error("{0} signed this genesis and is not among the operators")]
+    UnknownSigner(OperatorId),
     /// No wallet, nothing to keep.
     #[error("a vault needs at least one wallet")]
     NoWallet,
@@ -145,6 +166,7 @@ impl Genesis {
             }
         }
         self.validate_credentials()?;
+        self.validate_scopes()?;
         self.validate_wallets()?;
         let networks: BTreeSet<Network> = self.wallets.values().map(|w| w.network).collect();
         for address in self.address_book.values().chain(&self.blocked) {
@@ -152,7 +174,30 @@ impl Genesis {
                 return Err(GenesisError::ForeignAddress(address.clone()));
             }
         }
+        self.check_signatures()?;
         Ok(policy)
+    }
+
+    /// The services, with their keys and what they may do.
+    pub(crate) fn clients(&self) -> BTreeMap<ClientId, Client> {
+        let client = |(id, key): (&ClientId, &Ed25519Key)| {
+            let named = self.client_scopes.get(id).cloned();
+            let scopes = named.unwrap_or_else(Scope::default_set);
+            (id.clone(), Client { key: *key, scopes })
+        };
+        self.clients.iter().map(client).collect()
+    }
+
+    fn validate_scopes(&self) -> Result<(), GenesisError> {
+        for (client, scopes) in &self.client_scopes {
+            if !self.clients.contains_key(client) {
+                return Err(GenesisError::UnknownClient(client.clone()));
+            }
+            if scopes.is_empty() {
+                return Err(GenesisError::NoScopes(client.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn validate_credentials(&self) -> Result<(), GenesisError> {

@@ -73,6 +73,10 @@ prefixed_id!(
     ExportId, "ex_", "an export id (ex_ and 32 lowercase hex digits)"
 );
 prefixed_id!(
+    /// A proposal: `pr_` and 32 hex digits.
+    ProposalId, "pr_", "a proposal id (pr_ and 32 lowercase hex digits)"
+);
+prefixed_id!(
     /// A key pair of an HSM: `key_` and the 32 hex digits of its CKA_ID.
     KeyId, "key_", "a key id (key_ and 32 lowercase hex digits)"
 );

@@ -15,6 +15,7 @@
 )]
 
 mod apply;
+mod ceremony;
 mod command;
 mod credential;
 mod decide;
@@ -22,6 +23,7 @@ mod effect;
 mod event;
 mod facts;
 mod genesis;
+mod governance;
 mod ids;
 mod rejection;
 mod statement;
@@ -32,12 +34,20 @@ mod withdrawal;
 mod wrapped;
 
 pub use apply::{ReplayFault, Touch};
-pub use command::{ChainPosition, Command, Decide, Evidence, FreezeScope, RequestWithdrawal};
+pub use ceremony::{GENESIS_DOMAIN, GenesisStatement};
+pub use command::{
+    ChainPosition, Command, Decide, DecideProposal, Evidence, FreezeScope, Propose,
+    RequestWithdrawal,
+};
 pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
 pub use effect::Effect;
 pub use event::{CancelledBy, Event, Recorded, Request};
 pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
-pub use ids::{ExportId, IdError, KeyId, TransactionId};
+pub use governance::{
+    Change, ChangeFault, Client, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
+    MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, changes_digest,
+};
+pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;
 pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
 pub use transaction::{Transaction, TransactionState};

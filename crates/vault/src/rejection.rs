@@ -3,7 +3,7 @@
 use custodyd_chain::{AddressError, AmountError, PublicKey};
 use custodyd_policy::{OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 
-use crate::{ExportId, KeyId, TransactionId};
+use crate::{ChangeFault, ExportId, KeyId, ProposalId, TransactionId};
 
 /// A refusal of a command. Nothing was changed by it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -125,6 +125,46 @@ pub enum Rejection {
     /// A reason must be given, and be readable.
     #[error("a reason is 1 to 500 characters without control characters")]
     ReasonForm,
+    /// A wallet on its way out pays own wallets only, and nothing is paid to it.
+    #[error("wallet {0} is retiring: it pays other wallets of this vault only, and gets nothing")]
+    Retiring(WalletId),
+    /// No such proposal.
+    #[error("there is no proposal {0}")]
+    UnknownProposal(ProposalId),
+    /// A change that can't be made.
+    #[error("change {number}: {fault}")]
+    Change {
+        /// Which, from 1.
+        number: usize,
+        /// Why not.
+        fault: Box<ChangeFault>,
+    },
+    /// Changes that can't be made together.
+    #[error("{0}")]
+    Changes(Box<ChangeFault>),
+    /// Enough is waiting for people already.
+    #[error("{open} proposals are open{of}; decide on them or take them back first")]
+    TooManyProposals {
+        /// How many.
+        open: usize,
+        /// Of whom.
+        of: String,
+    },
+    /// It isn't in a state in which that can be done.
+    #[error("the proposal is {0}, so it can't be {1}")]
+    ProposalNotNow(&'static str, &'static str),
+    /// This person isn't asked.
+    #[error("operator {0} is in none of the groups that this proposal asks")]
+    NotAsked(OperatorId),
+    /// Nobody approves what they proposed.
+    #[error("operator {0} made this proposal, so their approval doesn't count")]
+    OwnProposal(OperatorId),
+    /// Each person counts once.
+    #[error("operator {0} has approved this proposal already")]
+    ApprovedAlready(OperatorId),
+    /// Another policy is in force than the one that the proposal was made under.
+    #[error("another policy is in force since this was proposed; propose it anew")]
+    StaleProposal,
     /// Cold money never goes straight to the hot tier.
     #[error("cold funds don't go to a hot wallet directly; move them to a warm wallet first")]
     ColdToHot,
@@ -176,6 +216,13 @@ impl Rejection {
             Self::ImportedAlready(_) => "imported-already",
             Self::NothingToExport(_) => "nothing-to-export",
             Self::ReasonForm => "reason",
+            Self::Retiring(_) => "retiring",
+            Self::UnknownProposal(_) => "unknown-proposal",
+            Self::Change { .. } | Self::Changes(_) => "change",
+            Self::TooManyProposals { .. } => "too-many-proposals",
+            Self::ProposalNotNow(..) | Self::StaleProposal => "not-now",
+            Self::NotAsked(_) | Self::OwnProposal(_) => "not-eligible",
+            Self::ApprovedAlready(_) => "already-decided",
             Self::ColdToHot => "cold-to-hot",
             Self::Taken(_) => "taken",
             Self::Observation(..) => "observation",

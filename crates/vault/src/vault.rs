@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
     ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
-    Timestamp, VaultId, WalletId, WithdrawalId,
+    PolicyHash, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::{
-    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Touch, Transaction,
-    TransactionId, TransactionState, Wallet, Withdrawal, WithdrawalState,
+    Client, Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal, ProposalId,
+    StatedEffects, Touch, Transaction, TransactionId, TransactionState, Wallet, Withdrawal,
+    WithdrawalState,
 };
 
 /// A scope in which nothing is planned, signed or sent.
@@ -73,7 +74,7 @@ pub struct Vault {
     pub(crate) policy: Policy,
     pub(crate) journal_key: JournalKey,
     pub(crate) operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
-    pub(crate) clients: BTreeMap<ClientId, Ed25519Key>,
+    pub(crate) clients: BTreeMap<ClientId, Client>,
     pub(crate) known: BTreeSet<Address>,
     pub(crate) blocked: BTreeSet<Address>,
     pub(crate) own: BTreeMap<Address, WalletId>,
@@ -94,6 +95,13 @@ pub struct Vault {
     pub(crate) keys_to_make: BTreeSet<KeyId>,
     pub(crate) compromised: BTreeMap<PublicKey, Compromise>,
     pub(crate) exports_to_build: BTreeSet<ExportId>,
+    pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
+    /// When an open proposal is due; each open one is here once.
+    pub(crate) proposal_timers: BTreeSet<(Timestamp, ProposalId)>,
+    /// Payouts that the policy in force has not judged yet, in order.
+    pub(crate) unjudged: BTreeSet<(u64, WithdrawalId)>,
+    /// Policies before the one in force that plans still to be signed were judged by.
+    pub(crate) former: BTreeMap<PolicyHash, Policy>,
 }
 
 impl Vault {
@@ -122,8 +130,8 @@ impl Vault {
         self.operators.get(id).map(Vec::as_slice)
     }
 
-    /// The credential of a client.
-    pub fn client(&self, id: &ClientId) -> Option<&Ed25519Key> {
+    /// A client: its credential and what it may do.
+    pub fn client(&self, id: &ClientId) -> Option<&Client> {
         self.clients.get(id)
     }
 
@@ -132,8 +140,8 @@ impl Vault {
         &self.operators
     }
 
-    /// All clients with their credentials.
-    pub fn clients(&self) -> &BTreeMap<ClientId, Ed25519Key> {
+    /// All clients with their credentials and scopes.
+    pub fn clients(&self) -> &BTreeMap<ClientId, Client> {
         &self.clients
     }
 
@@ -155,6 +163,11 @@ impl Vault {
     /// Its cold exports.
     pub fn exports(&self) -> &BTreeMap<ExportId, Export> {
         &self.exports
+    }
+
+    /// Its proposals, whatever became of them.
+    pub fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
+        &self.proposals
     }
 
     /// What is frozen.
@@ -221,7 +234,12 @@ impl Vault {
 
     /// When the next timer is due.
     pub fn due(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        if !self.unjudged.is_empty() {
+            return Some(Timestamp::default());
+        }
+        let payouts = self.timers.first().map(|(at, _)| *at);
+        let proposals = self.proposal_timers.first().map(|(at, _)| *at);
+        payouts.into_iter().chain(proposals).min()
     }
 
     /// Whether nothing of this wallet may be planned, signed or sent.

@@ -2,6 +2,7 @@
 //! line and with what to write instead.
 
 mod condition;
+mod governance;
 mod limit;
 mod requirement;
 mod rule;
@@ -15,7 +16,7 @@ use toml::Spanned;
 use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
-use crate::policy::{Governance, Parsed, Policy, TierFloor};
+use crate::policy::{Parsed, Policy, TierFloor};
 use crate::requirement::Groups;
 use crate::verdict::PolicyHash;
 
@@ -117,7 +118,7 @@ impl Parser<'_> {
             file.destinations.cool_off.as_ref(),
             DEFAULT_COOL_OFF_MS,
         )?;
-        let unfreeze = self.requirements(&Place::Governance, &file.governance.unfreeze)?;
+        let governance = self.governance(&file.governance)?;
         let warm = self.floor(Tier::Warm, file.tiers.warm.as_ref(), DEFAULT_WARM_HOLD_MS)?;
         let cold = self.floor(Tier::Cold, file.tiers.cold.as_ref(), 0)?;
         let rules = self.rules(&file.rules, warm.is_some(), cold.is_some())?;
@@ -129,7 +130,7 @@ impl Parser<'_> {
             groups: self.groups,
             approval_ttl_ms,
             destination_cool_off_ms,
-            governance: Governance { unfreeze },
+            governance,
             warm,
             cold,
             rules,

@@ -47,6 +47,38 @@ pub(super) struct Destinations {
 #[serde(deny_unknown_fields)]
 pub(super) struct Governance {
     pub(super) unfreeze: Spanned<Vec<Spanned<Requirement>>>,
+    pub(super) floor: Option<Spanned<GovernanceFloor>>,
+    #[serde(default)]
+    pub(super) changes: Changes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GovernanceFloor {
+    pub(super) people: Option<Spanned<u32>>,
+    pub(super) delay: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Changes {
+    pub(super) default: Option<Spanned<Change>>,
+    pub(super) rules: Option<Spanned<Change>>,
+    pub(super) limits: Option<Spanned<Change>>,
+    pub(super) groups: Option<Spanned<Change>>,
+    pub(super) governance: Option<Spanned<Change>>,
+    pub(super) operators: Option<Spanned<Change>>,
+    pub(super) clients: Option<Spanned<Change>>,
+    pub(super) address_book: Option<Spanned<Change>>,
+    pub(super) block_list: Option<Spanned<Change>>,
+    pub(super) wallets: Option<Spanned<Change>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    pub(super) require: Spanned<Vec<Spanned<Requirement>>>,
+    pub(super) delay: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -118,6 +118,16 @@ pub(crate) fn ways(requirements: &[Requirement]) -> Vec<Vec<Quorum>> {
     })
 }
 
+/// How many different people it takes to meet all of these, whichever way is chosen.
+pub(crate) fn fewest_people(requirements: &[Requirement]) -> u64 {
+    let people = |way: &Vec<Quorum>| way.iter().map(|q| u64::from(q.quorum)).sum::<u64>();
+    ways(requirements)
+        .iter()
+        .map(people)
+        .min()
+        .unwrap_or_default()
+}
+
 /// Whether somebody's approval could count towards any of these.
 pub fn may_approve(groups: &Groups, requirements: &[Requirement], person: &OperatorId) -> bool {
     requirements

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod governance;
 mod limits;
 mod rules;
 
@@ -72,7 +73,7 @@ fn unknown_and_missing_keys() {
         "unknown field `effekt`, expected one of"
     );
     refused!(
-        rule("effect = \"deny\"\nwhen = { chain = [\"x\"] }"),
+        rule("effect = \"deny\"\nwhen = { colour = [\"red\"] }"),
         PolicyFault::Syntax { .. },
         "unknown field `colour`"
     );

@@ -49,7 +49,7 @@ impl Vault {
             policy,
             journal_key: genesis.journal_key.clone(),
             operators: genesis.operators.clone(),
-            clients: genesis.clients.clone(),
+            clients: genesis.clients(),
             known: genesis.address_book.values().cloned().collect(),
             blocked: genesis.blocked.clone(),
             own,
@@ -68,6 +68,10 @@ impl Vault {
             open: Default::default(),
             exports_to_build: Default::default(),
             compromised: Default::default(),
+            proposals: Default::default(),
+            proposal_timers: Default::default(),
+            unjudged: Default::default(),
+            former: Default::default(),
         })
     }
 }

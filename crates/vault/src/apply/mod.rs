@@ -5,6 +5,7 @@ mod first;
 mod freeze;
 mod funds;
 mod restore;
+mod proposal;
 mod transaction;
 mod withdrawal;
 
@@ -12,8 +13,8 @@ use custodyd_chain::{Address, AmountError, Network, OutPoint};
 use custodyd_policy::{WalletId, WithdrawalId};
 
 use crate::{
-    CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, Recorded,
-    Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
+    CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, ProposalId,
+    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.
@@ -72,6 +73,8 @@ pub enum Touch {
     Transaction(TransactionId),
     /// An export.
     Export(ExportId),
+    /// A proposal.
+    Proposal(ProposalId),
     /// An output is held back for a transaction.
     ReserveOutpoint(Network, OutPoint, TransactionId),
     /// A nonce is held back for a transaction.
@@ -191,6 +194,12 @@ impl Vault {
             } => self.unfreeze_voted(scope, operator),
             Event::Unfrozen { scope } => self.unfrozen(scope),
             Event::RestoreAccepted { last_seen, reason } => self.restored(*last_seen, reason, at),
+            Event::Proposed { .. }
+            | Event::ProposalApproved { .. }
+            | Event::ProposalVetoed { .. }
+            | Event::ProposalPassed { .. }
+            | Event::ProposalEnacted { .. }
+            | Event::ProposalEnded { .. } => self.governed(&recorded.event, at),
             Event::ColdExportRequested {
                 export,
                 transactions,

@@ -6,6 +6,7 @@ mod cold;
 mod freeze;
 mod keys;
 mod plan;
+mod proposal;
 mod request;
 mod restore;
 mod timers;
@@ -41,6 +42,8 @@ impl Vault {
                 evidence,
             } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
             Command::AcceptRestore { last_seen, reason } => self.decide_restore(*last_seen, reason),
+            Command::Propose(propose) => self.decide_propose(propose, now),
+            Command::DecideProposal(decide) => self.decide_proposal(decide, now),
             Command::RequestAddress {
                 wallet,
                 key,

@@ -176,7 +176,7 @@ pub(crate) fn genesis() -> Genesis {
         };
         (wallet(name), spec)
     };
-    Genesis {
+    let genesis = Genesis {
         vault: "main".parse().unwrap(),
         policy: POLICY.to_owned(),
         journal_key: JournalKey {
@@ -206,7 +206,20 @@ pub(crate) fn genesis() -> Genesis {
         wallets: WALLETS.into_iter().map(wallet_spec).collect(),
         address_book: [("mint".to_owned(), Address::parse(ltc(), KNOWN).unwrap())].into(),
         blocked: [Address::parse(ltc(), BLOCKED).unwrap()].into(),
-    }
+        client_scopes: Default::default(),
+        signatures: Default::default(),
+    };
+    signed_genesis(genesis)
+}
+
+/// The genesis signed by each of its operators, with their first credential.
+pub(crate) fn signed_genesis(genesis: Genesis) -> Genesis {
+    let keys = genesis
+        .operators
+        .keys()
+        .map(|name| (name.clone(), ed25519(name.as_str(), 0)))
+        .collect();
+    genesis.signed_with(&keys)
 }
 
 pub(crate) fn sign_statement(statement: &Statement, credential: u8) -> Ed25519Signature {

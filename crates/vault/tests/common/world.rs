@@ -12,7 +12,7 @@ use custodyd_vault::{
 
 use super::{
     HOUR, START, amount, coin, eth, genesis, key_id, ltc, made, public, sign_statement, signed,
-    wallet,
+    signed_genesis,    wallet,
 };
 
 /// A vault, its journal, and a clock that only the test moves.
@@ -33,6 +33,7 @@ impl World {
     pub(crate) fn with(differ: impl FnOnce(&mut Genesis)) -> Self {
         let mut genesis = genesis();
         differ(&mut genesis);
+        let genesis = signed_genesis(genesis);
         let first = Recorded {
             seq: 1,
             at: Timestamp::from_ms(START),
