@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use custodyd_httpsig::SignedRequest;
-use custodyd_policy::Initiator;
+use custodyd_policy::{Initiator, OperatorId};
 use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
 
 use crate::{
@@ -184,6 +184,9 @@ impl Walk {
         };
         let directory = self.directory.get_or_insert_with(|| Directory::from(state));
         self.fault = check_event(state, directory, recorded, &mut self.audited).err();
+        if matches!(recorded.event, Event::ProposalEnacted { .. }) {
+            self.directory = None;
+        }
     }
 
     fn ended(self) -> Result<Audited, AuditFault> {
@@ -244,6 +247,32 @@ fn check_event(
                 verify_statement(state, statement, &signature.0).map_err(fault)?;
             }
         }
+        Event::Proposed {
+            operator, evidence, ..
+        } => match speaks(evidence)? {
+            Speaker::Operator(speaker) if speaker == *operator => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for operator {operator}"
+                )));
+            }
+        },
+        Event::ProposalApproved {
+            statement,
+            signature,
+            evidence,
+        }
+        | Event::ProposalVetoed {
+            statement,
+            signature,
+            evidence,
+        } => {
+            speaks(evidence)?;
+            let keys = state.operator(&statement.operator).unwrap_or_default();
+            if !statement.is_signed_by(keys, signature) {
+                return Err(fault(not_theirs(&statement.operator)));
+            }
+        }
         Event::KeyRequested { evidence, .. }
         | Event::Frozen { evidence, .. }
         | Event::UnfreezeVoted { evidence, .. }
@@ -287,11 +316,12 @@ fn verify_statement(
     if statement.is_signed_by(&keys, signature) {
         Ok(())
     } else {
-        Err(format!(
-            "the statement is not signed by operator {}",
-            statement.operator
-        ))
+        Err(not_theirs(&statement.operator))
     }
+}
+
+fn not_theirs(operator: &OperatorId) -> String {
+    format!("the statement is not signed by operator {operator}")
 }
 
 async fn check_projections(store: &Store, vault: &str, state: &Vault) -> Result<u64, AuditFault> {

@@ -9,6 +9,7 @@ mod journal;
 mod openapi;
 mod path;
 mod policy;
+mod proposals;
 mod replays;
 mod reply;
 mod router;

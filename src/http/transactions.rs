@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use custodyd_policy::ClientId;
-use custodyd_vault::TransactionId;
+use custodyd_vault::{Scope, TransactionId};
 
 use super::{AppState, path::Id, reply, signed::Signed};
 use crate::{directory::Speaker, problem::Problem, view::TransactionView};
@@ -18,6 +18,7 @@ pub(super) async fn show(
     Id(id): Id<TransactionId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Withdraw])?;
     let missing = || Problem::not_found(format!("there is no transaction {id}"));
     let row = state
         .store

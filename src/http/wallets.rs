@@ -2,6 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use custodyd_policy::WalletId;
+use custodyd_vault::Scope;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,8 +20,9 @@ use crate::{
 )]
 pub(super) async fn list(
     State(state): State<AppState>,
-    _signed: Signed,
+    signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let mut documents = Vec::new();
     let mut after = String::new();
     loop {
@@ -47,8 +49,9 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(state): State<AppState>,
     Id(id): Id<WalletId>,
-    _signed: Signed,
+    signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let row = state
         .store
         .wallet(state.standing.vault().as_str(), id.as_str())
@@ -94,6 +97,7 @@ pub(super) async fn addresses(
     Id(id): Id<WalletId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let mut query = super::policy::query(&signed.request.target, &["cursor", "limit"])?;
     let limit = super::policy::limit(query.remove("limit"))?;
     let after = query.remove("cursor").unwrap_or_default();

@@ -23,6 +23,7 @@ mod effect;
 mod event;
 mod facts;
 mod genesis;
+mod genesis_file;
 mod governance;
 mod ids;
 mod rejection;
@@ -43,9 +44,11 @@ pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
 pub use effect::Effect;
 pub use event::{CancelledBy, Event, Recorded, Request};
 pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
+pub use genesis_file::{GenesisFile, GenesisSignatures, WalletEntry};
 pub use governance::{
     Change, ChangeFault, Client, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
     MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, changes_digest,
+    line_diff,
 };
 pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;

@@ -6,9 +6,11 @@ mod fault;
 mod proposal;
 mod scope;
 mod statement;
+mod words;
 
 pub use change::{Change, MAX_ADDRESSES, MAX_CHANGES, changes_digest};
 pub use fault::ChangeFault;
 pub use proposal::{Proposal, ProposalEnd, ProposalState};
 pub use scope::{Client, Scope};
 pub use statement::{GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement};
+pub use words::line_diff;
