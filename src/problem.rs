@@ -119,7 +119,6 @@ impl From<Rejection> for Problem {
             Rejection::Change { .. } | Rejection::Changes(_) => (422, "Change not possible"),
             Rejection::TooManyProposals { .. } => (429, "Too many open proposals"),
             Rejection::ProposalNotNow(..)
-            | Rejection::StaleProposal
             | Rejection::ApprovedAlready(_) => (409, "Not in this state"),
             Rejection::NotAsked(_) | Rejection::OwnProposal(_) => (403, "Not yours to decide"),
             Rejection::Retiring(_) => (422, "No such wallet"),
@@ -132,6 +131,7 @@ impl From<Rejection> for Problem {
             | Rejection::UnknownProposal(_)
             | Rejection::UnknownExport(_) => (404, "There is no such thing"),
             Rejection::StatementDiffers(_)
+            | Rejection::ProposalStatementDiffers(_)
             | Rejection::StatementExpired(_)
             | Rejection::VoteTooOld(_) => (409, "The statement is void"),
             Rejection::StatementSignature(_) | Rejection::StatementSender { .. } => {

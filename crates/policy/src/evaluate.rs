@@ -9,7 +9,7 @@ use crate::policy::{Effect, Policy, Rule};
 use crate::reason::{Fault, LimitCheck, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
-use crate::window::{LimitBook, Used};
+use crate::window::{LimitBook, Standing, Used};
 
 impl Policy {
     /// The verdict on a withdrawal at `facts.at`, or at the book's latest admission if that is later, given what the
@@ -20,11 +20,9 @@ impl Policy {
         findings.facts(&subject);
         findings.rules(&self.0.rules, &subject);
         findings.tier(self, subject.tier);
-        for (index, limit) in self.0.limits.iter().enumerate() {
-            if limit.applies(&subject) {
-                let used = book.used(self, index, &subject, &facts.withdrawal);
-                findings.limit(limit, &subject, used);
-            }
+        match book.standing(self, &subject, &facts.withdrawal) {
+            Some(standing) => findings.limits(&self.0.limits, &subject, &standing),
+            None => findings.fault(Fault::OtherBook),
         }
         findings.conclude(self)
     }
@@ -111,7 +109,15 @@ impl Findings {
         }
     }
 
-    fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: Used<'_>) {
+    fn limits(&mut self, limits: &[Limit], subject: &Subject<'_>, standing: &Standing<'_>) {
+        for (index, limit) in limits.iter().enumerate() {
+            if limit.applies(subject) {
+                self.limit(limit, subject, &standing.of(index, limit, subject));
+            }
+        }
+    }
+
+    fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: &Used<'_>) {
         let (now, asked, max) = (subject.at, limit.weight(subject), limit.max_weight());
         let in_use = used.within(now);
         let together = in_use.checked_add(asked);

@@ -35,6 +35,7 @@ mod parse;
 mod policy;
 mod reason;
 mod requirement;
+mod staffing;
 mod verdict;
 mod window;
 
@@ -54,5 +55,6 @@ pub use limit::Dimension;
 pub use policy::{Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
 pub use requirement::{Groups, Quorum, Requirement, Shortfall, may_approve};
+pub use staffing::Demand;
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};

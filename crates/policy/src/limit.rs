@@ -30,6 +30,16 @@ pub enum Dimension {
 }
 
 impl Dimension {
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Vault,
+        Self::Wallet,
+        Self::Tier,
+        Self::Asset,
+        Self::Client,
+        Self::Destination,
+    ];
+
     /// The dimension's name in policies and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,6 +49,18 @@ impl Dimension {
             Self::Asset => "asset",
             Self::Client => "client",
             Self::Destination => "destination",
+        }
+    }
+
+    /// Whether two withdrawals count towards the same.
+    pub(crate) fn is_same(self, one: &Subject<'_>, other: &Subject<'_>) -> bool {
+        match self {
+            Self::Vault => one.vault == other.vault,
+            Self::Wallet => one.wallet == other.wallet,
+            Self::Tier => one.tier == other.tier,
+            Self::Asset => one.amount.asset() == other.amount.asset(),
+            Self::Client => one.initiator == other.initiator,
+            Self::Destination => one.destination == other.destination,
         }
     }
 

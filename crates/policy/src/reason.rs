@@ -333,13 +333,19 @@ pub enum Fault {
         /// The limit.
         limit: LimitId,
     },
+    /// The book holds the windows of another policy's limits, so it can't be said how much of these is used.
+    #[error("what was admitted is counted for another policy's limits")]
+    OtherBook,
 }
 
 impl Fault {
     fn subject(&self) -> Option<&str> {
         match self {
             Self::SumOutOfRange { limit } | Self::TimeOutOfRange { limit } => Some(limit.as_str()),
-            Self::ZeroAmount | Self::AssetMismatch { .. } | Self::NoTierFloor { .. } => None,
+            Self::ZeroAmount
+            | Self::AssetMismatch { .. }
+            | Self::NoTierFloor { .. }
+            | Self::OtherBook => None,
         }
     }
 }

@@ -6,7 +6,9 @@ use custodyd_chain::{Address, Amount, Family, FeeCaps, Network, PublicKey};
 use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Client, Ed25519Key, Ed25519Signature, KeyId, Scope};
+use crate::{
+    ChangeFault, Client, Ed25519Key, Ed25519Signature, KeyId, Scope, governance::check_staffing,
+};
 
 /// A vault at its beginning, as the genesis ceremony wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +111,9 @@ pub enum GenesisError {
     /// The same key for two speakers would let one act as the other.
     #[error("the key {0} belongs to two speakers; each needs a key of their own")]
     SharedCredential(String),
+    /// The policy asks for more than the operators can give.
+    #[error("{0}")]
+    Staffing(Box<ChangeFault>),
     /// Scopes for a client that isn't there.
     #[error("client_scopes names {0}, who is not among the clients")]
     UnknownClient(ClientId),
@@ -155,6 +160,34 @@ pub enum GenesisError {
     ForeignAddress(Address),
 }
 
+impl WalletSpec {
+    /// Checks what a wallet is by itself, whatever others there are.
+    pub(crate) fn check(&self, id: &WalletId) -> Result<(), GenesisError> {
+        match (&self.key, self.tier) {
+            (WalletKey::Online(_), Tier::Hot | Tier::Warm)
+            | (WalletKey::Offline(_), Tier::Cold) => {}
+            (_, Tier::Cold) => {
+                return Err(GenesisError::KeyPlace(id.clone(), self.tier, "offline"));
+            }
+            _ => return Err(GenesisError::KeyPlace(id.clone(), self.tier, "online")),
+        }
+        if self.fee_caps.absolute.asset() != self.network.asset() {
+            return Err(GenesisError::FeeCapAsset {
+                wallet: id.clone(),
+                cap: self.fee_caps.absolute,
+            });
+        }
+        let single = self.tier == Tier::Cold || self.network.family() == Family::Evm;
+        if single && self.addresses == Addresses::Wrapped {
+            return Err(GenesisError::Wrapped(id.clone()));
+        }
+        if self.confirmations == 0 {
+            return Err(GenesisError::Confirmations(id.clone()));
+        }
+        Ok(())
+    }
+}
+
 impl Genesis {
     /// Checks that a vault can start from this, and gives its policy.
     pub fn validate(&self) -> Result<Policy, GenesisError> {
@@ -166,6 +199,8 @@ impl Genesis {
             }
         }
         self.validate_credentials()?;
+        check_staffing(&policy, &self.operators)
+            .map_err(|fault| GenesisError::Staffing(Box::new(fault)))?;
         self.validate_scopes()?;
         self.validate_wallets()?;
         let networks: BTreeSet<Network> = self.wallets.values().map(|w| w.network).collect();
@@ -231,33 +266,13 @@ impl Genesis {
             if *networks.entry(asset).or_insert(wallet.network) != wallet.network {
                 return Err(GenesisError::TwoNetworks(id.clone(), asset.to_string()));
             }
-            match (&wallet.key, wallet.tier) {
-                (WalletKey::Online(_), Tier::Hot | Tier::Warm)
-                | (WalletKey::Offline(_), Tier::Cold) => {}
-                (_, Tier::Cold) => {
-                    return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "offline"));
-                }
-                _ => return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "online")),
-            }
+            wallet.check(id)?;
             let key = match &wallet.key {
                 WalletKey::Online(key) => key.to_string(),
                 WalletKey::Offline(public) => hex::encode(public.to_bytes()),
             };
             if !keys.insert(key) {
                 return Err(GenesisError::SharedKey(id.clone()));
-            }
-            if wallet.fee_caps.absolute.asset() != asset {
-                return Err(GenesisError::FeeCapAsset {
-                    wallet: id.clone(),
-                    cap: wallet.fee_caps.absolute,
-                });
-            }
-            let single = wallet.tier == Tier::Cold || wallet.network.family() == Family::Evm;
-            if single && wallet.addresses == Addresses::Wrapped {
-                return Err(GenesisError::Wrapped(id.clone()));
-            }
-            if wallet.confirmations == 0 {
-                return Err(GenesisError::Confirmations(id.clone()));
             }
         }
         Ok(())

@@ -47,8 +47,8 @@ pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, Walle
 pub use genesis_file::{GenesisFile, GenesisSignatures, WalletEntry};
 pub use governance::{
     Change, ChangeFault, Client, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
-    MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, changes_digest,
-    line_diff,
+    MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, WalletStatus,
+    changes_digest, line_diff,
 };
 pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;

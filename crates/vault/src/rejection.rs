@@ -162,9 +162,9 @@ pub enum Rejection {
     /// Each person counts once.
     #[error("operator {0} has approved this proposal already")]
     ApprovedAlready(OperatorId),
-    /// Another policy is in force than the one that the proposal was made under.
-    #[error("another policy is in force since this was proposed; propose it anew")]
-    StaleProposal,
+    /// The statement isn't about what would happen.
+    #[error("the statement does not state what this proposal would do: its {0} differs")]
+    ProposalStatementDiffers(&'static str),
     /// Cold money never goes straight to the hot tier.
     #[error("cold funds don't go to a hot wallet directly; move them to a warm wallet first")]
     ColdToHot,
@@ -199,7 +199,7 @@ impl Rejection {
             Self::UnknownKey(_) => "unknown-key",
             Self::KeyPlace(_) => "key-place",
             Self::UnknownExport(_) => "unknown-export",
-            Self::StatementDiffers(_) => "statement-differs",
+            Self::StatementDiffers(_) | Self::ProposalStatementDiffers(_) => "statement-differs",
             Self::StatementExpired(_) => "statement-expired",
             Self::StatementSignature(_) | Self::StatementSender { .. } => "statement-signature",
             Self::NotEligible(_) => "not-eligible",
@@ -220,7 +220,7 @@ impl Rejection {
             Self::UnknownProposal(_) => "unknown-proposal",
             Self::Change { .. } | Self::Changes(_) => "change",
             Self::TooManyProposals { .. } => "too-many-proposals",
-            Self::ProposalNotNow(..) | Self::StaleProposal => "not-now",
+            Self::ProposalNotNow(..) => "not-now",
             Self::NotAsked(_) | Self::OwnProposal(_) => "not-eligible",
             Self::ApprovedAlready(_) => "already-decided",
             Self::ColdToHot => "cold-to-hot",

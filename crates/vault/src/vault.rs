@@ -170,6 +170,23 @@ impl Vault {
         &self.proposals
     }
 
+    /// Proposals that may still take effect. Each of them has a timer.
+    pub fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
+        let timers = self.proposal_timers.iter();
+        timers.filter_map(|(_, id)| self.proposals.get(id))
+    }
+
+    /// Whether everybody agreed whom a proposal asks, under the policy in force.
+    pub fn is_agreed(&self, proposal: &Proposal) -> bool {
+        let mut approvers = proposal.approvers();
+        approvers.remove(&proposal.by);
+        proposal.policy == self.policy.hash()
+            && self
+                .policy
+                .satisfied(&proposal.requirements, &approvers)
+                .is_ok()
+    }
+
     /// What is frozen.
     pub fn frozen(&self) -> &BTreeMap<FreezeScope, Freeze> {
         &self.frozen
@@ -368,9 +385,20 @@ impl Vault {
             .as_ref()
             .is_some_and(|v| matches!(v.outcome, Outcome::Allow { .. }));
         allowed
-            && self
-                .policy
-                .satisfied(withdrawal.requirements(), &withdrawal.approvers())
-                .is_ok()
+            && self.judge_of(withdrawal).is_some_and(|policy| {
+                policy
+                    .satisfied(withdrawal.requirements(), &withdrawal.approvers())
+                    .is_ok()
+            })
+    }
+
+    /// The policy that judged a payout last: the one in force, unless the payout was planned before that.
+    fn judge_of(&self, withdrawal: &Withdrawal) -> Option<&Policy> {
+        let hash = withdrawal.verdict.as_ref()?.policy;
+        if hash == self.policy.hash() {
+            Some(&self.policy)
+        } else {
+            self.former.get(&hash)
+        }
     }
 }

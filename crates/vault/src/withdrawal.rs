@@ -11,7 +11,7 @@ use crate::{Decision, Request, TransactionId};
 /// Where a payout is. From `InTransaction` on, its transaction's state says the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WithdrawalState {
-    /// Stored, not judged yet: only between two events of one batch.
+    /// Stored, not judged yet: only between two events of one batch, or while another policy comes into force.
     Received,
     /// Policy refused it.
     Denied,
@@ -84,6 +84,8 @@ pub struct Withdrawal {
     pub class: DestinationClass,
     /// What policy judged last.
     pub facts: Option<Box<Facts>>,
+    /// Since when it counts towards the limits; nothing while it does not.
+    pub admitted_at: Option<Timestamp>,
     /// What policy said last.
     pub verdict: Option<Verdict>,
     /// Decisions so far, one a person.

@@ -1,331 +1,252 @@
-//! The book of what was admitted. It answers how much of a limit is used at an instant, exactly and in logarithmic
-//! time, however much history there is.
+//! The book of what was admitted: how much of a limit is used at an instant, never too little, and too much by at most
+//! what one 512th of the window admitted.
 //!
-//! The history outlives policies; the sums are derived from it for one policy, and made anew when another is in
-//! force. Time never goes back: an admission that claims to be earlier than the last is recorded at the last's time,
-//! so a window that was full stays full.
+//! It keeps sums, not a history. For each limit and each key of which something is inside the window there are at most
+//! 513 buckets; for each reservation that is neither released nor settled there are its facts; and there is nothing
+//! else. So memory is bounded by what is inside the windows and by what is open, and a verdict costs the same after
+//! ten years as on the first day. When another policy comes into force, the caller hands in what was admitted.
+//!
+//! Time never goes back: an admission that claims to be earlier than the last is counted at the last's time, so a
+//! window that was full stays full. Replaying the same calls gives an equal book.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use custodyd_chain::U256;
-use serde::{Deserialize, Serialize};
 
 use crate::condition::Subject;
 use crate::facts::Facts;
-use crate::ids::{LimitId, WithdrawalId};
+use crate::ids::WithdrawalId;
 use crate::instant::Timestamp;
 use crate::limit::{Dimension, Limit};
 use crate::policy::Policy;
-use crate::reason::Measure;
 use crate::verdict::PolicyHash;
-use crate::window::history::History;
+use crate::window::places::{Places, Windows};
 use crate::window::series::Series;
+use crate::window::usage::LimitUsage;
 
-/// What was admitted in the last 366 days. Rebuilt by replaying admissions and releases.
-#[derive(Debug, Clone, Default)]
+/// What is inside the windows of one policy's limits. A new book is empty, and takes the policy of the first
+/// reservation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitBook {
-    history: History,
+    now: Timestamp,
+    /// Reservations that may yet be released, as they were counted: `at` is when.
+    open: BTreeMap<WithdrawalId, Facts>,
     sums: Option<Sums>,
 }
 
-/// Two books are equal if the same is admitted in them, whatever policy their sums are kept for.
-impl PartialEq for LimitBook {
-    fn eq(&self, other: &Self) -> bool {
-        let admissions = |book: &Self| -> Vec<_> {
-            let all = book.history.admissions();
-            all.map(|(_, withdrawal, s)| {
-                let place = (
-                    s.vault.clone(),
-                    s.wallet.clone(),
-                    s.tier,
-                    s.initiator.clone(),
-                );
-                (
-                    withdrawal,
-                    place,
-                    s.amount,
-                    s.destination.clone(),
-                    s.class,
-                    s.at,
-                )
-            })
-            .collect()
-        };
-        self.history.now() == other.history.now() && admissions(self) == admissions(other)
-    }
-}
-
-impl Eq for LimitBook {}
-
-/// How much of a limit is used by one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LimitUsage {
-    /// The limit.
-    pub limit: LimitId,
-    /// What it counts apart.
-    pub per: Dimension,
-    /// Which of them, such as `wallet hot-1`; `any wallet` where nothing is used by any.
-    pub key: String,
-    /// The window's length in milliseconds.
-    pub window_ms: u64,
-    /// Used within the window that ends now.
-    pub used: Measure,
-    /// The most that may be used within any window.
-    pub max: Measure,
-    /// How many withdrawals that is.
-    pub count: u64,
-    /// When the oldest of them leaves the window.
-    pub frees_at: Option<Timestamp>,
-    /// When the window is empty, if nothing else is admitted.
-    pub resets_at: Option<Timestamp>,
-}
-
 impl LimitBook {
-    /// Counts a withdrawal as admitted, from its `at` on, or from the latest admission's if that is later. Once for
-    /// each withdrawal: doing it again changes nothing. It does not ask whether there is room.
-    pub fn reserve(&mut self, policy: &Policy, facts: &Facts) {
-        self.adopt(policy);
-        let Some(sequence) = self.history.record(facts) else {
-            return;
-        };
-        if self.history.is_sparse() {
-            self.history.collect_names();
-            self.sums = Some(Sums::of(policy, &self.history));
-        } else if let Some(sums) = &mut self.sums {
-            sums.count(&self.history, sequence);
-        }
+    /// A book for this policy of what was admitted before, in order of admission. All of it counts as settled; to
+    /// keep reservations open, [`adopt`](Self::adopt) the policy in the book they were made in.
+    pub fn for_policy<F: Borrow<Facts>>(
+        policy: &Policy,
+        admissions: impl IntoIterator<Item = F>,
+    ) -> Self {
+        let mut book = Self::default();
+        book.adopt(policy, admissions);
+        book
     }
 
-    /// Takes a withdrawal out of every window, because it will never be paid. Nothing happens if it is not there.
+    /// Counts a withdrawal as admitted, from its `at` on, or from the latest admission's if that is later: the answer
+    /// says from when. It does not ask whether there is room. One that has an open reservation is not counted twice:
+    /// it is from now on counted as these facts say, which is a later time and never an earlier one.
+    ///
+    /// In a book of another policy it counts towards that policy's limits; verdicts under `policy` stay denied until
+    /// the book is rebuilt for it.
+    pub fn reserve(&mut self, policy: &Policy, facts: &Facts) -> Timestamp {
+        self.release(&facts.withdrawal);
+        self.now = self.now.max(facts.at);
+        let mut counted = facts.clone();
+        counted.at = self.now;
+        let sums = self.sums.get_or_insert_with(|| Sums::empty(policy));
+        sums.count(&counted);
+        self.open.insert(counted.withdrawal, counted);
+        self.now
+    }
+
+    /// Takes a withdrawal out of every window, because it will not be paid unless it is admitted anew. Nothing
+    /// happens if it has no open reservation.
     pub fn release(&mut self, withdrawal: &WithdrawalId) {
-        if let Some(sequence) = self.history.sequence(withdrawal) {
-            if let Some(sums) = &mut self.sums {
-                sums.discount(&self.history, sequence);
+        if let Some(counted) = self.open.remove(withdrawal)
+            && let Some(sums) = &mut self.sums
+        {
+            sums.discount(&counted);
+        }
+    }
+
+    /// Notes that a withdrawal is paid, or can't be taken back any more: it is forgotten, and what it counts stays
+    /// until it leaves the windows.
+    pub fn settle(&mut self, withdrawal: &WithdrawalId) {
+        self.open.remove(withdrawal);
+    }
+
+    /// Counts anew, for the limits of another policy. `admissions` are what was admitted and not released in the last
+    /// 366 days, the longest window a policy may name, in order of admission and with the instants that `reserve`
+    /// answered as their `at`. Nothing is forgotten: an open reservation that is not among them is counted as well,
+    /// from the latest admission on.
+    pub fn adopt<F: Borrow<Facts>>(
+        &mut self,
+        policy: &Policy,
+        admissions: impl IntoIterator<Item = F>,
+    ) {
+        let mut sums = Sums::empty(policy);
+        let mut missing: BTreeSet<WithdrawalId> = self.open.keys().copied().collect();
+        let mut latest = Timestamp::default();
+        for admission in admissions {
+            let mut counted = admission.borrow().clone();
+            latest = latest.max(counted.at);
+            counted.at = latest;
+            sums.count(&counted);
+            if let Some(open) = self.open.get_mut(&counted.withdrawal) {
+                missing.remove(&counted.withdrawal);
+                *open = counted;
             }
-            self.history.release(withdrawal);
         }
+        self.now = self.now.max(latest);
+        for withdrawal in &missing {
+            if let Some(open) = self.open.get_mut(withdrawal) {
+                open.at = self.now;
+                sums.count(open);
+            }
+        }
+        self.sums = Some(sums);
     }
 
-    /// Keeps the sums for this policy from now on. `reserve` does so too; doing it when a policy comes into force
-    /// spares the verdicts until then from walking the history.
-    pub fn adopt(&mut self, policy: &Policy) {
-        if self.current(policy).is_none() {
-            self.sums = Some(Sums::of(policy, &self.history));
-        }
-    }
-
-    /// How much of each limit is used at `at`: an entry for each key that uses any, in order of limit and key, and
-    /// one with nothing used for a limit that no key uses.
+    /// How much of each limit is used at `at`, under the policy that this book is kept for, or under `policy` if it
+    /// is new: an entry for each key that uses any, in order of limit and key, and one with nothing used for a limit
+    /// that no key uses.
     pub fn usage(&self, policy: &Policy, at: Timestamp) -> Vec<LimitUsage> {
         let at = self.clamp(at);
-        let derived;
-        let sums = match self.current(policy) {
-            Some(sums) => sums,
-            None => {
-                derived = Sums::of(policy, &self.history);
-                &derived
-            }
-        };
-        let mut used: Vec<Vec<LimitUsage>> = vec![Vec::new(); sums.limits.len()];
-        for (place, series) in &sums.series {
-            // The newest admission in the window says which key this is.
-            let newest = series.newest(at).and_then(|n| self.history.subject(n));
-            if let Some(subject) = newest
-                && let Some(limit) = sums.limits.get(place.limit)
-                && let Some(of_limit) = used.get_mut(place.limit)
-            {
-                let key = limit.per.describe(&subject);
-                of_limit.push(LimitUsage::of(limit, key, Some(series), at));
-            }
+        match &self.sums {
+            Some(sums) => LimitUsage::of_all(&sums.limits, Some(&sums.places), at),
+            None => LimitUsage::of_all(&policy.0.limits, None, at),
         }
-        for (limit, of_limit) in sums.limits.iter().zip(&mut used) {
-            of_limit.sort_by(|a, b| a.key.cmp(&b.key));
-            if of_limit.is_empty() {
-                let key = format!("any {}", limit.per);
-                of_limit.push(LimitUsage::of(limit, key, None, at));
-            }
-        }
-        used.into_iter().flatten().collect()
     }
 
     /// The instant at which a verdict asked for at `at` is given: not before the last admission.
     pub(crate) fn clamp(&self, at: Timestamp) -> Timestamp {
-        at.max(self.history.now())
+        at.max(self.now)
     }
 
-    /// What the subject's key uses of the policy's limit with this index. A withdrawal that is admitted already
-    /// does not stand in its own way: `own` is its id.
-    pub(crate) fn used(
-        &self,
+    /// Where the subject stands in the windows of the policy's limits; `None` if the book is another policy's. A
+    /// withdrawal that is admitted already does not stand in its own way: `own` is its id.
+    pub(crate) fn standing<'a>(
+        &'a self,
         policy: &Policy,
-        index: usize,
         subject: &Subject<'_>,
         own: &WithdrawalId,
-    ) -> Used<'_> {
-        let own = self.history.sequence(own);
-        let limit = policy.0.limits.get(index);
-        let Some((limit, key)) =
-            limit.and_then(|limit| Some((limit, self.history.key(limit.per, subject)?)))
-        else {
-            return Used { series: None, own };
+    ) -> Option<Standing<'a>> {
+        let Some(sums) = &self.sums else {
+            return Some(Standing::default());
         };
-        let series = match self.current(policy) {
-            Some(sums) => {
-                let kept = sums.series.get(&Place { limit: index, key });
-                kept.map(Cow::Borrowed)
-            }
-            // Another policy is in force: what would this one say? Right, and slower.
-            None => {
-                let mut series = Series::new(limit.window_ms);
-                for (sequence, _, past) in self.history.admissions() {
-                    if limit.applies(&past) && self.history.key(limit.per, &past) == Some(key) {
-                        series.push(past.at, sequence, limit.weight(&past));
-                    }
-                }
-                Some(Cow::Owned(series))
-            }
-        };
-        Used { series, own }
-    }
-
-    fn current(&self, policy: &Policy) -> Option<&Sums> {
-        self.sums
-            .as_ref()
-            .filter(|sums| sums.policy == policy.hash())
+        if sums.policy != policy.hash() {
+            return None;
+        }
+        let own = self.open.get(own).map(|facts| Subject::of(facts, facts.at));
+        let windows = Dimension::ALL.map(|per| sums.places.get(per, subject));
+        Some(Standing { windows, own })
     }
 }
 
-impl LimitUsage {
-    fn of(limit: &Limit, key: String, series: Option<&Series>, at: Timestamp) -> Self {
-        let total = series.map(|s| s.within(at)).unwrap_or_default();
-        // More than can exist is shown as the limit itself: all of it is used.
-        let used = limit.measure(total.weight).unwrap_or(limit.max);
-        Self {
-            limit: limit.id.clone(),
-            per: limit.per,
-            key,
-            window_ms: limit.window_ms,
-            used,
-            max: limit.max,
-            count: total.count,
-            frees_at: series.and_then(|s| s.frees_at(at)),
-            resets_at: series.and_then(|s| s.resets_at(at)),
+/// The windows that one withdrawal counts towards.
+#[derive(Default)]
+pub(crate) struct Standing<'a> {
+    /// In order of dimension.
+    windows: [Option<&'a Windows>; Dimension::ALL.len()],
+    /// As it was counted, if it was.
+    own: Option<Subject<'a>>,
+}
+
+impl<'a> Standing<'a> {
+    /// What the subject's key uses of the policy's limit with this index.
+    pub(crate) fn of(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Used<'a> {
+        let windows = self.windows.get(limit.per as usize).copied().flatten();
+        let series = windows.and_then(|windows| windows.of(index));
+        let own = self
+            .own
+            .filter(|own| limit.applies(own) && limit.per.is_same(own, subject));
+        Used {
+            series,
+            own: own.map(|own| (own.at, limit.weight(&own))),
         }
     }
 }
 
 /// What one key of one limit uses, the withdrawal in question left out.
 pub(crate) struct Used<'a> {
-    series: Option<Cow<'a, Series>>,
-    own: Option<u64>,
+    series: Option<&'a Series>,
+    /// When and with what weight the withdrawal itself was counted.
+    own: Option<(Timestamp, U256)>,
 }
 
 impl Used<'_> {
     /// The weight in the window that ends at `t`.
     pub(crate) fn within(&self, t: Timestamp) -> U256 {
-        let Some(series) = &self.series else {
+        let Some(series) = self.series else {
             return U256::ZERO;
         };
-        let own = self.own.map(|own| series.weight_of(own, t));
-        series
-            .within(t)
-            .weight
-            .saturating_sub(own.unwrap_or_default())
+        let own = self.own.filter(|(at, _)| series.counts(*at, t));
+        let own = own.map(|(_, weight)| weight).unwrap_or_default();
+        series.within(t).weight.saturating_sub(own)
     }
 
     /// The first instant, not before `t`, at which `asked` more is at most `max`.
-    pub(crate) fn fits_at(self, t: Timestamp, asked: U256, max: U256) -> Option<Timestamp> {
-        let Some(mut series) = self.series else {
-            return (asked <= max).then_some(t);
-        };
-        if let Some(own) = self.own.filter(|own| !series.weight_of(*own, t).is_zero()) {
-            series.to_mut().remove(own);
+    pub(crate) fn fits_at(&self, t: Timestamp, asked: U256, max: U256) -> Option<Timestamp> {
+        match self.series {
+            Some(series) => series.fits_at(t, asked, max, self.own),
+            None => (asked <= max).then_some(t),
         }
-        series.fits_at(t, asked, max)
     }
 }
 
-/// The windows' sums for one policy.
-#[derive(Debug, Clone)]
+/// The windows of one policy's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Sums {
     policy: PolicyHash,
     limits: Arc<[Limit]>,
-    series: BTreeMap<Place, Series>,
-    /// Idle series are dropped when there are this many.
-    sweep_at: usize,
-}
-
-/// A key of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    limit: usize,
-    key: u32,
+    places: Places,
 }
 
 impl Sums {
-    const FIRST_SWEEP: usize = 1_024;
-
-    fn of(policy: &Policy, history: &History) -> Self {
-        let mut sums = Self {
+    fn empty(policy: &Policy) -> Self {
+        Self {
             policy: policy.hash(),
             limits: Arc::clone(&policy.0.limits),
-            series: BTreeMap::new(),
-            sweep_at: Self::FIRST_SWEEP,
-        };
-        for (sequence, _, _) in history.admissions() {
-            sums.count(history, sequence);
+            places: Places::default(),
         }
-        sums
     }
 
     /// Adds an admission to each limit it counts towards.
-    fn count(&mut self, history: &History, sequence: u64) {
-        let Some(subject) = history.subject(sequence) else {
-            return;
-        };
+    fn count(&mut self, facts: &Facts) {
+        let subject = Subject::of(facts, facts.at);
         for (index, limit) in self.limits.iter().enumerate() {
-            if let Some(place) = place(history, index, limit, &subject) {
-                self.series
-                    .entry(place)
-                    .or_insert_with(|| Series::new(limit.window_ms))
-                    .push(subject.at, sequence, limit.weight(&subject));
+            if limit.applies(&subject) {
+                let weight = limit.weight(&subject);
+                self.places.count((index, limit), &subject, weight);
             }
         }
-        if self.series.len() >= self.sweep_at {
-            self.series
-                .retain(|_, series| series.newest(subject.at).is_some());
-            self.sweep_at = Self::FIRST_SWEEP.max(self.series.len().saturating_mul(2));
-        }
+        self.places.sweep(subject.at);
     }
 
     /// Takes an admission out of each limit it counts towards.
-    fn discount(&mut self, history: &History, sequence: u64) {
-        let Some(subject) = history.subject(sequence) else {
-            return;
-        };
+    fn discount(&mut self, facts: &Facts) {
+        let subject = Subject::of(facts, facts.at);
         for (index, limit) in self.limits.iter().enumerate() {
-            let place = place(history, index, limit, &subject);
-            if let Some(series) = place.and_then(|place| self.series.get_mut(&place)) {
-                series.remove(sequence);
+            if limit.applies(&subject) {
+                let weight = limit.weight(&subject);
+                self.places.discount((index, limit), &subject, weight);
             }
         }
     }
-}
-
-fn place(history: &History, index: usize, limit: &Limit, subject: &Subject<'_>) -> Option<Place> {
-    if !limit.applies(subject) {
-        return None;
-    }
-    let key = history.key(limit.per, subject)?;
-    Some(Place { limit: index, key })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::duration::HOUR_MS;
+    use crate::duration::{DAY_MS, HOUR_MS, SECOND_MS};
+    use crate::reason::{Fault, Reason};
+    use crate::verdict::Outcome;
 
     const POLICY: &str = r#"
 version = 1
@@ -343,7 +264,17 @@ per = "destination"
 max_count = 1
 window = "1h"
 on_breach = "deny"
+[[limits]]
+id = "yearly"
+per = "vault"
+max_amount = "1000 ETH"
+window = "366d"
+on_breach = "deny"
 "#;
+
+    fn id(serial: u64) -> WithdrawalId {
+        WithdrawalId::from_bytes(u128::from(serial).to_be_bytes())
+    }
 
     fn facts(serial: u64, at: u64) -> Facts {
         let facts = serde_json::json!({
@@ -355,35 +286,123 @@ on_breach = "deny"
     }
 
     #[test]
-    fn memory_follows_the_window_over_years_of_new_destinations() {
+    fn memory_is_that_of_the_windows_and_of_what_is_open_over_years_of_new_destinations() {
         let policy = Policy::parse(POLICY).unwrap();
         let mut book = LimitBook::default();
-        // Four a day, for three years.
-        for serial in 1..=4_380 {
-            book.reserve(&policy, &facts(serial, serial * 6 * HOUR_MS));
-            let series = book.sums.as_ref().unwrap().series.len();
-            assert!(
-                series <= Sums::FIRST_SWEEP,
-                "{series} windows, and one in use"
-            );
+        // One an hour for three years, each settled after a day.
+        for serial in 1..=26_280 {
+            let asked = facts(serial, serial * HOUR_MS);
+            book.reserve(&policy, &asked);
+            book.settle(&id(serial.saturating_sub(24)));
+            assert!(book.open.len() <= 24);
+            if serial % 500 == 0 {
+                let counts = book.sums.as_ref().unwrap().places.bucket_counts();
+                assert!(counts.iter().all(|buckets| *buckets <= 513));
+                // A bucket for each destination that was not swept yet, and 513 for the vault.
+                let all: usize = counts.iter().sum();
+                assert!(all <= 1_024 + 513, "{all} buckets");
+            }
         }
-        assert_eq!(book.history.admissions().count(), 366 * 4);
-        let now = Timestamp::from_ms(4_380 * 6 * HOUR_MS);
-        let usage = book.usage(&policy, now);
-        assert_eq!(usage.len(), 1);
-        assert_eq!(usage.first().map(|u| u.count), Some(1));
+        let usage = book.usage(&policy, Timestamp::from_ms(26_280 * HOUR_MS));
+        let counts: Vec<_> = usage.iter().map(|u| u.count).collect();
+        let hours_of_366_days = 366 * 24;
+        let granule_in_hours = 366 * 24 / 512 + 1;
+        assert_eq!(counts[0], 1);
+        assert!((hours_of_366_days..=hours_of_366_days + granule_in_hours).contains(&counts[1]));
     }
 
     #[test]
-    fn books_are_equal_by_what_is_admitted_not_by_how_it_came_about() {
+    fn replaying_the_same_calls_gives_an_equal_book() {
         let policy = Policy::parse(POLICY).unwrap();
-        let (mut one, mut other) = (LimitBook::default(), LimitBook::default());
-        one.reserve(&policy, &facts(1, 5));
-        one.reserve(&policy, &facts(2, 6));
-        one.release(&facts(1, 5).withdrawal);
-        other.reserve(&policy, &facts(2, 6));
-        assert_eq!(one, other);
-        other.reserve(&policy, &facts(3, 6));
-        assert_ne!(one, other);
+        let replayed = || {
+            let mut book = LimitBook::default();
+            for serial in 1..=3_000 {
+                book.reserve(&policy, &facts(serial, serial * SECOND_MS));
+                match serial % 3 {
+                    0 => book.release(&id(serial - 2)),
+                    1 => book.settle(&id(serial - 1)),
+                    _ => {}
+                }
+            }
+            book
+        };
+        let book = replayed();
+        assert_eq!(book, replayed());
+        let mut other = book.clone();
+        other.settle(&id(3_000));
+        assert_ne!(book, other);
+    }
+
+    #[test]
+    fn what_is_settled_still_counts_and_is_not_released() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let mut book = LimitBook::default();
+        book.reserve(&policy, &facts(1, 1_000));
+        book.settle(&id(1));
+        book.release(&id(1));
+        assert_eq!(book.usage(&policy, Timestamp::from_ms(2_000))[1].count, 1);
+    }
+
+    #[test]
+    fn a_second_admission_moves_the_first_and_never_to_an_earlier_time() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let mut book = LimitBook::default();
+        assert_eq!(book.reserve(&policy, &facts(1, 1_000)).as_ms(), 1_000);
+        assert_eq!(book.reserve(&policy, &facts(1, 5_000)).as_ms(), 5_000);
+        assert_eq!(book.reserve(&policy, &facts(1, 2_000)).as_ms(), 5_000);
+        let usage = book.usage(&policy, Timestamp::from_ms(2_000));
+        assert_eq!(usage[0].count, 1);
+        assert_eq!(
+            usage[0].resets_at,
+            Some(Timestamp::from_ms(5_000 + HOUR_MS))
+        );
+    }
+
+    #[test]
+    fn another_policy_denies_until_the_book_is_rebuilt_for_it_and_then_nothing_is_forgotten() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let next = Policy::parse(&POLICY.replace("1h", "2h")).unwrap();
+        let mut book = LimitBook::default();
+        let mut settled = facts(1, 1_000);
+        settled.at = book.reserve(&policy, &settled);
+        book.settle(&settled.withdrawal);
+        book.reserve(&policy, &facts(2, 2_000));
+        let again = Facts {
+            withdrawal: id(3),
+            at: Timestamp::from_ms(HOUR_MS + 5_000),
+            ..facts(1, 0)
+        };
+        let refused = next.evaluate(&again, &book);
+        assert_eq!(refused.outcome, Outcome::Deny);
+        assert!(refused.reasons.contains(&Reason::EvaluationFailed {
+            fault: Fault::OtherBook
+        }));
+        // Counting for it does not change that, and does not get lost.
+        book.reserve(&next, &facts(4, 3_000));
+        assert_eq!(next.evaluate(&again, &book).outcome, Outcome::Deny);
+        // The open ones are not handed in; they are counted all the same.
+        book.adopt(&next, [&settled]);
+        let counted = book.usage(&next, Timestamp::from_ms(3_000));
+        assert_eq!(counted.last().map(|u| u.count), Some(3));
+        // Under the shorter window the first destination would be free by then.
+        assert_eq!(next.evaluate(&again, &book).outcome, Outcome::Deny);
+        book.release(&id(2));
+        book.release(&id(4));
+        let left = book.usage(&next, Timestamp::from_ms(3_000));
+        assert_eq!(left.last().map(|u| u.count), Some(1));
+    }
+
+    #[test]
+    fn admissions_handed_in_never_go_back_in_time() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let book = LimitBook::for_policy(&policy, [facts(1, DAY_MS), facts(2, 1_000)]);
+        let usage = book.usage(&policy, Timestamp::from_ms(DAY_MS));
+        assert_eq!(usage.len(), 3);
+        assert!(
+            usage
+                .iter()
+                .take(2)
+                .all(|u| u.resets_at == Some(Timestamp::from_ms(DAY_MS + HOUR_MS)))
+        );
     }
 }

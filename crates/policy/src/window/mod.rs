@@ -1,9 +1,11 @@
-//! The history that limits look back on, and the sums of its windows.
+//! What limits look back on: for each of their keys the sums of its sliding window, in memory that does not grow with
+//! history.
 
 mod book;
-mod fenwick;
-mod history;
+mod places;
 mod series;
+mod usage;
 
-pub(crate) use book::Used;
-pub use book::{LimitBook, LimitUsage};
+pub use book::LimitBook;
+pub(crate) use book::{Standing, Used};
+pub use usage::LimitUsage;

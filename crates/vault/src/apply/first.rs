@@ -41,8 +41,6 @@ impl Vault {
             .values()
             .flat_map(|w| w.addresses().map(|a| (a, w.id.clone())))
             .collect();
-        let mut limits = LimitBook::default();
-        limits.adopt(&policy);
         Ok(Self {
             id: genesis.vault.clone(),
             seq: 1,
@@ -58,7 +56,7 @@ impl Vault {
             wallets,
             withdrawals: Default::default(),
             idempotency: Default::default(),
-            limits,
+            limits: LimitBook::default(),
             transactions: Default::default(),
             taken: Default::default(),
             exports: Default::default(),

@@ -1,11 +1,14 @@
 //! Folding an event into the state. What can't have happened is a fault that names the event, never a guess.
 
 mod cold;
+mod destinations;
+mod enact;
 mod first;
 mod freeze;
 mod funds;
-mod restore;
+mod limits;
 mod proposal;
+mod restore;
 mod transaction;
 mod withdrawal;
 
@@ -14,7 +17,8 @@ use custodyd_policy::{WalletId, WithdrawalId};
 
 use crate::{
     CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, ProposalId,
-    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
+    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal,
+    WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.

@@ -37,10 +37,12 @@ impl Vault {
                 at,
             )?);
         }
+        let fee_caps = self.wallet_mut(wallet)?.fee_caps;
         let transaction = Transaction {
             wallet: wallet.clone(),
             withdrawals: withdrawals.to_vec(),
             plan: plan.clone(),
+            fee_caps,
             export: export.cloned(),
             raw: None,
             signatures: 0,
@@ -165,6 +167,7 @@ impl Vault {
         };
         let touched =
             self.move_transaction(id, TransactionState::Final { height, succeeded }, at)?;
+        self.settle(id)?;
         if !succeeded {
             for withdrawal in self.transaction_mut(id)?.withdrawals.clone() {
                 let reason =

@@ -32,6 +32,7 @@ impl Vault {
             wallet: wallet.id.clone(),
             class: self.classify(&request.destination),
             facts: None,
+            admitted_at: None,
             verdict: None,
             votes: Default::default(),
             state: WithdrawalState::Received,
@@ -56,15 +57,23 @@ impl Vault {
             )
         })?;
         let withdrawal = self.withdrawal_mut(id)?;
+        let place = (withdrawal.seq, *id);
         withdrawal.wallet = facts.wallet.clone();
         withdrawal.class = facts.class;
         withdrawal.facts = Some(Box::new(facts.clone()));
         withdrawal.verdict = Some(verdict.clone());
+        self.unjudged.remove(&place);
         let state = match &verdict.outcome {
-            Outcome::Deny => WithdrawalState::Denied,
-            Outcome::HoldForLimit { until } => WithdrawalState::HoldingForLimit { until: *until },
+            Outcome::Deny => {
+                self.give_back(id)?;
+                WithdrawalState::Denied
+            }
+            Outcome::HoldForLimit { until } => {
+                self.give_back(id)?;
+                WithdrawalState::HoldingForLimit { until: *until }
+            }
             Outcome::Allow { .. } => {
-                self.limits.reserve(&self.policy, facts);
+                self.admit(id, facts)?;
                 self.after_votes(id, at)?
             }
         };
@@ -97,6 +106,24 @@ impl Vault {
                 until: at.checked_add_ms(hold).ok_or_else(late)?,
             }),
         }
+    }
+
+    /// Where a payout stands after a vote was taken out: back before people if it lacks one now.
+    pub(super) fn count_again(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
+        let went_on = matches!(
+            withdrawal.state,
+            WithdrawalState::Holding { .. } | WithdrawalState::Approved { .. }
+        );
+        if went_on && !self.is_approved(withdrawal) {
+            let state = self.after_votes(id, at)?;
+            return self.move_withdrawal(id, state, at);
+        }
+        Ok(vec![Touch::Withdrawal(*id)])
     }
 
     pub(super) fn voted(
@@ -141,7 +168,7 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         self.only_from(id, "ended", WithdrawalState::is_cancellable)?;
-        self.limits.release(id);
+        self.give_back(id)?;
         self.move_withdrawal(id, state, at)
     }
 

@@ -78,7 +78,7 @@ impl Vault {
         }
     }
 
-    fn check_operator(&self, operator: &OperatorId) -> Result<(), Rejection> {
+    pub(super) fn check_operator(&self, operator: &OperatorId) -> Result<(), Rejection> {
         if self.operators.contains_key(operator) {
             Ok(())
         } else {

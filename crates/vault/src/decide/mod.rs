@@ -151,3 +151,8 @@ pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
                 || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         })
 }
+
+/// Whether a text has the form of a statement's nonce: 32 lowercase hex digits.
+pub(crate) fn is_statement_nonce(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}

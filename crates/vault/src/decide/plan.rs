@@ -206,7 +206,7 @@ impl Vault {
             Some(wallet) => transaction.plan.check(
                 &payments,
                 &self.own_change(wallet, &transaction.plan),
-                &wallet.fee_caps,
+                &transaction.fee_caps,
             ),
             None => Err(PlanFault::Empty("wallet")),
         }

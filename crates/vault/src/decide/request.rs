@@ -154,6 +154,10 @@ impl Vault {
                 refused.get_or_insert(Rejection::ToItself(wallet.id.clone()));
                 continue;
             }
+            if let Some(retiring) = self.retiring_end(wallet, destination) {
+                refused.get_or_insert(Rejection::Retiring(retiring));
+                continue;
+            }
             if wallet.tier == Tier::Cold && self.owner_tier(destination) == Some(Tier::Hot) {
                 refused.get_or_insert(Rejection::ColdToHot);
                 continue;

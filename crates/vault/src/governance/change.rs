@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{Address, FeeCaps, Network, PublicKey};
-use custodyd_policy::{ChangeKind, ClientId, OperatorId, Policy, Tag, Tier, WalletId};
+use custodyd_policy::{ChangeKind, ClientId, OperatorId, Tag, Tier, WalletId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -141,25 +141,27 @@ pub enum Change {
 }
 
 impl Change {
-    /// What policy entrusts it as. A new policy is what differs between the texts: what `next` is to the one before it.
-    pub(crate) fn kinds(&self, policy: &Policy, next: &Policy) -> BTreeSet<ChangeKind> {
-        let kind = match self {
-            Self::SetPolicy { .. } => return policy.kinds_changed(next),
+    /// What policy entrusts it as. A new policy is of the kinds that differ between it and the one before:
+    /// [`Policy::kinds_changed`](custodyd_policy::Policy::kinds_changed).
+    pub fn kind(&self) -> Option<ChangeKind> {
+        match self {
+            Self::SetPolicy { .. } => None,
             Self::AddOperator { .. }
             | Self::RemoveOperator { .. }
             | Self::AddCredential { .. }
-            | Self::RevokeCredential { .. } => ChangeKind::Operators,
+            | Self::RevokeCredential { .. } => Some(ChangeKind::Operators),
             Self::AddClient { .. }
             | Self::RemoveClient { .. }
             | Self::SetClientScopes { .. }
-            | Self::RotateClientKey { .. } => ChangeKind::Clients,
-            Self::AddDestination { .. } | Self::RemoveDestination { .. } => ChangeKind::AddressBook,
-            Self::Block { .. } | Self::Unblock { .. } => ChangeKind::BlockList,
-            Self::SetWallet { .. } | Self::AddWallet { .. } | Self::RetireWallet { .. } => {
-                ChangeKind::Wallets
+            | Self::RotateClientKey { .. } => Some(ChangeKind::Clients),
+            Self::AddDestination { .. } | Self::RemoveDestination { .. } => {
+                Some(ChangeKind::AddressBook)
             }
-        };
-        [kind].into()
+            Self::Block { .. } | Self::Unblock { .. } => Some(ChangeKind::BlockList),
+            Self::SetWallet { .. } | Self::AddWallet { .. } | Self::RetireWallet { .. } => {
+                Some(ChangeKind::Wallets)
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use custodyd_policy::{ChangeKind, ClientId, OperatorId, PolicyError, Requirement
 use crate::{Ed25519Key, GenesisError, MAX_ADDRESSES, MAX_CHANGES};
 
 /// Why a change can't be made to the vault as it is.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeFault {
     /// Too few or too many at once.
     #[error("a proposal has 1 to {MAX_CHANGES} changes, this one has {0}")]
