@@ -50,6 +50,8 @@ pub enum Place {
     Destinations,
     /// `[governance]`
     Governance,
+    /// A claim about the policy.
+    Claim(RuleId),
 }
 
 impl fmt::Display for Place {
@@ -61,6 +63,7 @@ impl fmt::Display for Place {
             Self::Approvals => f.write_str("approvals"),
             Self::Destinations => f.write_str("destinations"),
             Self::Governance => f.write_str("governance.unfreeze"),
+            Self::Claim(id) => write!(f, "claim \"{id}\""),
         }
     }
 }
