@@ -179,7 +179,7 @@ impl Findings {
         // One rule's list was checked when the policy was parsed; what several ask for together was not.
         let everyone = &policy.0.everyone;
         let possible = requirements.len() < 2
-            || requirement::satisfied(&policy.0.groups, &requirements, everyone).is_ok();
+            || requirement::satisfied(&policy.0.people, &requirements, everyone).is_ok();
         if self.denials.is_empty() && !possible {
             self.denials.push(Reason::ApprovalsImpossible {
                 require: requirements.clone(),

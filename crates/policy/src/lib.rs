@@ -22,11 +22,13 @@
 pub mod analysis;
 pub mod cases;
 mod condition;
+mod destinations;
 mod duration;
 mod error;
 mod evaluate;
 mod facts;
 mod fiat;
+mod governance;
 mod hours;
 mod ids;
 mod instant;
@@ -38,20 +40,22 @@ mod requirement;
 mod verdict;
 mod window;
 
+pub use destinations::{DestinationTerms, LookAlike, MAX_PROBE_WINDOW_MS, Probe, Screening};
 pub use duration::{
     DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
 };
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 pub use facts::{Call, DestinationClass, Facts, Flag, Initiator, InitiatorError, Tier};
 pub use fiat::{Currency, Fiat, FiatError, Price, Prices};
+pub use governance::{ChangeKind, ChangeRule, Governance, GovernanceFloor};
 pub use ids::{
     CalendarId, ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, OrganisationId,
     Quoted, RuleId, Tag, VaultId, WalletId, WithdrawalId,
 };
 pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
-pub use policy::{Governance, Policy, TierFloor};
+pub use policy::{Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
-pub use requirement::{Groups, Quorum, Requirement, Shortfall, may_approve};
+pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::When;
+use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
+use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
 use crate::limit::Limit;
-use crate::requirement::{self, Groups, Requirement, Shortfall};
+use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
 
 /// A policy, ready to judge. Cloning it is cheap.
@@ -19,10 +21,10 @@ pub struct Policy(pub(crate) Arc<Parsed>);
 pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
-    pub(crate) groups: Groups,
+    pub(crate) people: People,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
-    pub(crate) destination_cool_off_ms: u64,
+    pub(crate) destinations: DestinationTerms,
     pub(crate) governance: Governance,
     pub(crate) warm: Option<TierFloor>,
     pub(crate) cold: Option<TierFloor>,
@@ -30,13 +32,6 @@ pub(crate) struct Parsed {
     pub(crate) rules: Vec<Rule>,
     /// In order of id.
     pub(crate) limits: Arc<[Limit]>,
-}
-
-/// Who may change what the policy itself protects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Governance {
-    /// Approvals that end a freeze; never empty.
-    pub unfreeze: Vec<Requirement>,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.
@@ -77,7 +72,12 @@ impl Policy {
 
     /// Groups and their members; none is empty.
     pub fn groups(&self) -> &Groups {
-        &self.0.groups
+        &self.0.people.groups
+    }
+
+    /// Organisations and who of the groups belongs to them.
+    pub fn organisations(&self) -> &Organisations {
+        &self.0.people.organisations
     }
 
     /// Every operator that is in a group.
@@ -85,7 +85,7 @@ impl Policy {
         &self.0.everyone
     }
 
-    /// Who may end a freeze.
+    /// Who may end a freeze, and who may change what.
     pub fn governance(&self) -> &Governance {
         &self.0.governance
     }
@@ -97,7 +97,12 @@ impl Policy {
 
     /// For how long an address in the address book is still [`New`](crate::DestinationClass::New), in milliseconds.
     pub fn destination_cool_off_ms(&self) -> u64 {
-        self.0.destination_cool_off_ms
+        self.0.destinations.cool_off_ms
+    }
+
+    /// What it says about destinations.
+    pub fn destinations(&self) -> &DestinationTerms {
+        &self.0.destinations
     }
 
     /// What wallets of this tier ask for whatever the rules say: nothing for hot ones; for the others `None` means
@@ -130,6 +135,6 @@ impl Policy {
         requirements: &[Requirement],
         approvers: &BTreeSet<OperatorId>,
     ) -> Result<(), Vec<Shortfall>> {
-        requirement::satisfied(&self.0.groups, requirements, approvers)
+        requirement::satisfied(&self.0.people, requirements, approvers)
     }
 }

@@ -11,6 +11,7 @@ use crate::analysis::space::Space;
 use crate::condition::When;
 use crate::facts::Flag;
 use crate::limit::Limit;
+use crate::reason::Measure;
 
 /// Conditions in a space: they hold where one of `holds` does, and can't be judged where one of `faults` does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +79,20 @@ impl Space {
     /// What counts towards a limit.
     pub(crate) fn compile_limit(&self, limit: &Limit) -> Compiled {
         self.compile(&limit.when, limit.asset)
+    }
+
+    /// What is above a limit's maximum all by itself.
+    pub(crate) fn oversize(&self, limit: &Limit) -> Vec<Clause> {
+        let clauses = self.compile_limit(limit).holds.into_iter();
+        match limit.max {
+            Measure::Count(_) => Vec::new(),
+            Measure::Amount(max) => {
+                let spans = self.axes.amounts_of(max.asset());
+                let above = units(spans, Some(max.units()), None);
+                let axis = amount_axis(max.asset());
+                clauses.filter_map(|clause| clause.narrowed(axis, &above)).collect()
+            }
+        }
     }
 
     fn raised(&self, flags: &BTreeSet<Flag>) -> Vec<(usize, Bits)> {

@@ -18,15 +18,55 @@ pub struct TooManySets;
 
 const MAX_SETS: u32 = 50_000;
 
-/// People who are alike for every requirement of a policy, each kind in order of name.
-pub(crate) fn kinds(policy: &Policy) -> Vec<Vec<OperatorId>> {
-    let mut kinds: BTreeMap<Vec<bool>, Vec<OperatorId>> = BTreeMap::new();
-    for person in policy.operators() {
-        let groups = policy.groups().values();
+/// People who are alike for every requirement of a policy, and for what else is said of them.
+pub(crate) fn kinds<K: Ord>(
+    policy: &Policy,
+    people: &BTreeSet<OperatorId>,
+    also: impl Fn(&OperatorId) -> K,
+) -> Vec<Vec<OperatorId>> {
+    let mut kinds: BTreeMap<(Vec<bool>, K), Vec<OperatorId>> = BTreeMap::new();
+    for person in people {
+        let groups = policy.groups().values().chain(policy.organisations().values());
         let kind = groups.map(|members| members.contains(person)).collect();
-        kinds.entry(kind).or_default().push(person.clone());
+        let alike = kinds.entry((kind, also(person))).or_default();
+        alike.push(person.clone());
     }
     kinds.into_values().collect()
+}
+
+/// A smallest set of people, `except` not among them, who meet the requirements and whom `wanted` accepts.
+///
+/// # Errors
+/// There are too many sets of people to look at.
+pub(crate) fn approvers(
+    policy: &Policy,
+    requirements: &[Requirement],
+    except: Option<&OperatorId>,
+    wanted: &dyn Fn(&BTreeSet<OperatorId>) -> bool,
+) -> Result<Option<BTreeSet<OperatorId>>, TooManySets> {
+    let people = policy.operators().iter();
+    let people = people.filter(|person| Some(*person) != except).cloned().collect();
+    let kinds = kinds(policy, &people, |_| ());
+    let mut sizes = BTreeSet::new();
+    for way in ways(requirements) {
+        let seats = way.iter().map(|quorum| quorum.quorum.max(quorum.organisations));
+        sizes.insert(seats.fold(0_u32, u32::saturating_add));
+    }
+    let mut left = MAX_SETS;
+    let mut found = None;
+    for size in sizes {
+        let mut judge = |people: &BTreeSet<OperatorId>| {
+            left = left.checked_sub(1).ok_or(TooManySets)?;
+            if policy.satisfied(requirements, people).is_ok() && wanted(people) {
+                found = Some(people.clone());
+            }
+            Ok(found.is_none())
+        };
+        if !choose(&kinds, size, &mut BTreeSet::new(), &mut judge)? {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// People who meet `given` and not `wanted`; nobody, if whoever meets one meets the other.
@@ -37,29 +77,10 @@ pub(crate) fn breach(
     policy: &Policy,
     given: &[Requirement],
     wanted: &[Requirement],
+    except: Option<&OperatorId>,
 ) -> Result<Option<BTreeSet<OperatorId>>, TooManySets> {
-    let kinds = kinds(policy);
-    let mut sizes = BTreeSet::new();
-    for way in ways(given) {
-        let seats = way.iter().map(|quorum| quorum.quorum.max(quorum.organisations));
-        sizes.insert(seats.fold(0_u32, u32::saturating_add));
-    }
-    let mut left = MAX_SETS;
-    for size in sizes {
-        let mut found = None;
-        let mut judge = |people: &BTreeSet<OperatorId>| {
-            left = left.checked_sub(1).ok_or(TooManySets)?;
-            if policy.satisfied(given, people).is_ok() && policy.satisfied(wanted, people).is_err() {
-                found = Some(people.clone());
-            }
-            Ok(found.is_none())
-        };
-        choose(&kinds, size, &mut BTreeSet::new(), &mut judge)?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
+    let misses = |people: &BTreeSet<OperatorId>| policy.satisfied(wanted, people).is_err();
+    approvers(policy, given, except, &misses)
 }
 
 /// Every way of choosing `size` people, those of one kind being alike. Answers whether to go on.

@@ -11,7 +11,7 @@ use crate::analysis::axes::{GOAL, SOURCE};
 use crate::analysis::region::{Clause, Region, Truth};
 use crate::analysis::space::Space;
 use crate::facts::{DestinationClass, Tier};
-use crate::limit::Limit;
+use crate::limit::{Breach, Limit};
 use crate::policy::{Effect, Policy};
 use crate::requirement::{Joined, Requirement};
 
@@ -26,6 +26,8 @@ pub(crate) enum Role {
     Ask(usize),
     /// The tier's floor asks for approvals and a hold.
     Floor(Tier),
+    /// It alone is above the limit, which asks for approvals then.
+    Escalate(usize),
     /// It counts towards the limit.
     Count(usize),
     /// Something else, that the walk is asked to decide.
@@ -75,8 +77,8 @@ pub(crate) struct Model<'p> {
 pub(crate) type Keep<'a> = &'a dyn Fn(&Region) -> bool;
 
 impl<'p> Model<'p> {
-    /// The rules and the invariants of `evaluate`; limits too, if asked for.
-    pub(crate) fn new(policy: &'p Policy, space: &Space, with_limits: bool) -> Self {
+    /// The rules and the invariants of `evaluate`. Of limits only that what they can't count is denied.
+    pub(crate) fn new(policy: &'p Policy, space: &Space) -> Self {
         let mut model = Self {
             policy,
             items: Vec::new(),
@@ -103,15 +105,31 @@ impl<'p> Model<'p> {
                 Effect::Require => {}
             }
         }
-        for (number, limit) in policy.0.limits.iter().enumerate() {
-            let compiled = space.compile_limit(limit);
-            // What a limit can't count is denied, whether or not room is asked about.
-            model.add(compiled.faults, Role::Deny(None));
-            if with_limits {
-                model.add(compiled.holds, Role::Count(number));
-            }
+        for limit in policy.0.limits.iter() {
+            model.add(space.compile_limit(limit).faults, Role::Deny(None));
         }
         model
+    }
+
+    /// What is above a limit by itself as well: together with the rules, what is said when nothing is used up yet. Each
+    /// other verdict under the same rules denies, or asks for these approvals and more.
+    pub(crate) fn with_empty_windows(mut self, space: &Space) -> Self {
+        for (number, limit) in self.policy.0.limits.iter().enumerate() {
+            let role = match limit.on_breach {
+                Breach::Deny | Breach::Hold => Role::Deny(None),
+                Breach::Quorum(_) => Role::Escalate(number),
+            };
+            self.add(space.oversize(limit), role);
+        }
+        self
+    }
+
+    /// Which limits a request counts towards as well.
+    pub(crate) fn with_counts(mut self, space: &Space) -> Self {
+        for (number, limit) in self.policy.0.limits.iter().enumerate() {
+            self.add(space.compile_limit(limit).holds, Role::Count(number));
+        }
+        self
     }
 
     pub(crate) fn add(&mut self, clauses: Vec<Clause>, role: Role) {
@@ -172,6 +190,10 @@ impl<'p> Model<'p> {
                 Role::Floor(tier) => match self.policy.tier_floor(*tier) {
                     Some(floor) => (std::slice::from_ref(&floor.requirement), floor.hold_ms),
                     None => return Standing::Denied,
+                },
+                Role::Escalate(number) => match self.limit(*number) {
+                    Some(limit) => (limit.on_breach.requirements(), 0),
+                    None => continue,
                 },
                 Role::Count(_) | Role::Mark(_) => continue,
             };

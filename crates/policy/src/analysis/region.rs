@@ -137,6 +137,27 @@ impl Clause {
         found
     }
 
+    /// The clause with one more test; nothing, if no atom is left on that axis.
+    pub(crate) fn narrowed(&self, axis: usize, atoms: &Bits) -> Option<Self> {
+        let mut tests = self.0.clone();
+        let before = tests.iter_mut().find_map(|test| match test {
+            Test::In(on, before) if *on == axis => Some(before),
+            Test::In(..) | Test::Any(_) => None,
+        });
+        let left = match before {
+            Some(before) => {
+                *before = before.and(atoms);
+                before.clone()
+            }
+            None => {
+                tests.push(Test::In(axis, atoms.clone()));
+                tests.sort();
+                atoms.clone()
+            }
+        };
+        (!left.is_empty()).then_some(Self(tests))
+    }
+
     /// Whether whatever meets `other` meets this too, as far as each condition by itself says.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         self.0.iter().all(|wanted| {

@@ -37,6 +37,15 @@ impl Space {
         atoms.filter_map(|atom| self.axes.initiators.get(atom))
     }
 
+    /// The atom that this initiator is; the one for any other, if it is not named.
+    pub(crate) fn initiator_atom(&self, initiator: &Initiator) -> Option<usize> {
+        let all = &self.axes.initiators;
+        let named = all.iter().position(|known| known == initiator);
+        // The last of a kind stands for all that are not named.
+        let alike = |known: &Initiator| known.client().is_some() == initiator.client().is_some();
+        named.or_else(|| all.iter().rposition(alike))
+    }
+
     /// The amounts of an asset in a region, smallest first.
     pub(crate) fn amounts_in<'a>(
         &'a self,
@@ -96,6 +105,7 @@ impl Space {
             destination_tier: goal.tier,
             tags: tags.filter(|tag| raised(self.axes.tag_axis(tag))).cloned().collect(),
             flags: flags.collect(),
+            resembles: None,
             call: source.call,
             initiator: self.initiators_of(region).next()?.clone(),
             at: self.times_of(region).next()?,

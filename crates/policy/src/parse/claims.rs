@@ -91,7 +91,7 @@ pub(crate) fn read(policy: &Policy, source: &str) -> Result<Claims, ClaimError> 
         source,
         parser: Parser {
             source,
-            groups: policy.groups().clone(),
+            people: policy.0.people.clone(),
         },
     };
     let mut claims: Vec<Claim> = Vec::new();

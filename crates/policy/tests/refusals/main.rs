@@ -8,7 +8,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod destinations;
+mod governance;
 mod limits;
+mod requirements;
 mod rules;
 
 use common::{ALLOW, HEAD};
@@ -72,7 +75,7 @@ fn unknown_and_missing_keys() {
         "unknown field `effekt`, expected one of"
     );
     refused!(
-        rule("effect = \"deny\"\nwhen = { chain = [\"x\"] }"),
+        rule("effect = \"deny\"\nwhen = { colour = [\"red\"] }"),
         PolicyFault::Syntax { .. },
         "unknown field `colour`"
     );
