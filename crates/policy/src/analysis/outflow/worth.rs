@@ -35,7 +35,6 @@ impl Worth<'_> {
 
     fn cents(&self, asset: Asset, units: U256) -> Option<U256> {
         let price = self.price(asset)?;
-        // Sums may be above what can exist of the asset: halve them, and round up twice at most.
         let amount = Amount::from_units(asset, units).ok()?;
         price.cents(&amount).map(U256::from)
     }
