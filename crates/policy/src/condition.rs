@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use custodyd_chain::{Address, Amount, Asset, Network, U256};
 
 use crate::facts::{Call, DestinationClass, Facts, Flag, Initiator, Tier};
-use crate::fiat::Fiat;
+use crate::fiat::{Currency, Fiat};
 use crate::hours::Hours;
 use crate::ids::{ClientId, Tag, VaultId, WalletId};
 use crate::instant::Timestamp;
@@ -71,12 +71,40 @@ pub(crate) struct When {
     pub(crate) flag: Option<BTreeSet<Flag>>,
     pub(crate) call: Option<BTreeSet<Call>>,
     pub(crate) amount: Option<AmountRange>,
+    /// What the amount is worth.
+    pub(crate) fiat: Option<FiatRange>,
+    /// What it may cost in fees.
+    pub(crate) fee: Option<AmountRange>,
     pub(crate) hours: Option<Hours>,
+}
+
+/// Whether conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// All of them.
+    Yes,
+    /// One does not.
+    No,
+    /// It depends on what the amount is worth, and that is not known.
+    Unpriced,
 }
 
 impl When {
     /// Whether every condition holds. Allocates nothing.
-    pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
+    pub(crate) fn matches(&self, subject: &Subject<'_>) -> Match {
+        match &self.fiat {
+            None if self.others_match(subject) => Match::Yes,
+            Some(range) if self.others_match(subject) => match range.contains(subject.fiat) {
+                Some(true) => Match::Yes,
+                Some(false) => Match::No,
+                None => Match::Unpriced,
+            },
+            _ => Match::No,
+        }
+    }
+
+    /// Whether every condition but the one on the fiat value holds.
+    fn others_match(&self, subject: &Subject<'_>) -> bool {
         holds(self.tier.as_ref(), &subject.tier)
             && holds(self.asset.as_ref(), &subject.amount.asset())
             && holds(self.destination.as_ref(), &subject.class)
@@ -94,6 +122,10 @@ impl When {
                 .amount
                 .as_ref()
                 .is_none_or(|range| range.contains(&subject.amount))
+            && self
+                .fee
+                .as_ref()
+                .is_none_or(|range| range.contains(&subject.fee))
             && holds(self.wallet.as_ref(), subject.wallet)
             && self.client.as_ref().is_none_or(|clients| {
                 subject
@@ -146,6 +178,20 @@ impl When {
             seen.push(Observation {
                 field: "amount".to_owned(),
                 saw: subject.amount.to_string(),
+                wanted: range.to_string(),
+            });
+        }
+        if let (Some(range), Some(fiat)) = (&self.fiat, subject.fiat) {
+            seen.push(Observation {
+                field: "fiat".to_owned(),
+                saw: fiat.to_string(),
+                wanted: range.to_string(),
+            });
+        }
+        if let Some(range) = &self.fee {
+            seen.push(Observation {
+                field: "fee".to_owned(),
+                saw: subject.fee.to_string(),
                 wanted: range.to_string(),
             });
         }
@@ -232,6 +278,33 @@ impl AmountRange {
 }
 
 impl std::fmt::Display for AmountRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Values in one currency above a bound, up to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FiatRange {
+    pub(crate) currency: Currency,
+    /// In hundredths, not included.
+    pub(crate) above: Option<u128>,
+    /// In hundredths, included.
+    pub(crate) at_most: Option<u128>,
+    /// As written, for people.
+    pub(crate) text: String,
+}
+
+impl FiatRange {
+    /// Whether the value is inside; unknown without one in this currency.
+    fn contains(&self, value: Option<Fiat>) -> Option<bool> {
+        let cents = value.filter(|fiat| fiat.currency == self.currency)?.cents;
+        let above = self.above.is_none_or(|above| cents > above);
+        Some(above && self.at_most.is_none_or(|at_most| cents <= at_most))
+    }
+}
+
+impl std::fmt::Display for FiatRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }

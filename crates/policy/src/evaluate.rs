@@ -1,7 +1,7 @@
 //! Judging a withdrawal. Every rule that matches counts, whatever the order; deny wins; approvals and hold times add
 //! up; without a matching allow rule, or with anything that cannot be evaluated, the answer is deny.
 
-use crate::condition::Subject;
+use crate::condition::{Match, Subject};
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
@@ -36,6 +36,7 @@ struct Findings {
     grants: Vec<Reason>,
     allowed: bool,
     denied_by_rule: bool,
+    rules_failed: bool,
     requirements: Joined,
     hold_ms: u64,
     until: Option<Timestamp>,
@@ -53,6 +54,9 @@ impl Findings {
                 destination: subject.destination.clone(),
             });
         }
+        if (subject.tier, subject.destination_tier) == (Tier::Cold, Some(Tier::Hot)) {
+            self.fault(Fault::ColdToHot);
+        }
         if subject.class == DestinationClass::Blocked {
             self.denials.push(Reason::DestinationBlocked {
                 destination: subject.destination.clone(),
@@ -61,7 +65,19 @@ impl Findings {
     }
 
     fn rules(&mut self, rules: &[Rule], subject: &Subject<'_>) {
-        for rule in rules.iter().filter(|rule| rule.when.matches(subject)) {
+        for rule in rules {
+            match rule.when.matches(subject) {
+                Match::No => continue,
+                Match::Unpriced => {
+                    self.rules_failed = true;
+                    self.fault(Fault::RuleWithoutPrice {
+                        rule: rule.id.clone(),
+                        asset: subject.amount.asset(),
+                    });
+                    continue;
+                }
+                Match::Yes => {}
+            }
             let (id, saw) = (rule.id.clone(), rule.when.observe(subject));
             let (require, hold_ms) = (rule.require.clone(), rule.hold_ms);
             self.ask(&rule.require, rule.hold_ms);
@@ -87,8 +103,8 @@ impl Findings {
                 }
             }
         }
-        // A deny rule says why better than the absence of an allow rule does.
-        if !self.allowed && !self.denied_by_rule {
+        // A deny rule, or one that could not be judged, says why better than the absence of an allow rule does.
+        if !self.allowed && !self.denied_by_rule && !self.rules_failed {
             self.denials.push(Reason::NoRuleAllows);
         }
     }
@@ -111,7 +127,15 @@ impl Findings {
 
     fn limits(&mut self, limits: &[Limit], subject: &Subject<'_>, standing: &Standing<'_>) {
         for (index, limit) in limits.iter().enumerate() {
-            if limit.applies(subject) {
+            if !limit.applies(subject) {
+                continue;
+            }
+            if limit.is_unpriced(subject) {
+                self.fault(Fault::LimitWithoutPrice {
+                    limit: limit.id.clone(),
+                    asset: subject.amount.asset(),
+                });
+            } else {
                 self.limit(limit, subject, &standing.of(index, limit, subject));
             }
         }

@@ -39,6 +39,7 @@ mod reason;
 mod requirement;
 mod verdict;
 mod window;
+mod zone;
 
 pub use destinations::{DestinationTerms, LookAlike, MAX_PROBE_WINDOW_MS, Probe, Screening};
 pub use duration::{
@@ -46,7 +47,7 @@ pub use duration::{
 };
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 pub use facts::{Call, DestinationClass, Facts, Flag, Initiator, InitiatorError, Tier};
-pub use fiat::{Currency, Fiat, FiatError, Price, Prices};
+pub use fiat::{Currency, Fiat, FiatError, FiatTerms, Price, Prices};
 pub use governance::{ChangeKind, ChangeRule, Governance, GovernanceFloor};
 pub use ids::{
     CalendarId, ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, OrganisationId,
@@ -59,3 +60,4 @@ pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
 pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};
+pub use zone::ZoneError;

@@ -1,14 +1,15 @@
 //! A parsed policy. Whatever holds one knows that its groups have people, its quorums can be met, its ids are
 //! unique, each of its rules can match, and warm and cold wallets have approvers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::condition::When;
 use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
+use crate::fiat::FiatTerms;
 use crate::governance::Governance;
-use crate::ids::{OperatorId, RuleId};
+use crate::ids::{CalendarId, OperatorId, RuleId};
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
@@ -22,6 +23,8 @@ pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
     pub(crate) people: People,
+    pub(crate) calendars: BTreeMap<CalendarId, Arc<BTreeSet<u64>>>,
+    pub(crate) fiat: Option<FiatTerms>,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
     pub(crate) destinations: DestinationTerms,
@@ -88,6 +91,11 @@ impl Policy {
     /// Who may end a freeze, and who may change what.
     pub fn governance(&self) -> &Governance {
         &self.0.governance
+    }
+
+    /// What values are in and which prices count; `None` if no rule or limit is about values.
+    pub fn fiat(&self) -> Option<&FiatTerms> {
+        self.0.fiat.as_ref()
     }
 
     /// For how long an approval counts, in milliseconds.
