@@ -90,6 +90,10 @@ pub(crate) struct Axes {
     /// Each is raised (atom 1) or not (atom 0), and so is each tag.
     pub(crate) flags: Vec<Flag>,
     pub(crate) tags: Vec<Tag>,
+    /// The wallet that stands for all that are not named; nothing, where the world names all.
+    pub(crate) any_wallet: Option<WalletId>,
+    /// The initiators that stand for all that are not named.
+    pub(crate) any_initiators: BTreeSet<Initiator>,
 }
 
 pub(crate) const SOURCE: usize = 0;

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Asset, U256};
 
-use crate::analysis::axes::{GOAL, INITIATOR, SOURCE, Span256, TIME, amount_axis};
+use crate::analysis::axes::{
+    GOAL, INITIATOR, SOURCE, Span256, TIME, VALUE, Value, amount_axis, fee_axis,
+};
 use crate::analysis::bits::Bits;
+use crate::analysis::prices;
 use crate::analysis::region::{Clause, Test};
 use crate::analysis::space::Space;
 use crate::condition::When;
 use crate::facts::Flag;
+use crate::fiat::Currency;
 use crate::limit::Limit;
 use crate::reason::Measure;
 
@@ -29,7 +33,7 @@ impl Space {
             self.sources(|source| {
                 let of = source.network.asset();
                 asset.is_none_or(|asset| asset == of)
-                    && when.amount.as_ref().is_none_or(|range| range.asset == of)
+                    && [&when.amount, &when.fee].into_iter().flatten().all(|range| range.asset == of)
                     && has(when.tier.as_ref(), &source.tier)
                     && has(when.wallet.as_ref(), &source.wallet)
                     && has(when.asset.as_ref(), &of)
@@ -57,6 +61,10 @@ impl Space {
             let atoms = units(self.axes.amounts_of(range.asset), range.above, range.at_most);
             draft.narrow(amount_axis(range.asset), atoms);
         }
+        if let Some(range) = &when.fee {
+            let atoms = units(self.axes.fees_of(range.asset), range.above, range.at_most);
+            draft.narrow(fee_axis(range.asset), atoms);
+        }
         if let Some(hours) = &when.hours {
             let number = self.hours.iter().position(|known| known == hours);
             let holds = |atom: usize| self.axes.times.get(atom)?.holds.get(number?).copied();
@@ -70,29 +78,125 @@ impl Space {
             let axes = tags.iter().filter_map(|tag| self.axes.tag_axis(tag));
             draft.any.push(axes.map(|axis| (axis, raised())).collect());
         }
-        Compiled {
-            holds: self.clause(draft).into_iter().collect(),
-            faults: Vec::new(),
+        let clauses = |drafts: Vec<Draft>| drafts.into_iter().filter_map(|draft| self.clause(draft)).collect();
+        match &when.fiat {
+            None => Compiled {
+                holds: clauses(vec![draft]),
+                faults: Vec::new(),
+            },
+            Some(range) => Compiled {
+                holds: clauses(self.worth(&draft, range.currency, range.above, range.at_most)),
+                faults: clauses(vec![self.without_price(&draft, range.currency)]),
+            },
         }
     }
 
-    /// What counts towards a limit.
+    /// The parts of a draft in which the value is inside the bounds: by the amount for each asset with a price, by the
+    /// value for the others.
+    fn worth(
+        &self,
+        draft: &Draft,
+        currency: Currency,
+        above: Option<u128>,
+        at_most: Option<u128>,
+    ) -> Vec<Draft> {
+        let mut parts = Vec::new();
+        let prices = self.world.prices.iter().filter(|(known, _)| *known == currency);
+        for (asset, price) in prices.flat_map(|(_, prices)| prices) {
+            let most = |cents: Option<u128>| cents.and_then(|cents| prices::units(*price, *asset, cents));
+            let mut part = draft.clone();
+            part.narrow(SOURCE, self.sources(|source| source.network.asset() == *asset));
+            let spans = self.axes.amounts_of(*asset);
+            part.narrow(amount_axis(*asset), units(spans, most(above), most(at_most)));
+            parts.push(part);
+        }
+        let mut part = draft.clone();
+        part.narrow(SOURCE, self.sources(|source| !self.is_priced(source.network.asset())));
+        part.narrow(
+            VALUE,
+            self.values(|value| match value {
+                Value::Cents(of, least, most) => {
+                    *of == currency
+                        && above.is_none_or(|above| *least > above)
+                        && at_most.is_none_or(|at_most| *most <= at_most)
+                }
+                Value::Unknown => false,
+            }),
+        );
+        parts.push(part);
+        parts
+    }
+
+    /// The part of a draft in which no value in this currency is known.
+    fn without_price(&self, draft: &Draft, currency: Currency) -> Draft {
+        let mut part = draft.clone();
+        let in_currency = self.world.prices.as_ref().is_some_and(|(known, _)| *known == currency);
+        part.narrow(
+            SOURCE,
+            self.sources(|source| !(in_currency && self.is_priced(source.network.asset()))),
+        );
+        part.narrow(
+            VALUE,
+            self.values(|value| !matches!(value, Value::Cents(of, ..) if *of == currency)),
+        );
+        part
+    }
+
+    fn values(&self, holds: impl Fn(&Value) -> bool) -> Bits {
+        let values = &self.axes.values;
+        Bits::of(values.len(), |atom| values.get(atom).is_some_and(&holds))
+    }
+
+    /// What counts towards a limit, and what it can't count.
     pub(crate) fn compile_limit(&self, limit: &Limit) -> Compiled {
-        self.compile(&limit.when, limit.asset)
+        let mut compiled = self.compile(&limit.when, limit.asset);
+        if let Measure::Fiat(max) = limit.max {
+            let whole = Draft::default();
+            let faults = self.without_price(&whole, max.currency);
+            for clause in &compiled.holds {
+                let narrowed = faults.narrowed.iter().try_fold(clause.clone(), |clause, (axis, atoms)| {
+                    clause.narrowed(*axis, atoms)
+                });
+                compiled.faults.extend(narrowed.map(|clause| self.plain(clause)));
+            }
+        }
+        compiled
     }
 
     /// What is above a limit's maximum all by itself.
     pub(crate) fn oversize(&self, limit: &Limit) -> Vec<Clause> {
-        let clauses = self.compile_limit(limit).holds.into_iter();
-        match limit.max {
-            Measure::Count(_) => Vec::new(),
+        let above = match limit.max {
+            Measure::Count(_) => return Vec::new(),
             Measure::Amount(max) => {
                 let spans = self.axes.amounts_of(max.asset());
-                let above = units(spans, Some(max.units()), None);
-                let axis = amount_axis(max.asset());
-                clauses.filter_map(|clause| clause.narrowed(axis, &above)).collect()
+                let mut draft = Draft::default();
+                draft.narrow(amount_axis(max.asset()), units(spans, Some(max.units()), None));
+                vec![draft]
+            }
+            Measure::Fiat(max) => self.worth(&Draft::default(), max.currency, Some(max.cents), None),
+        };
+        let mut found = Vec::new();
+        for clause in self.compile_limit(limit).holds {
+            for draft in &above {
+                let narrowed = draft.narrowed.iter().try_fold(clause.clone(), |clause, (axis, atoms)| {
+                    clause.narrowed(*axis, atoms)
+                });
+                found.extend(narrowed.map(|clause| self.plain(clause)));
             }
         }
+        found
+    }
+
+    /// A clause without the tests that always hold.
+    pub(crate) fn plain(&self, clause: Clause) -> Clause {
+        let lengths = self.axes.lengths();
+        let tests = clause.0.into_iter().filter(|test| match test {
+            Test::In(axis, atoms) => {
+                lengths.get(*axis).map(|length| Bits::full(*length)).as_ref() != Some(atoms)
+            }
+            Test::Any(_) => true,
+        });
+        Clause(tests.collect())
     }
 
     fn raised(&self, flags: &BTreeSet<Flag>) -> Vec<(usize, Bits)> {

@@ -10,7 +10,7 @@ use crate::analysis::time;
 use crate::analysis::world::World;
 use crate::condition::When;
 use crate::facts::{Call, Flag, Initiator, Tier};
-use crate::fiat::{Currency, Fiat};
+use crate::fiat::Currency;
 use crate::hours::Hours;
 use crate::ids::{ClientId, OperatorId, Tag, WalletId};
 use crate::reason::Measure;
@@ -46,6 +46,14 @@ impl Constants {
             let cuts = self.amounts.entry(range.asset).or_default();
             cuts.extend(range.above.iter().chain(&range.at_most));
         }
+        if let Some(range) = &when.fee {
+            let cuts = self.fees.entry(range.asset).or_default();
+            cuts.extend(range.above.iter().chain(&range.at_most));
+        }
+        if let Some(range) = &when.fiat {
+            let cuts = self.values.entry(range.currency).or_default();
+            cuts.extend(range.above.iter().chain(&range.at_most));
+        }
         if let Some(hours) = &when.hours
             && !self.hours.contains(hours)
         {
@@ -60,22 +68,22 @@ impl Constants {
                 let cuts = self.amounts.entry(max.asset()).or_default();
                 cuts.insert(max.units());
             }
+            Measure::Fiat(max) => {
+                let cuts = self.values.entry(max.currency).or_default();
+                cuts.insert(max.cents);
+            }
             Measure::Count(_) => {}
         }
     }
 
-    fn value(&mut self, value: Fiat) {
-        let cuts = self.values.entry(value.currency).or_default();
-        cuts.insert(value.cents);
-    }
-
     pub(super) fn axes(&mut self, world: &World) -> Axes {
-        for (asset, price) in world.prices.iter().flat_map(|(_, prices)| prices) {
-            for (currency, cuts) in &self.values {
-                if world.prices.as_ref().is_some_and(|(known, _)| known == currency) {
-                    let units = cuts.iter().filter_map(|cents| prices::units(*price, *asset, *cents));
-                    self.amounts.entry(*asset).or_default().extend(units);
-                }
+        // Where a price is assumed, a value is an amount.
+        if let Some((currency, known)) = &world.prices
+            && let Some(cuts) = self.values.get(currency)
+        {
+            for (asset, price) in known {
+                let units = cuts.iter().filter_map(|cents| prices::units(*price, *asset, *cents));
+                self.amounts.entry(*asset).or_default().extend(units);
             }
         }
         let none = BTreeSet::new();
@@ -96,14 +104,33 @@ impl Constants {
             times: time::atoms(&self.hours),
             flags: known.copied().collect(),
             tags: self.tags.iter().cloned().collect(),
+            any_wallet: world.wallets.is_empty().then(|| self.any_wallet()),
+            any_initiators: [self.any_operator()]
+                .into_iter()
+                .chain(world.clients.is_empty().then(|| self.any_client()))
+                .collect(),
         }
+    }
+
+    fn any_wallet(&self) -> WalletId {
+        unused("wallet", |id| self.wallets.contains(id))
+    }
+
+    fn any_client(&self) -> Initiator {
+        let in_use = |id: &ClientId| self.initiators.contains(&Initiator::Client(id.clone()));
+        Initiator::Client(unused("client", in_use))
+    }
+
+    fn any_operator(&self) -> Initiator {
+        let in_use = |id: &OperatorId| self.initiators.contains(&Initiator::Operator(id.clone()));
+        Initiator::Operator(unused("operator", in_use))
     }
 
     fn sources(&self, world: &World) -> Vec<Source> {
         let mut places: Vec<(WalletId, Tier, Network)> = Vec::new();
         if world.wallets.is_empty() {
             let mut wallets: Vec<WalletId> = self.wallets.iter().cloned().collect();
-            wallets.push(unused("wallet", |id| self.wallets.contains(id)));
+            wallets.push(self.any_wallet());
             for tier in [Tier::Hot, Tier::Warm, Tier::Cold] {
                 for network in self.networks() {
                     places.extend(wallets.iter().map(|wallet| (wallet.clone(), tier, network)));
@@ -155,16 +182,14 @@ impl Constants {
     fn initiators(&self, world: &World) -> Vec<Initiator> {
         let is_client = |initiator: &&Initiator| initiator.client().is_some();
         let mut initiators: Vec<Initiator> = if world.clients.is_empty() {
-            let other = unused("client", |id: &ClientId| self.initiators.contains(&Initiator::Client(id.clone())));
             let named = self.initiators.iter().filter(is_client).cloned();
-            named.chain([Initiator::Client(other)]).collect()
+            named.chain([self.any_client()]).collect()
         } else {
             world.clients.iter().cloned().map(Initiator::Client).collect()
         };
         let operators = self.initiators.iter().filter(|one| !is_client(one));
         initiators.extend(operators.cloned());
-        let other = unused("operator", |id: &OperatorId| self.initiators.contains(&Initiator::Operator(id.clone())));
-        initiators.push(Initiator::Operator(other));
+        initiators.push(self.any_operator());
         initiators
     }
 

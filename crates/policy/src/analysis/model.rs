@@ -6,6 +6,7 @@
 //! says the same of every request.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use crate::analysis::axes::{GOAL, SOURCE};
 use crate::analysis::region::{Clause, Region, Truth};
@@ -66,6 +67,15 @@ pub struct TooManyRegions;
 /// The most regions that one walk looks at.
 const MAX_REGIONS: u64 = 4_000_000;
 
+/// What follows where a clause holds, whatever the rule is called.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Consequence {
+    Denied,
+    Allowed,
+    Asked(Vec<Requirement>, u64),
+    Other(usize),
+}
+
 /// A policy's clauses.
 #[derive(Debug, Clone)]
 pub(crate) struct Model<'p> {
@@ -85,6 +95,10 @@ impl<'p> Model<'p> {
         };
         let blocked = space.goals(|goal| goal.class == DestinationClass::Blocked);
         model.add(vec![Space::only(GOAL, blocked)], Role::Deny(None));
+        let to_hot = space.goals(|goal| goal.tier == Some(Tier::Hot));
+        let from_cold = Space::only(SOURCE, space.sources(|source| source.tier == Tier::Cold));
+        let cold_to_hot = from_cold.narrowed(GOAL, &to_hot);
+        model.add(cold_to_hot.into_iter().collect(), Role::Deny(None));
         for tier in [Tier::Warm, Tier::Cold] {
             let of_tier = Space::only(SOURCE, space.sources(|source| source.tier == tier));
             let role = match policy.tier_floor(tier) {
@@ -177,28 +191,15 @@ impl<'p> Model<'p> {
         let mut joined = Joined::default();
         let mut longest = 0_u64;
         for role in holds {
-            let (require, hold_ms): (&[Requirement], u64) = match role {
+            match role {
                 Role::Deny(_) => return Standing::Denied,
-                Role::Allow(_) => {
-                    allowed = true;
-                    continue;
-                }
-                Role::Ask(number) => match self.policy.0.rules.get(*number) {
-                    Some(rule) => (&rule.require, rule.hold_ms),
-                    None => continue,
-                },
-                Role::Floor(tier) => match self.policy.tier_floor(*tier) {
-                    Some(floor) => (std::slice::from_ref(&floor.requirement), floor.hold_ms),
-                    None => return Standing::Denied,
-                },
-                Role::Escalate(number) => match self.limit(*number) {
-                    Some(limit) => (limit.on_breach.requirements(), 0),
-                    None => continue,
-                },
-                Role::Count(_) | Role::Mark(_) => continue,
-            };
-            require.iter().for_each(|one| joined.add(one));
-            longest = longest.max(hold_ms);
+                Role::Allow(_) => allowed = true,
+                _ => {}
+            }
+            if let Some((require, hold_ms)) = self.asked(*role) {
+                require.iter().for_each(|one| joined.add(one));
+                longest = longest.max(hold_ms);
+            }
         }
         let requirements = joined.into_list();
         if !allowed || !self.is_possible(&requirements) {
@@ -217,6 +218,52 @@ impl<'p> Model<'p> {
                 .policy
                 .satisfied(requirements, self.policy.operators())
                 .is_ok()
+    }
+
+    /// The clauses that another model has too, with the same consequence. What a rule or limit is called says nothing.
+    pub(crate) fn common(&self, other: &Model<'_>) -> BTreeSet<(Clause, Consequence)> {
+        let of = |model: &Model<'_>| -> BTreeSet<(Clause, Consequence)> {
+            let items = model.items.iter();
+            items.map(|item| (item.clause.clone(), model.consequence(item.role))).collect()
+        };
+        of(self).intersection(&of(other)).cloned().collect()
+    }
+
+    /// The clauses that are not among these.
+    pub(crate) fn other_than<'a>(
+        &'a self,
+        common: &'a BTreeSet<(Clause, Consequence)>,
+    ) -> impl Iterator<Item = &'a Clause> {
+        let own = |item: &&Item| !common.contains(&(item.clause.clone(), self.consequence(item.role)));
+        self.items.iter().filter(own).map(|item| &item.clause)
+    }
+
+    fn consequence(&self, role: Role) -> Consequence {
+        match role {
+            Role::Deny(_) => Consequence::Denied,
+            Role::Allow(_) => Consequence::Allowed,
+            Role::Ask(_) | Role::Floor(_) | Role::Escalate(_) => {
+                let (requirements, hold_ms) = self.asked(role).unwrap_or_default();
+                Consequence::Asked(requirements.to_vec(), hold_ms)
+            }
+            Role::Count(number) | Role::Mark(number) => Consequence::Other(number),
+        }
+    }
+
+    /// The approvals and the hold that a role asks for; nothing, if it asks for neither.
+    fn asked(&self, role: Role) -> Option<(&[Requirement], u64)> {
+        match role {
+            Role::Ask(number) => {
+                let rule = self.policy.0.rules.get(number)?;
+                Some((&rule.require, rule.hold_ms))
+            }
+            Role::Floor(tier) => {
+                let floor = self.policy.tier_floor(tier)?;
+                Some((std::slice::from_ref(&floor.requirement), floor.hold_ms))
+            }
+            Role::Escalate(number) => Some((self.limit(number)?.on_breach.requirements(), 0)),
+            Role::Deny(_) | Role::Allow(_) | Role::Count(_) | Role::Mark(_) => None,
+        }
     }
 
     pub(crate) fn limit(&self, number: usize) -> Option<&'p Limit> {

@@ -117,6 +117,11 @@ impl Clause {
         open.map_or(Truth::Holds, Truth::Open)
     }
 
+    /// Whether it holds somewhere in a region, as far as each test by itself says.
+    pub(crate) fn may_hold(&self, region: &Region) -> bool {
+        self.judge(region) != Truth::Fails
+    }
+
     /// The parts that a region falls into by a test that is open in it.
     pub(crate) fn split(&self, region: &Region, test: usize) -> Vec<Region> {
         self.0

@@ -10,6 +10,7 @@ use crate::analysis::implication;
 use crate::analysis::model::Standing;
 use crate::analysis::region::Clause;
 use crate::analysis::space::Space;
+use crate::ids::WalletId;
 use crate::limit::{Breach, Dimension, Limit};
 use crate::policy::Policy;
 use crate::reason::{BreachKind, Measure};
@@ -122,6 +123,7 @@ pub(crate) fn meanings(space: &Space, limit: &Limit) -> Vec<Meaning> {
     let unit = match limit.max {
         Measure::Count(_) => "withdrawals".to_owned(),
         Measure::Amount(max) => max.asset().to_string(),
+        Measure::Fiat(max) => max.currency.to_string(),
     };
     let whole = space.compile_limit(limit).holds;
     let keys = keys(space, limit.per);
@@ -182,9 +184,9 @@ fn keys(space: &Space, per: Dimension) -> Vec<(usize, Bits, bool)> {
         }
         Dimension::Wallet => {
             let wallets: BTreeSet<_> = sources.iter().map(|source| &source.wallet).collect();
-            let of = |wallet| {
+            let of = |wallet: &WalletId| {
                 let atoms = space.sources(|source| source.wallet == *wallet);
-                (SOURCE, atoms, space.names_wallet(wallet))
+                (SOURCE, atoms, space.axes.any_wallet.as_ref() != Some(wallet))
             };
             wallets.into_iter().map(of).collect()
         }
@@ -192,7 +194,9 @@ fn keys(space: &Space, per: Dimension) -> Vec<(usize, Bits, bool)> {
             let length = space.axes.initiators.len();
             let of = |atom: usize| {
                 let atoms = Bits::of(length, |other| other == atom);
-                (INITIATOR, atoms, space.names_initiator(atom))
+                let any = space.axes.initiators.get(atom);
+                let is_any = any.is_some_and(|one| space.axes.any_initiators.contains(one));
+                (INITIATOR, atoms, !is_any)
             };
             (0..length).map(of).collect()
         }

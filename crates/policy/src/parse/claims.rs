@@ -11,7 +11,7 @@ use crate::analysis::world::{Wallet, World};
 use crate::duration::parse_duration;
 use crate::error::{Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
-use crate::fiat::{Currency, Price};
+use crate::fiat::{Currency, Fiat, Price};
 use crate::ids::{ClientId, Quoted, RuleId, WalletId};
 use crate::parse::{Parser, advice, line_of, syntax};
 use crate::policy::Policy;
@@ -83,15 +83,19 @@ pub(crate) fn read(policy: &Policy, source: &str) -> Result<Claims, ClaimError> 
             message: advice(refusal.message()),
         }),
     })?;
-    let world = world(source, file.world)?;
+    let spoken = policy.fiat().map(|fiat| fiat.currency);
+    let world = world(source, file.world, spoken)?;
     if file.prove.is_empty() {
         return Err(ClaimError::Empty);
     }
     let reader = Reader {
         source,
+        currency: spoken,
         parser: Parser {
             source,
             people: policy.0.people.clone(),
+            calendars: policy.0.calendars.clone(),
+            fiat: policy.0.fiat,
         },
     };
     let mut claims: Vec<Claim> = Vec::new();
@@ -108,7 +112,12 @@ pub(crate) fn read(policy: &Policy, source: &str) -> Result<Claims, ClaimError> 
     Ok(Claims { world, claims })
 }
 
-fn world(source: &str, written: WrittenWorld) -> Result<World, ClaimError> {
+/// What is assumed, in the currency that the policy speaks of.
+fn world(
+    source: &str,
+    written: WrittenWorld,
+    currency: Option<Currency>,
+) -> Result<World, ClaimError> {
     let mut world = World::default();
     for wallet in written.wallets {
         let line = line_of(source, &wallet.span());
@@ -127,28 +136,30 @@ fn world(source: &str, written: WrittenWorld) -> Result<World, ClaimError> {
         }
     }
     let mut prices = BTreeMap::new();
-    let mut currency: Option<Currency> = None;
     for (asset, text) in written.prices {
         let refused = || ClaimError::Value {
             line: line_of(source, &text.span()),
             found: Quoted::new(text.get_ref()),
-            wanted: "price in the one currency; write for example \"64000 USD\"",
+            wanted: "price in the currency of the policy's [fiat]; write for example \"64000 USD\"",
         };
         let (price, of) = text.get_ref().split_once(' ').ok_or_else(refused)?;
         let price: Price = price.parse().map_err(|_| refused())?;
         let of: Currency = of.parse().map_err(|_| refused())?;
-        if currency.is_some_and(|known| known != of) {
+        if currency != Some(of) {
             return Err(refused());
         }
-        currency = Some(of);
         prices.insert(asset, price);
     }
-    world.prices = currency.map(|currency| (currency, prices));
+    world.prices = currency
+        .filter(|_| !prices.is_empty())
+        .map(|currency| (currency, prices));
     Ok(world)
 }
 
 struct Reader<'a> {
     source: &'a str,
+    /// The policy's currency.
+    currency: Option<Currency>,
     parser: Parser<'a>,
 }
 
@@ -234,14 +245,17 @@ impl Reader<'_> {
         }
         let text = at_most.get_ref();
         let amount = text.parse().map(Bound::Amount).ok();
-        let bound = amount.or_else(|| text.parse().map(Bound::Fiat).ok());
+        let bound = amount.or_else(|| {
+            let fiat = text.parse().ok().filter(|fiat: &Fiat| self.currency == Some(fiat.currency));
+            fiat.map(Bound::Fiat)
+        });
         Ok(Statement::Outflow(Outflow {
             window_ms: parse_duration(window.get_ref())
                 .map_err(|_| value(window, "duration; write for example \"24h\""))?,
             operators: colluding.operators,
             clients: colluding.clients,
             at_most: bound.ok_or_else(|| {
-                value(at_most, "bound; write for example \"10 BTC\" or \"100000 USD\"")
+                value(at_most, "bound in an asset or in the policy's currency; write for example \"10 BTC\" or \"100000 USD\"")
             })?,
         }))
     }

@@ -6,6 +6,7 @@ use custodyd_chain::{Amount, Asset, U256};
 
 use crate::analysis::claim::Bound;
 use crate::analysis::outflow::cells::Cell;
+use crate::analysis::prices;
 use crate::analysis::space::Space;
 use crate::facts::Facts;
 use crate::fiat::{Fiat, Price};
@@ -69,6 +70,15 @@ impl Worth<'_> {
                 (max.asset() == of.asset()).then(|| max.units())
             }
             (Measure::Amount(max), Bound::Fiat(_)) => self.cents(max.asset(), max.units()),
+            (Measure::Fiat(max), Bound::Fiat(of)) => {
+                (max.currency == of.currency).then(|| U256::from(max.cents))
+            }
+            (Measure::Fiat(max), Bound::Amount(of)) => {
+                let (currency, prices) = self.space.world.prices.as_ref()?;
+                let price = prices.get(&of.asset()).filter(|_| *currency == max.currency)?;
+                let units = prices::units(*price, of.asset(), max.cents)?;
+                (units < of.asset().cap()).then_some(units)
+            }
         }
     }
 
