@@ -160,6 +160,11 @@ impl Claims {
         claims::read(policy, source)
     }
 
+    /// The claims, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.iter()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.claims.len()

@@ -1,6 +1,7 @@
 //! Analysis
 mod axes;
 mod bits;
+mod check;
 mod compile;
 mod constants;
 mod describe;
@@ -19,5 +20,6 @@ pub(crate) mod world;
 mod prove;
 pub use prove::{Answer, Counterexample, Proof, Step, prove};
 pub use diff::{Example, LimitChange, PolicyDiff, VerdictChange, diff};
+pub use check::{Finding, Severity, check};
 pub use claim::{Claim, ClaimError, Claims};
 pub use model::TooManyRegions;

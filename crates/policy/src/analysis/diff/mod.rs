@@ -15,13 +15,13 @@ use serde::Serialize;
 
 use crate::analysis::model::{Leaf, Model, Standing, TooManyRegions};
 use crate::analysis::region::Region;
-use crate::analysis::sameness::same_standing;
+use crate::analysis::sameness::{same_requirements, same_standing};
 use crate::analysis::space::Space;
 use crate::analysis::world::World;
 use crate::facts::Facts;
 use crate::policy::Policy;
 use crate::requirement::Listed;
-use crate::verdict::Verdict;
+use crate::verdict::{Outcome, Verdict};
 use crate::window::LimitBook;
 
 /// What differs between two policies.
@@ -80,7 +80,14 @@ impl Example {
             policy.evaluate(&facts, &book)
         };
         let (before, after) = (judge(old), judge(new));
-        (before.outcome != after.outcome).then_some(Self {
+        let same = match (&before.outcome, &after.outcome) {
+            (
+                Outcome::Allow { requirements: one, hold_ms: a },
+                Outcome::Allow { requirements: other, hold_ms: b },
+            ) => a == b && same_requirements(old, new, one, other),
+            (was, is) => was == is,
+        };
+        (!same).then_some(Self {
             facts,
             earlier,
             old: before,
