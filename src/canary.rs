@@ -23,8 +23,9 @@ pub fn tokens(hsm: &Arc<dyn Hsm>) -> Vec<(String, Arc<dyn Hsm>)> {
     names.zip(each).collect()
 }
 
-/// Tests every token each `every`, first after that time, until `stopped`. A token found biased stays trouble until the daemon
-/// starts again: good luck in the next test proves nothing.
+/// Tests every token each `every`, first after that time, until `stopped`. A token found biased gets no more work until the
+/// daemon starts again: good luck in the next test proves nothing. The last one that is left is not taken away, but trouble
+/// for as long.
 pub async fn watch(
     hsm: Arc<dyn Hsm>,
     every: Duration,
@@ -42,15 +43,16 @@ pub async fn watch(
         for (token, member) in tokens(&hsm) {
             let tested = tokio::task::spawn_blocking(move || member.canary(SAMPLES)).await;
             match tested {
-                Ok(result) => tell(&token, &result, &mut unable, &pulse),
+                Ok(result) => tell(&*hsm, &token, &result, &mut unable, &pulse),
                 Err(error) => tracing::error!(token, %error, "the canary's test broke off"),
             }
         }
     }
 }
 
-/// Counts a result, and says what a person must know.
+/// Counts a result, takes a biased token out, and says what a person must know.
 fn tell(
+    hsm: &dyn Hsm,
     token: &str,
     result: &Result<CanaryReport, HsmError>,
     unable: &mut BTreeSet<String>,
@@ -60,13 +62,22 @@ fn tell(
         Ok(CanaryReport::Sound { .. }) => "sound",
         Ok(CanaryReport::Biased { samples, findings }) => {
             let findings = findings.join("; ");
-            tracing::error!(
-                token,
-                samples,
-                findings,
-                "a token's nonces are biased: stop signing with it"
-            );
-            pulse.note_trouble(PART, Some(format!("{token}: {findings}")));
+            if hsm.bar(token, &format!("its nonces are biased: {findings}")) {
+                tracing::error!(
+                    token,
+                    samples,
+                    findings,
+                    "a token's nonces are biased: it gets no more work until the daemon starts again"
+                );
+            } else {
+                tracing::error!(
+                    token,
+                    samples,
+                    findings,
+                    "a token's nonces are biased, and no other token is left: stop signing with it"
+                );
+                pulse.note_trouble(PART, Some(format!("{token}: {findings}")));
+            }
             "biased"
         }
         Ok(CanaryReport::NotPossible { code }) => {
@@ -90,31 +101,63 @@ fn tell(
 
 #[cfg(test)]
 mod tests {
+    use custodyd_hsm::{Counters, Fleet, FleetSettings, Health, MemberStatus, Reply, Request};
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
 
+    /// A token that is only there.
+    #[derive(Debug)]
+    struct Bystander(&'static str);
+
+    impl Hsm for Bystander {
+        fn submit(&self, _: Request, _: Duration, _: Reply) -> Result<(), HsmError> {
+            Err(HsmError::Closed)
+        }
+
+        fn members(&self) -> Vec<MemberStatus> {
+            vec![MemberStatus {
+                name: self.0.to_owned(),
+                info: None,
+                health: Health::Up,
+                counters: Counters::default(),
+                restarts: 0,
+                missing_keys: 0,
+            }]
+        }
+
+        fn call_limit(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    fn biased() -> Result<CanaryReport, HsmError> {
+        Ok(CanaryReport::Biased {
+            samples: 1_024,
+            findings: vec!["bit 0 is set in 0 of 1024 nonces".to_owned()],
+        })
+    }
+
+    fn sound() -> Result<CanaryReport, HsmError> {
+        Ok(CanaryReport::Sound { samples: 1_024 })
+    }
+
     #[test]
     fn a_biased_token_is_trouble_even_after_a_good_test_and_each_verdict_is_counted() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let (pulse, mut unable) = (Pulse::default(), BTreeSet::new());
-        let biased = CanaryReport::Biased {
-            samples: 1_024,
-            findings: vec!["bit 0 is set in 0 of 1024 nonces".to_owned()],
-        };
-        let sound = CanaryReport::Sound { samples: 1_024 };
+        let (hsm, pulse, mut unable) = (Bystander("a"), Pulse::default(), BTreeSet::new());
         let code = "CKR_TEMPLATE_INCONSISTENT".to_owned();
         metrics::with_local_recorder(&recorder, || {
             for (token, result) in [
-                ("a", Ok(sound.clone())),
+                ("a", sound()),
                 ("b", Ok(CanaryReport::NotPossible { code })),
                 ("b", Err(HsmError::Closed)),
             ] {
-                tell(token, &result, &mut unable, &pulse);
+                tell(&hsm, token, &result, &mut unable, &pulse);
             }
             assert!(pulse.trouble().is_empty());
-            for report in [biased, sound] {
-                tell("a", &Ok(report), &mut unable, &pulse);
+            for result in [biased(), sound()] {
+                tell(&hsm, "a", &result, &mut unable, &pulse);
             }
         });
         assert_eq!(
@@ -130,5 +173,28 @@ mod tests {
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }
+    }
+
+    #[test]
+    fn of_two_tokens_the_biased_one_is_out_and_nothing_is_trouble_until_both_are() {
+        let members: Vec<Arc<dyn Hsm>> = vec![Arc::new(Bystander("a")), Arc::new(Bystander("b"))];
+        let fleet = Fleet::new(members, FleetSettings::default()).unwrap();
+        let (pulse, mut unable) = (Pulse::default(), BTreeSet::new());
+        tell(&fleet, "b", &sound(), &mut unable, &pulse);
+        for result in [biased(), sound()] {
+            tell(&fleet, "a", &result, &mut unable, &pulse);
+        }
+        assert!(pulse.trouble().is_empty(), "{:?}", pulse.trouble());
+        let Health::Out { reason } = fleet.members().swap_remove(0).health else {
+            panic!("the biased token takes work");
+        };
+        assert!(
+            reason.starts_with("its nonces are biased: bit 0"),
+            "{reason}"
+        );
+
+        tell(&fleet, "b", &biased(), &mut unable, &pulse);
+        let trouble = pulse.trouble();
+        assert!(trouble[PART].starts_with("b: "), "{trouble:?}");
     }
 }

@@ -52,11 +52,18 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
     println!("  heads         {heads}, each signed by the journal key in the HSM");
     println!("  evidence      {evidence} requests signed by clients and operators, verified again");
     println!("  projections   {projections} rows, each as the journal makes it");
-    println!("  nonces        {nonces} on record, one for each signature");
+    println!(
+        "  nonces        {nonces} on record, one for each signature of a head or a transaction"
+    );
     println!(
         "  HSM           {} signatures explained: {heads} of heads, {transaction_signatures} of transactions, \
          {manifest_signatures} of cold exports, {key_signatures} of wrapped keys",
         audited.hsm_signatures()
+    );
+    println!(
+        "  PKCS#11       {0} signatures: {0} C_SignInit and {1} C_Sign calls, one of each two only asks for the length",
+        audited.hsm_signatures(),
+        audited.c_sign_calls()
     );
     Ok(())
 }

@@ -136,8 +136,8 @@ impl HsmConfig {
         {
             return range("hsm.replicas must be 1 to the number of hsm.tokens");
         }
-        if self.canary_s != 0 && !(60..=604_800).contains(&self.canary_s) {
-            return range("hsm.canary_s must be 0 or 60 to 604800");
+        if self.canary_s != 0 && !(10..=604_800).contains(&self.canary_s) {
+            return range("hsm.canary_s must be 0 or 10 to 604800");
         }
         let mut names = BTreeSet::new();
         for token in &mut self.tokens {

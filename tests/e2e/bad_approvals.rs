@@ -9,7 +9,10 @@ use ed25519_dalek::Signer as _;
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Plan, SOMEBODY, ask, decide, default_policy, house, show, until_state, withdraw},
+    house::{
+        Plan, SOMEBODY, ask, decide, default_policy, fund_ether, house, id_of, show, until_state,
+        withdraw,
+    },
     wire::{Answer, Speaker},
 };
 
@@ -54,7 +57,7 @@ async fn an_approval_counts_only_for_what_it_states_and_by_whom_it_is_asked() {
     let client = house.client_as("client/exchange").unwrap();
     let asked = withdraw(&client, "k1", &ask("ETH", "2", SOMEBODY)).await;
     let other = withdraw(&client, "k2", &ask("ETH", "3", SOMEBODY)).await;
-    let (id, other) = (asked["id"].as_str().unwrap(), other["id"].as_str().unwrap());
+    let (id, other) = (id_of(&asked), id_of(&other));
     let path = format!("/v1/withdrawals/{id}/approvals");
     let [alice, bob, dave] =
         ["alice", "bob", "dave"].map(|name| Speaker::of(&house, &format!("operator/{name}")));
@@ -169,10 +172,7 @@ async fn after_rejection_cancellation_or_expiry_an_approval_changes_nothing() {
         ..Plan::default()
     })
     .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    fund_ether(&house).await;
     let client = house.client_as("client/exchange").unwrap();
     let mut ended = Vec::new();
     for (key, end) in [
@@ -182,7 +182,7 @@ async fn after_rejection_cancellation_or_expiry_an_approval_changes_nothing() {
         ("k4", "expired"),
     ] {
         let asked = withdraw(&client, key, &ask("ETH", "2", SOMEBODY)).await;
-        let id = asked["id"].as_str().unwrap().to_owned();
+        let id = id_of(&asked).to_owned();
         // Shown and signed while it was open.
         let late = statement(&house, "bob", &id).await;
         decide(&house, "operator/alice", &id, Decision::Approve)

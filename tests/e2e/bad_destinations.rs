@@ -4,7 +4,7 @@ use custodyd_client::NewWithdrawal;
 
 use crate::{
     bad_inputs::{Mark, PAY},
-    house::{Plan, SOMEBODY, ask, default_policy, house, show, until_state, withdraw},
+    house::{Plan, SOMEBODY, ask, default_policy, house, id_of, show, until_state, withdraw},
     wire::Speaker,
 };
 
@@ -150,9 +150,9 @@ async fn destinations_that_cannot_be_meant_are_refused() {
     // The good one among them, so that the others weren't refused for something else.
     let client = house.client_as("client/exchange").unwrap();
     let paid = withdraw(&client, "good", &ask("LTC", "0.5", PUBKEY_HASH)).await;
-    until_state(&house, &client, paid["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&paid), "broadcast").await;
     assert_eq!(
-        show(&client, paid["id"].as_str().unwrap()).await["destination"]
+        show(&client, id_of(&paid)).await["destination"]
             .as_str()
             .unwrap()
             .split(':')

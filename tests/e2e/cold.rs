@@ -13,7 +13,7 @@ use custodyd_vault::Decision;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::house::{LONG, Plan, ask, decide, house, mine, until_state, withdraw};
+use crate::house::{LONG, Plan, ask, decide, house, id_of, until_final, withdraw};
 
 const IMPORTS: &str = "/v1/cold/imports";
 
@@ -33,7 +33,7 @@ impl Exported {
         };
         let asked = withdraw(client, amount, &body).await;
         assert_eq!(asked["state"], "awaiting_approval", "{asked}");
-        let withdrawal = asked["id"].as_str().unwrap().to_owned();
+        let withdrawal = id_of(&asked).to_owned();
         for operator in ["operator/alice", "operator/bob"] {
             decide(house, operator, &withdrawal, Decision::Approve)
                 .await
@@ -45,9 +45,7 @@ impl Exported {
         house
             .until("plan the export", LONG, async || {
                 let answer: Result<Value, _> = custodian.post("/v1/cold/exports", &wanted).await;
-                export = answer
-                    .ok()
-                    .map(|document| document["id"].as_str().unwrap().to_owned());
+                export = answer.ok().map(|document| id_of(&document).to_owned());
                 export.is_some()
             })
             .await
@@ -242,13 +240,9 @@ async fn a_cold_payout_leaves_as_a_psbt_that_core_accepts_and_only_itself_comes_
     assert_eq!(imported["id"], large.export, "{imported}");
     let again = import(&custodian, &back).await.unwrap_err();
     assert!(again.to_string().contains("imported already"), "{again}");
-    until_state(&house, &client, &large.withdrawal, "broadcast").await;
-    mine(&house, 2);
-    until_state(&house, &client, &large.withdrawal, "final").await;
+    until_final(&house, &client, &large.withdrawal).await;
     import(&custodian, &other).await.unwrap();
-    until_state(&house, &client, &small.withdrawal, "broadcast").await;
-    mine(&house, 2);
-    until_state(&house, &client, &small.withdrawal, "final").await;
+    until_final(&house, &client, &small.withdrawal).await;
     for (destination, amount) in [(&first, 2_500_000_000), (&second, 100_000_000)] {
         let seen = node
             .cli(&[

@@ -5,7 +5,9 @@ mod sight;
 
 use custodyd_testbed::{HsmContainer, HsmPlan, TestbedError};
 
-use crate::house::{House, LONG, Plan, SOMEBODY, ask, house, until_state, withdraw};
+use crate::house::{
+    House, LONG, Plan, SOMEBODY, ask, fund_ether, house, id_of, until_state, withdraw,
+};
 use payments::Payments;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,13 +18,10 @@ async fn a_vault_on_a_network_hsm_pays_before_and_after_the_hsm_was_killed() {
         ..Plan::default()
     })
     .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    fund_ether(&house).await;
     let client = house.client_as("client/exchange").unwrap();
     let asked = withdraw(&client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
-    until_state(&house, &client, asked["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&asked), "broadcast").await;
 
     let [hsm] = house.hsm.containers() else {
         panic!("one HSM was asked for");
@@ -32,7 +31,7 @@ async fn a_vault_on_a_network_hsm_pays_before_and_after_the_hsm_was_killed() {
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
     let asked = withdraw(&client, "k2", &ask("ETH", "0.02", SOMEBODY)).await;
-    until_state(&house, &client, asked["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&asked), "broadcast").await;
 }
 
 /// What is done to an HSM, and how it is undone.

@@ -12,7 +12,7 @@ use custodyd_client::{Client, ClientError};
 use serde_json::Value;
 
 use crate::{
-    house::{LONG, Plan, SOMEBODY, ask, house, mine, withdraw},
+    house::{LONG, Plan, SOMEBODY, ask, fund_ether, house, mine, withdraw},
     sqlite,
 };
 
@@ -92,10 +92,7 @@ async fn on_a_full_disk_requests_wait_or_are_refused_and_what_was_accepted_is_pa
         ..Plan::default()
     })
     .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    fund_ether(&house).await;
     let client = house.client_as("client/exchange").unwrap();
     let before = wei(&house);
     withdraw(&client, "before", &ask("ETH", "0.01", SOMEBODY)).await;

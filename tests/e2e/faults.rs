@@ -8,11 +8,12 @@ use rustix::process::{Pid, kill_process, test_kill_process};
 use serde_json::Value;
 
 use crate::{
-    house::{LONG, Plan, ask, house, until_state, withdraw},
+    house::{
+        LONG, Plan, SOMEBODY, ask, ethereum_house, house, id_of, pay, until_final, until_state,
+        withdraw,
+    },
     sqlite::{database, sql},
 };
-
-const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// Every step of a withdrawal at which a crash could lose or double it.
 const STEPS: [&str; 17] = [
@@ -60,7 +61,7 @@ async fn killed_at(house: &mut House, step: &str, asset: &str, amount: &str, des
     house.daemon.wait_ready(LONG).unwrap();
     let client = house.client_as("client/exchange").unwrap();
     let again = withdraw(&client, &key, &body).await;
-    let id = again["id"].as_str().unwrap();
+    let id = id_of(&again);
     house
         .until("pay after the crash", LONG, async || {
             mine(house);
@@ -87,15 +88,7 @@ fn verified(house: &House) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_step_an_ethereum_withdrawal_is_paid_exactly_once() {
-    let mut house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let mut house = ethereum_house().await;
     let wei = |house: &House| {
         let hex = house.anvil.as_ref().unwrap().balance(SOMEBODY).unwrap();
         u128::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap()
@@ -165,10 +158,7 @@ async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_
     let destination = house.litecoind.as_ref().unwrap().outside_address().unwrap();
     let client = house.client_as("client/exchange").unwrap();
     // One before, so that a fee quote is there.
-    let first = withdraw(&client, "k0", &ask("LTC", "0.01", &destination)).await;
-    until_state(&house, &client, first["id"].as_str().unwrap(), "broadcast").await;
-    house.litecoind.as_ref().unwrap().mine(2).unwrap();
-    until_state(&house, &client, first["id"].as_str().unwrap(), "final").await;
+    pay(&house, &client, "k0", &ask("LTC", "0.01", &destination)).await;
     house
         .until("see its change", LONG, async || {
             let wallet: Value = client.get("/v1/wallets/hot-ltc").await.unwrap();
@@ -179,7 +169,7 @@ async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_
 
     house.litecoind.as_mut().unwrap().stop().unwrap();
     let asked = withdraw(&client, "k1", &ask("LTC", "0.02", &destination)).await;
-    let id = asked["id"].as_str().unwrap();
+    let id = id_of(&asked);
     until_state(&house, &client, id, "signed").await;
     house
         .until("tell which part is down", LONG, async || {
@@ -191,23 +181,13 @@ async fn while_a_node_is_down_a_withdrawal_waits_signed_and_goes_out_when_it_is_
         .await
         .unwrap();
     house.litecoind.as_mut().unwrap().restart().unwrap();
-    until_state(&house, &client, id, "broadcast").await;
-    house.litecoind.as_ref().unwrap().mine(2).unwrap();
-    until_state(&house, &client, id, "final").await;
+    until_final(&house, &client, id).await;
     verified(&house);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
-    let mut house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let mut house = ethereum_house().await;
     house.hsm.token().unwrap().remove().unwrap();
     let client = std::sync::Arc::new(house.client_as("client/exchange").unwrap());
     let asking = {
@@ -234,11 +214,7 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
     // SoftHSM doesn't look again for a token that it lost; a fresh worker process does, and the daemon stays.
     house.daemon.wait_ready(LONG).unwrap();
     assert_eq!(house.daemon.pid(), pid);
-    let asked = withdraw(&client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
-    let id = asked["id"].as_str().unwrap();
-    until_state(&house, &client, id, "broadcast").await;
-    house.anvil.as_ref().unwrap().mine(2).unwrap();
-    until_state(&house, &client, id, "final").await;
+    pay(&house, &client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
     let list: Value = client.get("/v1/withdrawals").await.unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     verified(&house);
@@ -260,15 +236,7 @@ fn worker_of(daemon: u32) -> Option<Pid> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_hsms_process_is_killed_again_and_again_every_withdrawal_is_paid_exactly_once() {
-    let mut house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let mut house = ethereum_house().await;
     let daemon = house.daemon.pid();
     let client = house.client_as("client/exchange").unwrap();
     let mut asked = Vec::new();
@@ -297,7 +265,7 @@ async fn while_the_hsms_process_is_killed_again_and_again_every_withdrawal_is_pa
             mine(&house);
             let mut paid = 0;
             for withdrawal in &asked {
-                let path = format!("/v1/withdrawals/{}", withdrawal["id"].as_str().unwrap());
+                let path = format!("/v1/withdrawals/{}", id_of(withdrawal));
                 let now: Result<Value, _> = client.get(&path).await;
                 paid += usize::from(now.is_ok_and(|w| w["state"] == "final"));
             }
@@ -346,18 +314,10 @@ async fn a_locked_token_stops_the_start_with_one_line_that_says_so_and_shows_no_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_can_not_be_committed_is_refused_and_the_rest_goes_on() {
-    let house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let house = ethereum_house().await;
     let client = house.client_as("client/exchange").unwrap();
     let first = withdraw(&client, "k1", &ask("ETH", "0.01", SOMEBODY)).await;
-    until_state(&house, &client, first["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&first), "broadcast").await;
     // Somebody holds the next nonce, by the database's word alone: the second line says no, whatever the vault thinks.
     let account = house.address_of("hot-eth").await.unwrap();
     let held = format!(

@@ -7,10 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use custodyd_testbed::{SOFTHSM_MODULE, p11_kit_client_module, project};
+use custodyd_testbed::{SOFTHSM_MODULE, p11_kit_client_module};
 use serde_json::Value;
 
-use crate::house::{House, LONG, Plan, SOMEBODY, ask, house, mine, until_state, withdraw};
+use crate::house::{
+    House, LONG, SOMEBODY, add_token, ask, copy_of_token, ethereum_house, pay, readyz,
+};
 
 /// A copy of the house's token, behind a p11-kit server of its own.
 struct Copy {
@@ -59,70 +61,28 @@ impl Drop for Copy {
 /// Copies the token once its keys are made, adds the copy to the configuration and starts the daemon again.
 fn add_copy(house: &mut House) -> Copy {
     house.daemon.terminate(LONG).unwrap();
-    let folder = house.folder().join("copy");
-    let token = house.hsm.token().unwrap();
-    let home = token.conf_path().parent().unwrap().to_owned();
-    fs::create_dir(&folder).unwrap();
-    let copied = Command::new("cp")
-        .arg("-r")
-        .args([home.join("tokens"), folder.clone()])
-        .status();
-    assert!(copied.unwrap().success());
-    let tokens = folder.join("tokens");
-    let text = format!("directories.tokendir = {}\n", tokens.display());
-    fs::write(folder.join("softhsm2.conf"), text).unwrap();
-    let copy = Copy::serve(&folder, token.label());
-    let mut config = fs::read_to_string(house.daemon.config()).unwrap();
-    config += &format!(
-        r#"
-[[hsm.tokens]]
-name = "copy"
-profile = "{profile}"
-token = "{label}"
-module = "{module}"
-environment = {{ P11_KIT_SERVER_ADDRESS = "unix:path={socket}" }}
-pin = {{ file = "{pin}" }}
-workers = 2
-"#,
-        profile = project().join("hsm-config/softhsm.toml").display(),
-        label = token.label(),
-        module = p11_kit_client_module().unwrap().display(),
-        socket = folder.join("socket").display(),
-        pin = token.pin_file().display(),
-    );
-    fs::write(house.daemon.config(), config).unwrap();
+    let conf = copy_of_token(house, "copy");
+    let folder = conf.parent().unwrap();
+    let copy = Copy::serve(folder, house.hsm.token().unwrap().label());
+    let address = format!("unix:path={}", folder.join("socket").display());
+    let variables = [("P11_KIT_SERVER_ADDRESS", Path::new(&address))];
+    let module = p11_kit_client_module().unwrap();
+    add_token(house, "copy", &module, &variables);
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
     copy
 }
 
-async fn pay(house: &House, key: &str) {
+async fn pay_ether(house: &House, key: &str) {
     let client = house.client_as("client/exchange").unwrap();
-    let asked = withdraw(&client, key, &ask("ETH", "0.01", SOMEBODY)).await;
-    let id = asked["id"].as_str().unwrap();
-    until_state(house, &client, id, "broadcast").await;
-    mine(house, 2);
-    until_state(house, &client, id, "final").await;
-}
-
-fn readyz(house: &House) -> (u16, Value) {
-    let answer = house.daemon.get("/readyz").unwrap();
-    (answer.status, serde_json::from_str(&answer.body).unwrap())
+    pay(house, &client, key, &ask("ETH", "0.01", SOMEBODY)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
-    let mut house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let mut house = ethereum_house().await;
     let copy = add_copy(&mut house);
-    pay(&house, "k1").await;
+    pay_ether(&house, "k1").await;
     let operator = house.client_as("operator/alice").unwrap();
     // A worker process reports what it did from time to time.
     house
@@ -138,7 +98,7 @@ async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
         .unwrap();
 
     copy.signal("-STOP");
-    pay(&house, "k2").await;
+    pay_ether(&house, "k2").await;
     house
         .until("name the token that is out", LONG, async || {
             let (status, body) = readyz(&house);
@@ -152,7 +112,7 @@ async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
         metrics.contains(r#"custodyd_hsm_up{token="copy"} 0"#),
         "{metrics}"
     );
-    pay(&house, "k3").await;
+    pay_ether(&house, "k3").await;
 
     copy.signal("-CONT");
     house
@@ -161,7 +121,7 @@ async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
         })
         .await
         .unwrap();
-    pay(&house, "k4").await;
+    pay_ether(&house, "k4").await;
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok, "{printed}");
 }

@@ -1,6 +1,11 @@
 //! Shortcuts of the end-to-end tests: a house, and what one says to it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use custodyd_client::{Client, NewWithdrawal};
 pub(crate) use custodyd_testbed::{House, Plan};
@@ -27,6 +32,23 @@ pub(crate) async fn house(plan: Plan) -> House {
     House::build(programs(), plan).await.unwrap()
 }
 
+/// A house with an Ethereum wallet alone, that holds ten ether.
+pub(crate) async fn ethereum_house() -> House {
+    let house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    fund_ether(&house).await;
+    house
+}
+
+/// Ten ether for the hot wallet.
+pub(crate) async fn fund_ether(house: &House) {
+    let wei = "0x8ac7230489e80000";
+    house.fund_ethereum("hot-eth", wei).await.unwrap();
+}
+
 pub(crate) fn ask(asset: &str, amount: &str, destination: &str) -> NewWithdrawal {
     NewWithdrawal {
         vault: "main".to_owned(),
@@ -44,6 +66,11 @@ pub(crate) async fn withdraw(client: &Client, key: &str, body: &NewWithdrawal) -
         .post_idempotent("/v1/withdrawals", key, body)
         .await
         .unwrap()
+}
+
+/// The id in such a document.
+pub(crate) fn id_of(document: &Value) -> &str {
+    document["id"].as_str().unwrap()
 }
 
 pub(crate) async fn show(client: &Client, id: &str) -> Value {
@@ -79,6 +106,34 @@ pub(crate) async fn until_state(
     show(client, id).await
 }
 
+/// Brings a payout that nobody is asked about any more to its end, and gives its document.
+pub(crate) async fn until_final(house: &House, client: &Client, id: &str) -> Value {
+    all_final(house, client, [id]).await.swap_remove(0)
+}
+
+/// The same with several, whose blocks are mined once.
+pub(crate) async fn all_final<'a>(
+    house: &House,
+    client: &Client,
+    ids: impl IntoIterator<Item = &'a str> + Clone,
+) -> Vec<Value> {
+    for id in ids.clone() {
+        until_state(house, client, id, "broadcast").await;
+    }
+    mine(house, 2);
+    let mut paid = Vec::new();
+    for id in ids {
+        paid.push(until_state(house, client, id, "final").await);
+    }
+    paid
+}
+
+/// Asks for a payout that policy allows at once, and brings it to its end.
+pub(crate) async fn pay(house: &House, client: &Client, key: &str, body: &NewWithdrawal) -> Value {
+    let asked = withdraw(client, key, body).await;
+    until_final(house, client, id_of(&asked)).await
+}
+
 /// An operator decides, as custodyctl does it.
 pub(crate) async fn decide(
     house: &House,
@@ -100,7 +155,63 @@ pub(crate) async fn decide(
         .await
 }
 
+/// Two of those that policy asks approve.
+pub(crate) async fn approve_by_two(house: &House, id: &str) {
+    for operator in ["operator/alice", "operator/bob"] {
+        decide(house, operator, id, Decision::Approve)
+            .await
+            .unwrap();
+    }
+}
+
+/// A copy of the house's token as it is now, in a folder of this name, as a vendor's clone or cluster makes it: its softhsm2.conf.
+pub(crate) fn copy_of_token(house: &House, name: &str) -> PathBuf {
+    let conf = house.hsm.token().unwrap().conf_path();
+    let (from, to) = (conf.parent().unwrap(), house.folder().join(name));
+    let copied = Command::new("cp").arg("-a").arg(from).arg(&to).status();
+    assert!(copied.unwrap().success());
+    let text = fs::read_to_string(&conf).unwrap();
+    let there = to.join("softhsm2.conf");
+    let moved = text.replace(from.to_str().unwrap(), to.to_str().unwrap());
+    fs::write(&there, moved).unwrap();
+    there
+}
+
+/// Puts one more token with the house's label and PIN into the configuration of a daemon that has stopped.
+pub(crate) fn add_token(house: &House, name: &str, module: &Path, environment: &[(&str, &Path)]) {
+    let token = house.hsm.token().unwrap();
+    let variables: Vec<String> = environment
+        .iter()
+        .map(|(variable, value)| format!("{variable} = \"{}\"", value.display()))
+        .collect();
+    let mut config = fs::read_to_string(house.daemon.config()).unwrap();
+    config += &format!(
+        r#"
+[[hsm.tokens]]
+name = "{name}"
+profile = "{profile}"
+token = "{label}"
+module = "{module}"
+environment = {{ {variables} }}
+pin = {{ file = "{pin}" }}
+workers = 2
+"#,
+        profile = project().join("hsm-config/softhsm.toml").display(),
+        label = token.label(),
+        module = module.display(),
+        variables = variables.join(", "),
+        pin = token.pin_file().display(),
+    );
+    fs::write(house.daemon.config(), config).unwrap();
+}
+
+/// What `/readyz` says: its status, and the document.
+pub(crate) fn readyz(house: &House) -> (u16, Value) {
+    let answer = house.daemon.get("/readyz").unwrap();
+    (answer.status, serde_json::from_str(&answer.body).unwrap())
+}
+
 /// The project's policy, to be changed in one place.
 pub(crate) fn default_policy() -> String {
-    std::fs::read_to_string(project().join("policies/default.toml")).unwrap()
+    fs::read_to_string(project().join("policies/default.toml")).unwrap()
 }

@@ -8,7 +8,7 @@ use std::{
 use custodyd_testbed::SoftToken;
 use serde_json::Value;
 
-use crate::house::{House, LONG, Plan, house};
+use crate::house::{House, LONG, Plan, copy_of_token, house};
 
 const CHALLENGE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -23,12 +23,12 @@ async fn quiet_house() -> House {
     house
 }
 
-fn keys(house: &House, arguments: &[&str]) -> (bool, String) {
+pub(crate) fn keys(house: &House, arguments: &[&str]) -> (bool, String) {
     house.custodyd(&[&["keys"], arguments].concat()).unwrap()
 }
 
 /// With a configuration of its own, or with none that could be read.
-fn keys_with(config: &Path, arguments: &[&str]) -> (bool, String) {
+pub(crate) fn keys_with(config: &Path, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_custodyd"))
         .arg("keys")
         .args(arguments)
@@ -41,14 +41,14 @@ fn keys_with(config: &Path, arguments: &[&str]) -> (bool, String) {
 }
 
 /// The word after a label at the start of a line.
-fn word_after(printed: &str, label: &str) -> String {
+pub(crate) fn word_after(printed: &str, label: &str) -> String {
     let line = printed.lines().find_map(|line| line.strip_prefix(label));
     let word = line.and_then(|rest| rest.split_whitespace().next());
     word.unwrap_or_else(|| panic!("no {label:?} in {printed}"))
         .to_owned()
 }
 
-fn path(file: &Path) -> &str {
+pub(crate) fn path(file: &Path) -> &str {
     file.to_str().unwrap()
 }
 
@@ -298,7 +298,7 @@ async fn a_backup_is_found_whole_on_a_clone_and_every_key_is_missed_on_an_empty_
 }
 
 /// The house's configuration with one other token, `elsewhere`, as on the machine of the other site.
-fn elsewhere(house: &House, name: &str, conf: &Path, pin: &Path) -> PathBuf {
+pub(crate) fn elsewhere(house: &House, name: &str, conf: &Path, pin: &Path) -> PathBuf {
     let text = std::fs::read_to_string(house.daemon.config()).unwrap();
     let token = house.hsm.token().unwrap();
     let text = text
@@ -312,19 +312,8 @@ fn elsewhere(house: &House, name: &str, conf: &Path, pin: &Path) -> PathBuf {
     config
 }
 
-/// A copy of the house's token, as a vendor's clone or cluster backup makes it.
-fn clone_of(house: &House) -> PathBuf {
-    let token = house.hsm.token().unwrap();
-    let (from, to) = (house.folder().join("token"), house.folder().join("clone"));
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(&from)
-        .arg(&to)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    let conf = to.join("softhsm2.conf");
-    let text = std::fs::read_to_string(&conf).unwrap();
-    std::fs::write(&conf, text.replace(path(&from), path(&to))).unwrap();
-    elsewhere(house, "clone", &conf, token.pin_file())
+/// The same for a copy of the house's token.
+pub(crate) fn clone_of(house: &House) -> PathBuf {
+    let conf = copy_of_token(house, "clone");
+    elsewhere(house, "clone", &conf, house.hsm.token().unwrap().pin_file())
 }

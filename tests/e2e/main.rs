@@ -10,6 +10,7 @@ mod bad_approvals;
 mod bad_destinations;
 mod bad_inputs;
 mod bad_signatures;
+mod canary;
 mod cold;
 mod containers;
 mod disk;

@@ -3,9 +3,10 @@
 use custodyd_vault::Decision;
 use serde_json::{Value, json};
 
-use crate::house::{Plan, ask, decide, house, show, until_state, withdraw};
-
-const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+use crate::house::{
+    Plan, SOMEBODY, ask, decide, ethereum_house, house, id_of, show, until_final, until_state,
+    withdraw,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_litecoin_withdrawal_is_paid_exactly_and_becomes_final() {
@@ -21,7 +22,7 @@ async fn a_small_litecoin_withdrawal_is_paid_exactly_and_becomes_final() {
 
     let asked = withdraw(&client, "k1", &ask("LTC", "0.75", &destination)).await;
     assert_eq!(asked["verdict"]["outcome"], "allow", "{asked}");
-    let id = asked["id"].as_str().unwrap();
+    let id = id_of(&asked);
     let sent = until_state(&house, &client, id, "broadcast").await;
     node.mine(1).unwrap();
     until_state(&house, &client, id, "confirmed").await;
@@ -55,21 +56,13 @@ async fn a_small_litecoin_withdrawal_is_paid_exactly_and_becomes_final() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ethereum_withdrawal_is_paid_exactly_and_becomes_final() {
-    let house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let house = ethereum_house().await;
     let node = house.anvil.as_ref().unwrap();
     let client = house.client_as("client/exchange").unwrap();
     let before = node.balance(SOMEBODY).unwrap();
 
     let asked = withdraw(&client, "k1", &ask("ETH", "0.5", SOMEBODY)).await;
-    let id = asked["id"].as_str().unwrap();
+    let id = id_of(&asked);
     until_state(&house, &client, id, "broadcast").await;
     node.mine(1).unwrap();
     until_state(&house, &client, id, "confirmed").await;
@@ -96,7 +89,7 @@ async fn people_approve_what_policy_asks_them_and_no_one_counts_twice() {
 
     let asked = withdraw(&client, "k1", &ask("LTC", "5", &destination)).await;
     assert_eq!(asked["state"], "awaiting_approval", "{asked}");
-    let id = asked["id"].as_str().unwrap();
+    let id = id_of(&asked);
     decide(&house, "operator/alice", id, Decision::Approve)
         .await
         .unwrap();
@@ -108,24 +101,14 @@ async fn people_approve_what_policy_asks_them_and_no_one_counts_twice() {
     decide(&house, "operator/bob", id, Decision::Approve)
         .await
         .unwrap();
-    until_state(&house, &client, id, "broadcast").await;
-    node.mine(2).unwrap();
-    until_state(&house, &client, id, "final").await;
+    until_final(&house, &client, id).await;
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok, "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_simultaneous_repetitions_pay_once() {
-    let house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let house = ethereum_house().await;
     let client = std::sync::Arc::new(house.client_as("client/exchange").unwrap());
     let body = ask("ETH", "0.25", SOMEBODY);
     let asking: Vec<_> = (0..100)
@@ -144,9 +127,7 @@ async fn a_hundred_simultaneous_repetitions_pay_once() {
         .await
         .unwrap_err();
     assert!(other.to_string().contains("idempotency"), "{other}");
-    until_state(&house, &client, ids[0].as_str().unwrap(), "broadcast").await;
-    house.anvil.as_ref().unwrap().mine(2).unwrap();
-    until_state(&house, &client, ids[0].as_str().unwrap(), "final").await;
+    until_final(&house, &client, ids[0].as_str().unwrap()).await;
     let list: Value = client.get("/v1/withdrawals").await.unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }
@@ -168,7 +149,7 @@ async fn a_reorganisation_puts_a_payout_back_and_it_confirms_again() {
         &ask("LTC", "0.5", &node.outside_address().unwrap()),
     )
     .await;
-    let id = asked["id"].as_str().unwrap();
+    let id = id_of(&asked);
     until_state(&house, &client, id, "broadcast").await;
     node.mine(1).unwrap();
     until_state(&house, &client, id, "confirmed").await;
@@ -182,15 +163,7 @@ async fn a_reorganisation_puts_a_payout_back_and_it_confirms_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_frozen_does_not_move_until_a_quorum_lifts_it() {
-    let house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let house = ethereum_house().await;
     let client = house.client_as("client/exchange").unwrap();
     let alice = house.client_as("operator/alice").unwrap();
     let frozen: Value = alice
@@ -230,5 +203,5 @@ async fn what_is_frozen_does_not_move_until_a_quorum_lifts_it() {
     };
     assert_eq!(lifted["items"][0]["state"], "active", "{lifted}");
     let asked = withdraw(&client, "k2", &ask("ETH", "0.25", SOMEBODY)).await;
-    until_state(&house, &client, asked["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&asked), "broadcast").await;
 }

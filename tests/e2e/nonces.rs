@@ -3,7 +3,7 @@
 use custodyd_faultshim::{Control, Function, Injection, Rules, library};
 use serde_json::Value;
 
-use crate::house::{House, LONG, Plan, ask, house, mine, show, until_state, withdraw};
+use crate::house::{House, LONG, Plan, ask, house, id_of, mine, show, until_state, withdraw};
 
 /// A house whose token is reached through the shim from now on.
 async fn behind_the_shim() -> (House, Control) {
@@ -57,7 +57,7 @@ async fn a_payment_with_a_used_nonce_is_not_sent_and_its_wallet_is_frozen() {
         .post_empty("/v1/wallets/hot-ltc/addresses")
         .await
         .unwrap();
-    let address = address_of(&house, key["id"].as_str().unwrap()).await;
+    let address = address_of(&house, id_of(&key)).await;
     let node = house.litecoind.as_ref().unwrap();
     for _ in 0..2 {
         node.pay(&address, "2").unwrap();
@@ -73,7 +73,7 @@ async fn a_payment_with_a_used_nonce_is_not_sent_and_its_wallet_is_frozen() {
 
     let client = house.client_as("client/exchange").unwrap();
     let first = withdraw(&client, "first", &ask("LTC", "0.5", SOMEWHERE)).await;
-    until_state(&house, &client, first["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&first), "broadcast").await;
     let second = withdraw(&client, "second", &ask("LTC", "0.5", SOMEWHERE)).await;
     house
         .until("freeze the wallet", LONG, async || {
@@ -102,8 +102,8 @@ async fn a_payment_with_a_used_nonce_is_not_sent_and_its_wallet_is_frozen() {
 
     // The first is paid, the second is not, and stays so.
     mine(&house, 2);
-    until_state(&house, &client, first["id"].as_str().unwrap(), "final").await;
-    let second = show(&client, second["id"].as_str().unwrap()).await;
+    until_state(&house, &client, id_of(&first), "final").await;
+    let second = show(&client, id_of(&second)).await;
     assert_eq!(second["state"], "planned");
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok, "{printed}");

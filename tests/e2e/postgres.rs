@@ -6,7 +6,9 @@ use custodyd_testbed::{House, Postgres};
 use custodyd_vault::Decision;
 use serde_json::json;
 
-use crate::house::{LONG, Plan, SOMEBODY, ask, decide, house, mine, show, until_state, withdraw};
+use crate::house::{
+    LONG, Plan, SOMEBODY, all_final, ask, decide, fund_ether, house, id_of, show, withdraw,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgresql_the_main_job_survives_kills_and_the_journal_verifies() {
@@ -17,10 +19,7 @@ async fn on_postgresql_the_main_job_survives_kills_and_the_journal_verifies() {
     })
     .await;
     house.fund_litecoin("hot-ltc", &["9"]).await.unwrap();
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    fund_ether(&house).await;
     let client = house.client_as("client/exchange").unwrap();
     let destination = house.litecoind.as_ref().unwrap().outside_address().unwrap();
     let before = wei(&house);
@@ -29,7 +28,7 @@ async fn on_postgresql_the_main_job_survives_kills_and_the_journal_verifies() {
     let ether = withdraw(&client, "k2", &ask("ETH", "1.5", SOMEBODY)).await;
     let ids = [&litecoin, &ether].map(|asked| {
         assert_eq!(asked["state"], "awaiting_approval", "{asked}");
-        asked["id"].as_str().unwrap()
+        id_of(asked)
     });
     for id in ids {
         decide(&house, "operator/alice", id, Decision::Approve)
@@ -44,12 +43,8 @@ async fn on_postgresql_the_main_job_survives_kills_and_the_journal_verifies() {
         restart_with(&mut house, None);
         let votes = show(&client, id).await["approvals"].clone();
         assert_eq!(votes.as_array().unwrap().len(), 2, "{step}: {votes}");
-        until_state(&house, &client, id, "broadcast").await;
     }
-    mine(&house, 2);
-    for id in ids {
-        until_state(&house, &client, id, "final").await;
-    }
+    all_final(&house, &client, ids).await;
 
     let paid = house
         .litecoind

@@ -6,12 +6,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use custodyd_client::Client;
 use custodyd_httpsig::content_digest;
 use custodyd_testbed::House;
-use custodyd_vault::Decision;
 use serde_json::{Value, json};
 
 use crate::{
     edits::{Edit, every_edit},
-    house::{LONG, Plan, SOMEBODY, ask, decide, house, mine, until_state, withdraw},
+    house::{
+        LONG, SOMEBODY, all_final, approve_by_two, ask, ethereum_house, id_of, mine, until_state,
+        withdraw,
+    },
     sqlite::{copy, database, put_back, quoted, rows, sql, verify},
 };
 
@@ -66,36 +68,13 @@ fn check(house: &House, clean: &Path, number: usize, edit: &Edit) -> Result<(), 
 
 /// A house in which some withdrawals were paid, one with approvals, and one was denied. Its daemon has stopped.
 async fn house_with_a_past() -> (House, Client) {
-    let mut house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let mut house = ethereum_house().await;
     let client = house.client_as("client/exchange").unwrap();
     let small = withdraw(&client, "k1", &ask("ETH", "0.5", SOMEBODY)).await;
     let large = withdraw(&client, "k2", &ask("ETH", "1.2", SOMEBODY)).await;
-    for operator in ["operator/alice", "operator/bob"] {
-        decide(
-            &house,
-            operator,
-            large["id"].as_str().unwrap(),
-            Decision::Approve,
-        )
-        .await
-        .unwrap();
-    }
+    approve_by_two(&house, id_of(&large)).await;
     withdraw(&client, "k3", &ask("ETH", "11", SOMEBODY)).await;
-    for asked in [&small, &large] {
-        until_state(&house, &client, asked["id"].as_str().unwrap(), "broadcast").await;
-    }
-    mine(&house, 2);
-    for asked in [&small, &large] {
-        until_state(&house, &client, asked["id"].as_str().unwrap(), "final").await;
-    }
+    all_final(&house, &client, [&small, &large].map(id_of)).await;
     house.daemon.terminate(LONG).unwrap();
     (house, client)
 }
@@ -121,7 +100,7 @@ async fn on_a_tampered_or_an_older_database_the_daemon_does_not_start() {
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
     let later = withdraw(&client, "later", &ask("ETH", "0.25", SOMEBODY)).await;
-    until_state(&house, &client, later["id"].as_str().unwrap(), "broadcast").await;
+    until_state(&house, &client, id_of(&later), "broadcast").await;
     house.daemon.terminate(LONG).unwrap();
 
     let new = house.folder().join("new.db");
@@ -138,7 +117,7 @@ async fn on_a_tampered_or_an_older_database_the_daemon_does_not_start() {
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
     mine(&house, 2);
-    until_state(&house, &client, later["id"].as_str().unwrap(), "final").await;
+    until_state(&house, &client, id_of(&later), "final").await;
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok, "{printed}");
 }
@@ -249,15 +228,7 @@ fn transactions(database: &Path) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audit_beside_a_working_daemon_raises_no_false_alarm() {
-    let house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
-    house
-        .fund_ethereum("hot-eth", "0x8ac7230489e80000")
-        .await
-        .unwrap();
+    let house = ethereum_house().await;
     let client = house.client_as("client/exchange").unwrap();
     let working = tokio::spawn(async move {
         for number in 0..60 {

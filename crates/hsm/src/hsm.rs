@@ -63,6 +63,12 @@ pub trait Hsm: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Gives the token of this name no more work as long as this HSM lives, whatever it answers. Not the last one that is left,
+    /// nor one that is a token itself: whether to go on with it is for a person to say. True if it gets none from now on.
+    fn bar(&self, _name: &str, _reason: &str) -> bool {
+        false
+    }
+
     /// Time for a request that brings no limit of its own.
     fn call_limit(&self) -> Duration;
 

@@ -4,7 +4,9 @@
 
 mod fixture;
 
-use custodyd_faultshim::Rules;
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, ObjectClass};
+use custodyd_faultshim::{Code, Function, Injection, Rules};
 use custodyd_hsm::{Class, Curve, Hsm as _, HsmError, TokenInfo, make_wrapping_key};
 use fixture::{Fixture, key, pin, with_shim};
 
@@ -81,4 +83,50 @@ fn a_key_that_was_made_without_the_mark_is_not_wrapped() {
             );
         },
     );
+}
+
+#[test]
+fn the_ceremony_makes_no_second_key_beside_one_that_the_officer_cannot_see() {
+    const NAME: &str = "the_ceremony_makes_no_second_key_beside_one_that_the_officer_cannot_see";
+    with_shim(NAME, |fixture| {
+        let intruder = fixture.intruder();
+        let template = [
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::ValueLen(32.into()),
+            Attribute::Id(key(WRAPPING).as_bytes().to_vec()),
+        ];
+        intruder
+            .session
+            .generate_key(&Mechanism::AesKeyGen, &template)
+            .unwrap();
+        drop(intruder);
+        for _ in 0..2 {
+            let HsmError::WrappingRefused { reason, .. } = ceremony(fixture).unwrap_err() else {
+                panic!("it was not refused for the key that is there");
+            };
+            assert!(reason.contains("CKA_PRIVATE"), "{reason}");
+        }
+        let keys = fixture
+            .intruder()
+            .find(key(WRAPPING), ObjectClass::SECRET_KEY);
+        assert_eq!(keys.len(), 1);
+    });
+}
+
+#[test]
+fn a_failed_ceremony_names_what_failed_first() {
+    with_shim("a_failed_ceremony_names_what_failed_first", |fixture| {
+        let injected = |code| Injection::Code(Code::named(code).unwrap());
+        fixture.set_rules(
+            &Rules::none()
+                .every(Function::GenerateKey, injected("CKR_DEVICE_MEMORY"))
+                .nth(2, Function::Logout, injected("CKR_DEVICE_ERROR")),
+        );
+        let error = ceremony(fixture).unwrap_err();
+        assert!(
+            matches!(&error, HsmError::Call { function, .. } if function == "C_GenerateKey"),
+            "{error}"
+        );
+    });
 }

@@ -9,7 +9,6 @@ use crate::fiat::{Currency, Fiat};
 use crate::hours::Hours;
 use crate::ids::{ClientId, Tag, VaultId, WalletId};
 use crate::instant::Timestamp;
-use crate::reason::Observation;
 
 /// What conditions look at: a withdrawal now being judged, or one from the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,76 +137,6 @@ impl When {
                 .as_ref()
                 .is_none_or(|hours| hours.contains(subject.at))
     }
-
-    /// What the conditions saw in a subject that they match.
-    pub(crate) fn observe(&self, subject: &Subject<'_>) -> Vec<Observation> {
-        let mut seen = Vec::new();
-        list(&mut seen, "tier", self.tier.as_ref(), &subject.tier);
-        list(
-            &mut seen,
-            "asset",
-            self.asset.as_ref(),
-            &subject.amount.asset(),
-        );
-        list(
-            &mut seen,
-            "destination",
-            self.destination.as_ref(),
-            &subject.class,
-        );
-        list(
-            &mut seen,
-            "chain",
-            self.chain.as_ref(),
-            &subject.destination.network(),
-        );
-        list(
-            &mut seen,
-            "initiator",
-            self.initiator.as_ref(),
-            subject.initiator,
-        );
-        list(&mut seen, "call", self.call.as_ref(), &subject.call);
-        if let Some(tier) = &subject.destination_tier {
-            let wanted = self.destination_tier.as_ref();
-            list(&mut seen, "destination_tier", wanted, tier);
-        }
-        several(&mut seen, "tag", self.tag.as_ref(), subject.tags);
-        several(&mut seen, "flag", self.flag.as_ref(), subject.flags);
-        if let Some(range) = &self.amount {
-            seen.push(Observation {
-                field: "amount".to_owned(),
-                saw: subject.amount.to_string(),
-                wanted: range.to_string(),
-            });
-        }
-        if let (Some(range), Some(fiat)) = (&self.fiat, subject.fiat) {
-            seen.push(Observation {
-                field: "fiat".to_owned(),
-                saw: fiat.to_string(),
-                wanted: range.to_string(),
-            });
-        }
-        if let Some(range) = &self.fee {
-            seen.push(Observation {
-                field: "fee".to_owned(),
-                saw: subject.fee.to_string(),
-                wanted: range.to_string(),
-            });
-        }
-        list(&mut seen, "wallet", self.wallet.as_ref(), subject.wallet);
-        if let Some(client) = subject.initiator.client() {
-            list(&mut seen, "client", self.client.as_ref(), client);
-        }
-        if let Some(hours) = &self.hours {
-            seen.push(Observation {
-                field: "time".to_owned(),
-                saw: hours.describe(subject.at),
-                wanted: hours.to_string(),
-            });
-        }
-        seen
-    }
 }
 
 fn holds<T: Ord>(allowed: Option<&BTreeSet<T>>, value: &T) -> bool {
@@ -216,45 +145,6 @@ fn holds<T: Ord>(allowed: Option<&BTreeSet<T>>, value: &T) -> bool {
 
 fn overlaps<T: Ord>(wanted: Option<&BTreeSet<T>>, values: &BTreeSet<T>) -> bool {
     wanted.is_none_or(|wanted| !wanted.is_disjoint(values))
-}
-
-/// What a condition on any of several values saw.
-fn several<T: Ord + std::fmt::Display>(
-    seen: &mut Vec<Observation>,
-    field: &str,
-    wanted: Option<&BTreeSet<T>>,
-    values: &BTreeSet<T>,
-) {
-    for value in values {
-        if wanted.is_some_and(|wanted| wanted.contains(value)) {
-            list(seen, field, wanted, value);
-        }
-    }
-}
-
-fn list<T: Ord + std::fmt::Display>(
-    seen: &mut Vec<Observation>,
-    field: &str,
-    allowed: Option<&BTreeSet<T>>,
-    value: &T,
-) {
-    /// A list of a hundred wallets is not repeated in every verdict.
-    const SHOWN: usize = 3;
-    let Some(allowed) = allowed else { return };
-    let wanted = if allowed.len() == 1 {
-        value.to_string()
-    } else {
-        let mut names: Vec<_> = allowed.iter().take(SHOWN).map(T::to_string).collect();
-        if allowed.len() > SHOWN {
-            names.push(format!("{} more", allowed.len().saturating_sub(SHOWN)));
-        }
-        format!("one of {}", names.join(", "))
-    };
-    seen.push(Observation {
-        field: field.to_owned(),
-        saw: value.to_string(),
-        wanted,
-    });
 }
 
 /// Amounts of one asset above a bound, up to another; an amount of another asset is outside.
@@ -270,7 +160,7 @@ pub(crate) struct AmountRange {
 }
 
 impl AmountRange {
-    fn contains(&self, amount: &Amount) -> bool {
+    pub(crate) fn contains(&self, amount: &Amount) -> bool {
         amount.asset() == self.asset
             && self.above.is_none_or(|above| amount.units() > above)
             && self.at_most.is_none_or(|at_most| amount.units() <= at_most)
@@ -297,7 +187,7 @@ pub(crate) struct FiatRange {
 
 impl FiatRange {
     /// Whether the value is inside; unknown without one in this currency.
-    fn contains(&self, value: Option<Fiat>) -> Option<bool> {
+    pub(crate) fn contains(&self, value: Option<Fiat>) -> Option<bool> {
         let cents = value.filter(|fiat| fiat.currency == self.currency)?.cents;
         let above = self.above.is_none_or(|above| cents > above);
         Some(above && self.at_most.is_none_or(|at_most| cents <= at_most))

@@ -5,8 +5,8 @@ use crate::condition::{Match, Subject};
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
-use crate::policy::{Effect, Policy, Rule};
-use crate::reason::{Fault, LimitCheck, Reason};
+use crate::policy::{Effect, Policy};
+use crate::reason::{Fault, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
 use crate::window::{LimitBook, Standing, Used};
@@ -18,10 +18,10 @@ impl Policy {
         let subject = Subject::of(facts, book.clamp(facts.at));
         let mut findings = Findings::default();
         findings.facts(&subject);
-        findings.rules(&self.0.rules, &subject);
+        findings.rules(self, &subject);
         findings.tier(self, subject.tier);
         match book.standing(self, &subject, &facts.withdrawal) {
-            Some(standing) => findings.limits(&self.0.limits, &subject, &standing),
+            Some(standing) => findings.limits(self, &subject, &standing),
             None => findings.fault(Fault::OtherBook),
         }
         findings.conclude(self)
@@ -64,19 +64,15 @@ impl Findings {
         }
     }
 
-    fn rules(&mut self, rules: &[Rule], subject: &Subject<'_>) {
-        for rule in rules {
-            match rule.when.matches(subject) {
-                Match::No => continue,
-                Match::Unpriced => {
-                    self.rules_failed = true;
-                    self.fault(Fault::RuleWithoutPrice {
-                        rule: rule.id.clone(),
-                        asset: subject.amount.asset(),
-                    });
-                    continue;
-                }
-                Match::Yes => {}
+    fn rules(&mut self, policy: &Policy, subject: &Subject<'_>) {
+        for (_, rule, found) in policy.rules_about(subject) {
+            if found == Match::Unpriced {
+                self.rules_failed = true;
+                self.fault(Fault::RuleWithoutPrice {
+                    rule: rule.id.clone(),
+                    asset: subject.amount.asset(),
+                });
+                continue;
             }
             let (id, saw) = (rule.id.clone(), rule.when.observe(subject));
             let (require, hold_ms) = (rule.require.clone(), rule.hold_ms);
@@ -125,11 +121,8 @@ impl Findings {
         }
     }
 
-    fn limits(&mut self, limits: &[Limit], subject: &Subject<'_>, standing: &Standing<'_>) {
-        for (index, limit) in limits.iter().enumerate() {
-            if !limit.applies(subject) {
-                continue;
-            }
+    fn limits(&mut self, policy: &Policy, subject: &Subject<'_>, standing: &Standing<'_>) {
+        for (index, limit) in policy.limits_on(subject) {
             if limit.is_unpriced(subject) {
                 self.fault(Fault::LimitWithoutPrice {
                     limit: limit.id.clone(),
@@ -144,21 +137,12 @@ impl Findings {
     fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: &Used<'_>) {
         let (now, asked, max) = (subject.at, limit.weight(subject), limit.max_weight());
         let in_use = used.within(now);
-        let together = in_use.checked_add(asked);
-        let (Some(together), Some(used_measure), Some(asked_measure)) =
-            (together, limit.measure(in_use), limit.measure(asked))
+        let (Some(together), Some(check)) =
+            (in_use.checked_add(asked), limit.check(subject, in_use))
         else {
             return self.fault(Fault::SumOutOfRange {
                 limit: limit.id.clone(),
             });
-        };
-        let check = LimitCheck {
-            limit: limit.id.clone(),
-            key: limit.per.describe(subject),
-            used: used_measure,
-            asked: asked_measure,
-            max: limit.max,
-            window_ms: limit.window_ms,
         };
         if together <= max {
             self.grants.push(Reason::LimitWithin { check });

@@ -9,7 +9,7 @@ use crate::condition::{Match, Subject, When};
 use crate::facts::Initiator;
 use crate::fiat::Fiat;
 use crate::ids::LimitId;
-use crate::reason::{BreachKind, Measure};
+use crate::reason::{BreachKind, LimitCheck, Measure};
 use crate::requirement::Requirement;
 
 /// What a limit counts apart.
@@ -168,6 +168,18 @@ impl Limit {
             Measure::Fiat(max) => U256::from(max.cents),
             Measure::Count(max) => U256::from(max),
         }
+    }
+
+    /// What the subject adds to so much in use; `None` if one of the two is above what can exist.
+    pub(crate) fn check(&self, subject: &Subject<'_>, used: U256) -> Option<LimitCheck> {
+        Some(LimitCheck {
+            limit: self.id.clone(),
+            key: self.per.describe(subject),
+            used: self.measure(used)?,
+            asked: self.measure(self.weight(subject))?,
+            max: self.max,
+            window_ms: self.window_ms,
+        })
     }
 
     /// A weight in the limit's own measure; `None` if it is above what can exist.

@@ -2,14 +2,18 @@
 //! unique, each of its rules can match, and warm and cold wallets have approvers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use crate::condition::When;
+use serde::{Deserialize, Serialize};
+
+use crate::condition::{Match, Subject, When};
 use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
 use crate::fiat::FiatTerms;
 use crate::governance::Governance;
 use crate::ids::{CalendarId, OperatorId, RuleId};
+use crate::index::Index;
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
@@ -33,8 +37,10 @@ pub(crate) struct Parsed {
     pub(crate) cold: Option<TierFloor>,
     /// In order of id, so that verdicts list them alike however the file is ordered.
     pub(crate) rules: Vec<Rule>,
+    pub(crate) rule_index: Index,
     /// In order of id.
-    pub(crate) limits: Arc<[Limit]>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_index: Index,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.
@@ -55,11 +61,26 @@ pub(crate) struct Rule {
     pub(crate) hold_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
+/// What a rule does where it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It lets the withdrawal go, with what it asks for.
     Allow,
+    /// It denies, and nothing overcomes that.
     Deny,
+    /// It asks for something, and lets nothing go by itself.
     Require,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Require => "require",
+        })
+    }
 }
 
 impl Policy {
@@ -131,6 +152,30 @@ impl Policy {
     /// How many limits there are.
     pub fn limit_count(&self) -> usize {
         self.0.limits.len()
+    }
+
+    /// The rules that match, or cannot be told not to, with their positions.
+    pub(crate) fn rules_about<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Rule, Match)> {
+        let candidates = self.0.rule_index.candidates(subject);
+        candidates.filter_map(|position| {
+            let rule = self.0.rules.get(position)?;
+            let found = rule.when.matches(subject);
+            (found != Match::No).then_some((position, rule, found))
+        })
+    }
+
+    /// The limits that a withdrawal counts towards, with their positions.
+    pub(crate) fn limits_on<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Limit)> {
+        let candidates = self.0.limit_index.candidates(subject);
+        candidates
+            .filter_map(|position| Some((position, self.0.limits.get(position)?)))
+            .filter(|(_, limit)| limit.applies(subject))
     }
 
     /// Whether these people's approvals meet the requirements. One person fills one seat: two of one group and one

@@ -135,6 +135,10 @@ impl Hsm for Fleet {
     fn each(&self) -> Vec<Arc<dyn Hsm>> {
         self.shared.members.clone()
     }
+
+    fn bar(&self, name: &str, reason: &str) -> bool {
+        self.shared.roster().bar(name, reason)
+    }
 }
 
 impl Drop for Fleet {

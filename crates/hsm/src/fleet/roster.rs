@@ -24,6 +24,8 @@ struct Seat {
     last_answer: Instant,
     probing: bool,
     shown: Shown,
+    /// Why it gets no more work, whatever it answers.
+    barred: Option<String>,
 }
 
 /// Which tokens may be asked.
@@ -64,6 +66,7 @@ impl Roster {
             last_answer: now,
             probing: false,
             shown: Shown::default(),
+            barred: None,
         };
         Self {
             seats: names.iter().map(seat).collect(),
@@ -75,7 +78,7 @@ impl Roster {
     }
 
     /// A token for a request that the `tried` ones did not answer; counts the request as in flight there. Tokens that are
-    /// out, and those that lack the key, come last: they are asked only when no other is left.
+    /// out, and those that lack the key, come last: they are asked only when no other is left. One that is barred never is.
     pub(crate) fn choose(
         &mut self,
         key: Option<&KeyId>,
@@ -104,7 +107,7 @@ impl Roster {
             .seats
             .iter()
             .enumerate()
-            .filter(|(at, _)| !tried.contains(at))
+            .filter(|(at, seat)| !tried.contains(at) && seat.barred.is_none())
             .filter(|(_, seat)| other == Other::Any || !seat.breaker.is_open())
             .map(rank)
             .min()?;
@@ -198,7 +201,8 @@ impl Roster {
         let due = |seat: &mut Seat| {
             let asked_for = !seat.breaker.is_clean()
                 || now.saturating_duration_since(seat.last_answer) >= settings.idle;
-            let due = !seat.probing && asked_for && seat.breaker.probe_due(settings, now);
+            let idle = !seat.probing && seat.barred.is_none();
+            let due = idle && asked_for && seat.breaker.probe_due(settings, now);
             seat.probing |= due;
             due
         };
@@ -254,7 +258,12 @@ impl Roster {
 
     /// Whether the token takes work, as the fleet sees it; none if nothing is held against it.
     pub(crate) fn health(&self, at: usize) -> Option<Health> {
-        let breaker = &self.seats.get(at)?.breaker;
+        let Seat {
+            breaker, barred, ..
+        } = self.seats.get(at)?;
+        if let Some(reason) = barred.clone() {
+            return Some(Health::Out { reason });
+        }
         match breaker.circuit() {
             Circuit::Closed { .. } => None,
             Circuit::HalfOpen { .. } => Some(Health::Recovering),
@@ -268,6 +277,27 @@ impl Roster {
     pub(crate) fn lacking(&self, at: usize, now: Instant) -> usize {
         let seat = self.seats.get(at);
         seat.map_or(0, |seat| seat.shown.lacking(now))
+    }
+
+    /// Gives a token no more work, for good; unless no other would be left, of which nobody knows anything this bad. True if it
+    /// gets none from now on.
+    pub(crate) fn bar(&mut self, name: &str, reason: &str) -> bool {
+        let named = |(_, (known, _)): &(usize, (&String, &Seat))| known.as_str() == name;
+        let mut seats = (0..).zip(self.names.iter().zip(&self.seats));
+        let Some(at) = seats.find(named).map(|(at, _)| at) else {
+            return false;
+        };
+        let open = |(other, seat): (usize, &Seat)| other != at && seat.barred.is_none();
+        let another = self.seats.iter().enumerate().any(open);
+        match self.seats.get_mut(at) {
+            Some(seat) if another || seat.barred.is_some() => {
+                seat.barred = Some(reason.to_owned());
+                seat.shown.forget();
+                tracing::error!(token = name, reason, "a token is out for good");
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Takes a token out.

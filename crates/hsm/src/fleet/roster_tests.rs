@@ -147,6 +147,28 @@ fn a_token_with_a_wrong_key_stays_out_until_it_shows_the_right_one() {
     assert_eq!(roster.health(1), Some(Health::Recovering));
 }
 
+#[test]
+fn a_barred_token_is_asked_nothing_any_more_and_the_last_one_is_not_barred() {
+    let now = Instant::now();
+    let mut roster = roster(now);
+    assert!(!roster.bar("d", "nobody of this name"));
+    assert!(roster.bar("a", "biased") && roster.bar("b", "biased too"));
+    assert!(roster.bar("a", "still biased"), "it stays out");
+    assert!(!roster.bar("c", "biased as well"), "the last one");
+    // Good answers that it still owed bring it back as little as time does.
+    for _ in 0..9 {
+        roster.probed(0, Verdict::Answered, "", now);
+    }
+    let later = now + Duration::from_secs(3_600);
+    assert_eq!(roster.probes(later), [2]);
+    let reason = "still biased".to_owned();
+    assert_eq!(roster.health(0), Some(Health::Out { reason }));
+    // Not even when no other is left.
+    take_out(&mut roster, 2, now);
+    assert_eq!(roster.choose(None, &[], Other::Any, now), Some(2));
+    assert_eq!(roster.choose(None, &[2], Other::Any, now), None);
+}
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Event {

@@ -86,19 +86,33 @@ impl Ceremony {
         id: &KeyId,
         label: &str,
     ) -> Result<TokenInfo, Fault> {
+        // The officer sees no private object (PKCS#11 3.0 §5.6.8), and would make a second key beside one with this id.
+        self.log_in(UserType::User, pin)?;
+        let seen = self.log_out_after(wrapping_key::find(&self.session, id))?;
+
         self.log_in(UserType::So, so_pin)?;
-        let made = self.trusted(profile, id, label);
-        self.session.logout()?;
-        made?;
+        self.log_out_after(self.trusted(profile, id, label, seen.is_some()))?;
 
         self.log_in(UserType::User, pin)?;
-        let checked = self.check(profile, id);
-        self.session.logout()?;
-        checked.map(|()| self.found.info.clone())
+        self.log_out_after(self.check(profile, id))?;
+        Ok(self.found.info.clone())
     }
 
-    fn trusted(&self, profile: &Profile, id: &KeyId, label: &str) -> Result<(), Fault> {
+    fn trusted(
+        &self,
+        profile: &Profile,
+        id: &KeyId,
+        label: &str,
+        user_sees_it: bool,
+    ) -> Result<(), Fault> {
         match wrapping_key::find(&self.session, id)? {
+            None if user_sees_it => {
+                return Err(HsmError::WrappingRefused {
+                    token: self.found.info.label.clone(),
+                    reason: "the key with this id has CKA_PRIVATE: the security officer can't see it, and so can't mark it".into(),
+                }
+                .into());
+            }
             None => {
                 let template = wrapping_key::template(id, label, profile);
                 self.session
@@ -122,6 +136,14 @@ impl Ceremony {
             })?;
         wrapping_key::check(&self.session, profile, id, handle)?;
         wrapping_key::obeys(&self.session, profile, token)
+    }
+
+    /// What went wrong before counts for more than a logout that fails; closing the session ends its login too.
+    fn log_out_after<T>(&self, done: Result<T, Fault>) -> Result<T, Fault> {
+        let logged_out = self.session.logout();
+        let value = done?;
+        logged_out?;
+        Ok(value)
     }
 
     fn log_in(&self, user: UserType, pin: &SecretString) -> Result<(), Fault> {

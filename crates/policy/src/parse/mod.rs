@@ -24,6 +24,7 @@ use crate::duration::{DAY_MS, HOUR_MS, MINUTE_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
 use crate::fiat::{Currency, FiatTerms};
+use crate::index::Index;
 use crate::parse::hours::Calendars;
 use crate::policy::{Parsed, Policy, TierFloor};
 use crate::requirement::{People, Requirement};
@@ -147,8 +148,10 @@ impl Parser<'_> {
             governance,
             warm,
             cold,
+            rule_index: Index::of(rules.iter().map(|rule| (&rule.when, None))),
             rules,
-            limits: limits.into(),
+            limit_index: Index::of(limits.iter().map(|limit| (&limit.when, limit.asset))),
+            limits,
         })))
     }
 
