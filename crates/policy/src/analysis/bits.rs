@@ -41,10 +41,7 @@ impl Bits {
     }
 
     fn zip<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u64, u64)> + 'a {
-        self.words
-            .iter()
-            .copied()
-            .zip(other.words.iter().copied())
+        self.words.iter().copied().zip(other.words.iter().copied())
     }
 
     pub(crate) fn is_subset(&self, of: &Self) -> bool {
@@ -106,6 +103,9 @@ mod tests {
         assert_eq!(even.count(), 65);
         assert!(even.and(&three).is_subset(&even) && !even.is_subset(&three));
         assert!(even.is_disjoint(&Bits::full(130).without(&even)));
-        assert_eq!(even.or(&Bits::of(130, |atom| atom % 2 == 1)), Bits::full(130));
+        assert_eq!(
+            even.or(&Bits::of(130, |atom| atom % 2 == 1)),
+            Bits::full(130)
+        );
     }
 }

@@ -118,16 +118,28 @@ impl fmt::Display for Finding {
         match self {
             Self::RuleNeverMatches { rule } => write!(f, "rule \"{rule}\" matches no request"),
             Self::RuleAlwaysDenied { rule } => {
-                write!(f, "rule \"{rule}\" has no effect: whatever it matches is denied")
+                write!(
+                    f,
+                    "rule \"{rule}\" has no effect: whatever it matches is denied"
+                )
             }
             Self::RuleShadowed { rule } => {
-                write!(f, "rule \"{rule}\" has no effect: every verdict is the same without it")
+                write!(
+                    f,
+                    "rule \"{rule}\" has no effect: every verdict is the same without it"
+                )
             }
             Self::LimitCountsNothing { limit } => {
-                write!(f, "limit \"{limit}\" counts nothing: no request it is about is allowed")
+                write!(
+                    f,
+                    "limit \"{limit}\" counts nothing: no request it is about is allowed"
+                )
             }
             Self::LimitNeverBinds { limit } => {
-                write!(f, "limit \"{limit}\" never binds: another limit always does first")
+                write!(
+                    f,
+                    "limit \"{limit}\" never binds: another limit always does first"
+                )
             }
             Self::ApprovalsImpossible { requests } => write!(
                 f,
@@ -138,9 +150,17 @@ impl fmt::Display for Finding {
                 f,
                 "nobody can change {kind}: [governance.changes] has neither \"{kind}\" nor \"default\""
             ),
-            Self::Gap { tier, asset, destinations } => {
+            Self::Gap {
+                tier,
+                asset,
+                destinations,
+            } => {
                 let names: Vec<&str> = destinations.iter().map(|class| class.as_str()).collect();
-                write!(f, "nothing allows {asset} from {tier} wallets to {} destinations", names.join(" or "))
+                write!(
+                    f,
+                    "nothing allows {asset} from {tier} wallets to {} destinations",
+                    names.join(" or ")
+                )
             }
         }
     }
@@ -178,7 +198,11 @@ fn of_rule(
     }
     let without = model.without_rule(number);
     let (mut matters, mut denied) = (false, true);
-    for start in compiled.holds.iter().flat_map(|clause| clause.parts(&space.all())) {
+    for start in compiled
+        .holds
+        .iter()
+        .flat_map(|clause| clause.parts(&space.all()))
+    {
         let mut failed = None;
         without.walk(&start, &|_| true, &mut |other: Leaf<'_>| {
             let walked = model.walk(other.region, &|_| true, &mut |leaf: Leaf<'_>| {
@@ -201,11 +225,13 @@ fn of_rule(
     if !compiled.faults.is_empty() {
         return Ok(None);
     }
-    Ok(Some(if denied && rule.effect != crate::policy::Effect::Deny {
-        Finding::RuleAlwaysDenied { rule: id() }
-    } else {
-        Finding::RuleShadowed { rule: id() }
-    }))
+    Ok(Some(
+        if denied && rule.effect != crate::policy::Effect::Deny {
+            Finding::RuleAlwaysDenied { rule: id() }
+        } else {
+            Finding::RuleShadowed { rule: id() }
+        },
+    ))
 }
 
 fn of_limits(
@@ -220,7 +246,10 @@ fn of_limits(
     let mut seen = BTreeSet::new();
     for (limit, parts) in limits.zip(&all) {
         let mut counts = false;
-        for start in parts.iter().flat_map(|part| part.clause.parts(&space.all())) {
+        for start in parts
+            .iter()
+            .flat_map(|part| part.clause.parts(&space.all()))
+        {
             model.walk(&start, &|_| true, &mut |leaf: Leaf<'_>| {
                 counts |= leaf.standing != Standing::Denied;
                 !counts
@@ -229,7 +258,11 @@ fn of_limits(
                 break;
             }
         }
-        let binds = parts.iter().filter(|part| kept.contains(part) && seen.insert((*part).clone())).count() > 0;
+        let binds = parts
+            .iter()
+            .filter(|part| kept.contains(part) && seen.insert((*part).clone()))
+            .count()
+            > 0;
         let limit = limit.id.clone();
         if !counts {
             findings.push(Finding::LimitCountsNothing { limit });
@@ -250,11 +283,18 @@ fn of_regions(
     let mut impossible = BTreeSet::new();
     for tier in [Tier::Hot, Tier::Warm, Tier::Cold] {
         for asset in Asset::ALL {
-            for class in [DestinationClass::Known, DestinationClass::New, DestinationClass::Own] {
-                let sources = space.sources(|source| source.tier == tier && source.network.asset() == asset);
+            for class in [
+                DestinationClass::Known,
+                DestinationClass::New,
+                DestinationClass::Own,
+            ] {
+                let sources =
+                    space.sources(|source| source.tier == tier && source.network.asset() == asset);
                 let goals = space.goals(|goal| goal.class == class);
                 let all = space.all();
-                let start = all.within(SOURCE, &sources).and_then(|region| region.within(GOAL, &goals));
+                let start = all
+                    .within(SOURCE, &sources)
+                    .and_then(|region| region.within(GOAL, &goals));
                 let Some(start) = start else { continue };
                 let mut allowed = false;
                 model.walk(&start, &|_| true, &mut |leaf: Leaf<'_>| {
@@ -273,21 +313,36 @@ fn of_regions(
             }
         }
     }
-    findings.extend(impossible.into_iter().map(|requests| Finding::ApprovalsImpossible { requests }));
-    findings.extend(gaps.into_iter().map(|((tier, asset), destinations)| Finding::Gap {
-        tier,
-        asset,
-        destinations,
-    }));
+    findings.extend(
+        impossible
+            .into_iter()
+            .map(|requests| Finding::ApprovalsImpossible { requests }),
+    );
+    findings.extend(
+        gaps.into_iter()
+            .map(|((tier, asset), destinations)| Finding::Gap {
+                tier,
+                asset,
+                destinations,
+            }),
+    );
     Ok(())
 }
 
 fn of_people(policy: &Policy, findings: &mut Vec<Finding>) {
     let governance = policy.governance();
     let rules = policy.0.rules.iter().flat_map(|rule| &rule.require);
-    let limits = policy.0.limits.iter().flat_map(|limit| limit.on_breach.requirements());
-    let tiers = [Tier::Warm, Tier::Cold].into_iter().filter_map(|tier| policy.tier_floor(tier));
-    let changes = ChangeKind::ALL.into_iter().filter_map(|kind| governance.change(kind));
+    let limits = policy
+        .0
+        .limits
+        .iter()
+        .flat_map(|limit| limit.on_breach.requirements());
+    let tiers = [Tier::Warm, Tier::Cold]
+        .into_iter()
+        .filter_map(|tier| policy.tier_floor(tier));
+    let changes = ChangeKind::ALL
+        .into_iter()
+        .filter_map(|kind| governance.change(kind));
     let asked: BTreeSet<&GroupId> = rules
         .chain(limits)
         .chain(tiers.map(|floor| &floor.requirement))
@@ -296,7 +351,11 @@ fn of_people(policy: &Policy, findings: &mut Vec<Finding>) {
         .flat_map(Requirement::quorums)
         .map(|quorum| &quorum.group)
         .collect();
-    for group in policy.groups().keys().filter(|group| !asked.contains(group)) {
+    for group in policy
+        .groups()
+        .keys()
+        .filter(|group| !asked.contains(group))
+    {
         let group = group.clone();
         findings.push(Finding::GroupNotAsked { group });
     }

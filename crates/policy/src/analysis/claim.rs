@@ -103,7 +103,9 @@ pub enum ClaimError {
         kind: &'static str,
     },
     /// A key that the claim needs.
-    #[error("line {line}: claim \"{claim}\": claim = \"{kind}\" needs `{key}`, for example {example}")]
+    #[error(
+        "line {line}: claim \"{claim}\": claim = \"{kind}\" needs `{key}`, for example {example}"
+    )]
     Missing {
         /// Counted from 1.
         line: usize,

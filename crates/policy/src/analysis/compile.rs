@@ -33,7 +33,10 @@ impl Space {
             self.sources(|source| {
                 let of = source.network.asset();
                 asset.is_none_or(|asset| asset == of)
-                    && [&when.amount, &when.fee].into_iter().flatten().all(|range| range.asset == of)
+                    && [&when.amount, &when.fee]
+                        .into_iter()
+                        .flatten()
+                        .all(|range| range.asset == of)
                     && has(when.tier.as_ref(), &source.tier)
                     && has(when.wallet.as_ref(), &source.wallet)
                     && has(when.asset.as_ref(), &of)
@@ -41,24 +44,34 @@ impl Space {
                     && has(when.call.as_ref(), &source.call)
             }),
         );
-        let goes_to = |tier| when.destination_tier.as_ref().is_none_or(|tiers| {
-            let tier: Option<_> = tier;
-            tier.is_some_and(|tier| tiers.contains(&tier))
-        });
+        let goes_to = |tier| {
+            when.destination_tier.as_ref().is_none_or(|tiers| {
+                let tier: Option<_> = tier;
+                tier.is_some_and(|tier| tiers.contains(&tier))
+            })
+        };
         draft.narrow(
             GOAL,
             self.goals(|goal| has(when.destination.as_ref(), &goal.class) && goes_to(goal.tier)),
         );
         let initiators = &self.axes.initiators;
-        let asked = |atom: usize| initiators.get(atom).is_some_and(|initiator| {
-            has(when.initiator.as_ref(), initiator)
-                && when.client.as_ref().is_none_or(|clients| {
-                    initiator.client().is_some_and(|client| clients.contains(client))
-                })
-        });
+        let asked = |atom: usize| {
+            initiators.get(atom).is_some_and(|initiator| {
+                has(when.initiator.as_ref(), initiator)
+                    && when.client.as_ref().is_none_or(|clients| {
+                        initiator
+                            .client()
+                            .is_some_and(|client| clients.contains(client))
+                    })
+            })
+        };
         draft.narrow(INITIATOR, Bits::of(initiators.len(), asked));
         if let Some(range) = &when.amount {
-            let atoms = units(self.axes.amounts_of(range.asset), range.above, range.at_most);
+            let atoms = units(
+                self.axes.amounts_of(range.asset),
+                range.above,
+                range.at_most,
+            );
             draft.narrow(amount_axis(range.asset), atoms);
         }
         if let Some(range) = &when.fee {
@@ -78,7 +91,12 @@ impl Space {
             let axes = tags.iter().filter_map(|tag| self.axes.tag_axis(tag));
             draft.any.push(axes.map(|axis| (axis, raised())).collect());
         }
-        let clauses = |drafts: Vec<Draft>| drafts.into_iter().filter_map(|draft| self.clause(draft)).collect();
+        let clauses = |drafts: Vec<Draft>| {
+            drafts
+                .into_iter()
+                .filter_map(|draft| self.clause(draft))
+                .collect()
+        };
         match &when.fiat {
             None => Compiled {
                 holds: clauses(vec![draft]),
@@ -101,17 +119,31 @@ impl Space {
         at_most: Option<u128>,
     ) -> Vec<Draft> {
         let mut parts = Vec::new();
-        let prices = self.world.prices.iter().filter(|(known, _)| *known == currency);
+        let prices = self
+            .world
+            .prices
+            .iter()
+            .filter(|(known, _)| *known == currency);
         for (asset, price) in prices.flat_map(|(_, prices)| prices) {
-            let most = |cents: Option<u128>| cents.and_then(|cents| prices::units(*price, *asset, cents));
+            let most =
+                |cents: Option<u128>| cents.and_then(|cents| prices::units(*price, *asset, cents));
             let mut part = draft.clone();
-            part.narrow(SOURCE, self.sources(|source| source.network.asset() == *asset));
+            part.narrow(
+                SOURCE,
+                self.sources(|source| source.network.asset() == *asset),
+            );
             let spans = self.axes.amounts_of(*asset);
-            part.narrow(amount_axis(*asset), units(spans, most(above), most(at_most)));
+            part.narrow(
+                amount_axis(*asset),
+                units(spans, most(above), most(at_most)),
+            );
             parts.push(part);
         }
         let mut part = draft.clone();
-        part.narrow(SOURCE, self.sources(|source| !self.is_priced(source.network.asset())));
+        part.narrow(
+            SOURCE,
+            self.sources(|source| !self.is_priced(source.network.asset())),
+        );
         part.narrow(
             VALUE,
             self.values(|value| match value {
@@ -130,7 +162,11 @@ impl Space {
     /// The part of a draft in which no value in this currency is known.
     fn without_price(&self, draft: &Draft, currency: Currency) -> Draft {
         let mut part = draft.clone();
-        let in_currency = self.world.prices.as_ref().is_some_and(|(known, _)| *known == currency);
+        let in_currency = self
+            .world
+            .prices
+            .as_ref()
+            .is_some_and(|(known, _)| *known == currency);
         part.narrow(
             SOURCE,
             self.sources(|source| !(in_currency && self.is_priced(source.network.asset()))),
@@ -154,10 +190,15 @@ impl Space {
             let whole = Draft::default();
             let faults = self.without_price(&whole, max.currency);
             for clause in &compiled.holds {
-                let narrowed = faults.narrowed.iter().try_fold(clause.clone(), |clause, (axis, atoms)| {
-                    clause.narrowed(*axis, atoms)
-                });
-                compiled.faults.extend(narrowed.map(|clause| self.plain(clause)));
+                let narrowed = faults
+                    .narrowed
+                    .iter()
+                    .try_fold(clause.clone(), |clause, (axis, atoms)| {
+                        clause.narrowed(*axis, atoms)
+                    });
+                compiled
+                    .faults
+                    .extend(narrowed.map(|clause| self.plain(clause)));
             }
         }
         compiled
@@ -170,17 +211,25 @@ impl Space {
             Measure::Amount(max) => {
                 let spans = self.axes.amounts_of(max.asset());
                 let mut draft = Draft::default();
-                draft.narrow(amount_axis(max.asset()), units(spans, Some(max.units()), None));
+                draft.narrow(
+                    amount_axis(max.asset()),
+                    units(spans, Some(max.units()), None),
+                );
                 vec![draft]
             }
-            Measure::Fiat(max) => self.worth(&Draft::default(), max.currency, Some(max.cents), None),
+            Measure::Fiat(max) => {
+                self.worth(&Draft::default(), max.currency, Some(max.cents), None)
+            }
         };
         let mut found = Vec::new();
         for clause in self.compile_limit(limit).holds {
             for draft in &above {
-                let narrowed = draft.narrowed.iter().try_fold(clause.clone(), |clause, (axis, atoms)| {
-                    clause.narrowed(*axis, atoms)
-                });
+                let narrowed = draft
+                    .narrowed
+                    .iter()
+                    .try_fold(clause.clone(), |clause, (axis, atoms)| {
+                        clause.narrowed(*axis, atoms)
+                    });
                 found.extend(narrowed.map(|clause| self.plain(clause)));
             }
         }
@@ -192,7 +241,11 @@ impl Space {
         let lengths = self.axes.lengths();
         let tests = clause.0.into_iter().filter(|test| match test {
             Test::In(axis, atoms) => {
-                lengths.get(*axis).map(|length| Bits::full(*length)).as_ref() != Some(atoms)
+                lengths
+                    .get(*axis)
+                    .map(|length| Bits::full(*length))
+                    .as_ref()
+                    != Some(atoms)
             }
             Test::Any(_) => true,
         });

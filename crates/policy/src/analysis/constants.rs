@@ -82,7 +82,9 @@ impl Constants {
             && let Some(cuts) = self.values.get(currency)
         {
             for (asset, price) in known {
-                let units = cuts.iter().filter_map(|cents| prices::units(*price, *asset, *cents));
+                let units = cuts
+                    .iter()
+                    .filter_map(|cents| prices::units(*price, *asset, *cents));
                 self.amounts.entry(*asset).or_default().extend(units);
             }
         }
@@ -93,7 +95,9 @@ impl Constants {
         };
         let known = self.flags.iter().filter(|flag| **flag != Flag::CoolingOff);
         let cools = self.flags.contains(&Flag::CoolingOff);
-        let goals = Goal::all().into_iter().filter(|goal| cools || !goal.cooling);
+        let goals = Goal::all()
+            .into_iter()
+            .filter(|goal| cools || !goal.cooling);
         Axes {
             sources: self.sources(world),
             goals: goals.collect(),
@@ -157,7 +161,9 @@ impl Constants {
 
     /// The networks that are named, and of each asset one that is not.
     fn networks(&self) -> Vec<Network> {
-        use BitcoinNetwork::{Bitcoin, BitcoinRegtest, BitcoinTestnet, Litecoin, LitecoinRegtest, LitecoinTestnet};
+        use BitcoinNetwork::{
+            Bitcoin, BitcoinRegtest, BitcoinTestnet, Litecoin, LitecoinRegtest, LitecoinTestnet,
+        };
         let bitcoin = [Bitcoin, BitcoinTestnet, BitcoinRegtest].map(Network::Bitcoin);
         let litecoin = [Litecoin, LitecoinTestnet, LitecoinRegtest].map(Network::Bitcoin);
         let chains = (1..=u64::MAX).filter_map(|id| EvmChainId::new(id).ok());
@@ -175,7 +181,9 @@ impl Constants {
         if network.family() != Family::Evm {
             return vec![Call::Native];
         }
-        let other = Call::ALL.into_iter().find(|call| !self.calls.contains(call));
+        let other = Call::ALL
+            .into_iter()
+            .find(|call| !self.calls.contains(call));
         self.calls.iter().copied().chain(other).collect()
     }
 
@@ -185,7 +193,12 @@ impl Constants {
             let named = self.initiators.iter().filter(is_client).cloned();
             named.chain([self.any_client()]).collect()
         } else {
-            world.clients.iter().cloned().map(Initiator::Client).collect()
+            world
+                .clients
+                .iter()
+                .cloned()
+                .map(Initiator::Client)
+                .collect()
         };
         let operators = self.initiators.iter().filter(|one| !is_client(one));
         initiators.extend(operators.cloned());
@@ -216,7 +229,10 @@ where
         0 => format!("any-{kind}"),
         serial => format!("any-{kind}-{serial}"),
     });
-    let mut ids = names.map(|name| name.parse::<T>().expect("letters, digits and hyphens are an id"));
+    let mut ids = names.map(|name| {
+        name.parse::<T>()
+            .expect("letters, digits and hyphens are an id")
+    });
     ids.find(|id| !in_use(id))
         .expect("a policy names finitely many ids")
 }

@@ -5,7 +5,9 @@ use std::fmt::Display;
 
 use custodyd_chain::{Amount, Asset};
 
-use crate::analysis::axes::{GOAL, INITIATOR, SOURCE, Span256, TIME, VALUE, Value, amount_axis, fee_axis};
+use crate::analysis::axes::{
+    GOAL, INITIATOR, SOURCE, Span256, TIME, VALUE, Value, amount_axis, fee_axis,
+};
 use crate::analysis::bits::Bits;
 use crate::analysis::region::Region;
 use crate::analysis::space::Space;
@@ -25,15 +27,40 @@ impl Space {
         if is_cut(SOURCE) {
             let all = &self.axes.sources;
             let some: Vec<_> = self.sources_of(region).collect();
-            name(&mut parts, "tier", all.iter().map(|s| s.tier), some.iter().map(|s| s.tier));
+            name(
+                &mut parts,
+                "tier",
+                all.iter().map(|s| s.tier),
+                some.iter().map(|s| s.tier),
+            );
             let assets = |s: &crate::analysis::axes::Source| s.network.asset();
-            name(&mut parts, "asset", all.iter().map(assets), some.iter().map(|s| assets(s)));
-            name(&mut parts, "wallet", all.iter().map(|s| &s.wallet), some.iter().map(|s| &s.wallet));
+            name(
+                &mut parts,
+                "asset",
+                all.iter().map(assets),
+                some.iter().map(|s| assets(s)),
+            );
+            name(
+                &mut parts,
+                "wallet",
+                all.iter().map(|s| &s.wallet),
+                some.iter().map(|s| &s.wallet),
+            );
             let of_assets: BTreeSet<Asset> = some.iter().map(|s| assets(s)).collect();
             let same = all.iter().filter(|s| of_assets.contains(&assets(s)));
             let (networks, calls): (Vec<_>, Vec<_>) = same.map(|s| (s.network, s.call)).unzip();
-            name(&mut parts, "chain", networks.into_iter(), some.iter().map(|s| s.network));
-            name(&mut parts, "call", calls.into_iter(), some.iter().map(|s| s.call));
+            name(
+                &mut parts,
+                "chain",
+                networks.into_iter(),
+                some.iter().map(|s| s.network),
+            );
+            name(
+                &mut parts,
+                "call",
+                calls.into_iter(),
+                some.iter().map(|s| s.call),
+            );
         }
         if is_cut(GOAL) {
             let words = |goal: &crate::analysis::axes::Goal| match (goal.tier, goal.cooling) {
@@ -42,25 +69,41 @@ impl Space {
                 (None, false) => goal.class.to_string(),
             };
             let goals = self.goals_of(region).map(words);
-            name(&mut parts, "destination", self.axes.goals.iter().map(words), goals);
+            name(
+                &mut parts,
+                "destination",
+                self.axes.goals.iter().map(words),
+                goals,
+            );
         }
         if is_cut(INITIATOR) {
             let all = self.axes.initiators.iter();
             name(&mut parts, "initiator", all, self.initiators_of(region));
         }
         for asset in Asset::ALL {
-            let of = self.sources_of(region).any(|source| source.network.asset() == asset);
+            let of = self
+                .sources_of(region)
+                .any(|source| source.network.asset() == asset);
             if of && is_cut(amount_axis(asset)) {
                 let atoms = region.on(amount_axis(asset));
-                parts.push(format!("amount {}", ranges(asset, self.axes.amounts_of(asset), atoms)));
+                parts.push(format!(
+                    "amount {}",
+                    ranges(asset, self.axes.amounts_of(asset), atoms)
+                ));
             }
             if of && is_cut(fee_axis(asset)) {
                 let atoms = region.on(fee_axis(asset));
-                parts.push(format!("fee {}", ranges(asset, self.axes.fees_of(asset), atoms)));
+                parts.push(format!(
+                    "fee {}",
+                    ranges(asset, self.axes.fees_of(asset), atoms)
+                ));
             }
         }
         if is_cut(VALUE) {
-            let values = region.on(VALUE).iter().filter_map(|atom| self.axes.values.get(atom));
+            let values = region
+                .on(VALUE)
+                .iter()
+                .filter_map(|atom| self.axes.values.get(atom));
             let shown = values.map(|value| match value {
                 Value::Unknown => "without a price".to_owned(),
                 Value::Cents(currency, least, most) => worth(*currency, *least, *most),
@@ -120,7 +163,9 @@ fn name<T: Ord + Display>(
 fn ranges(asset: Asset, spans: &[Span256], atoms: &Bits) -> String {
     let mut joined: Vec<(Span256, usize)> = Vec::new();
     for atom in atoms.iter() {
-        let Some(span) = spans.get(atom) else { continue };
+        let Some(span) = spans.get(atom) else {
+            continue;
+        };
         match joined.last_mut() {
             Some((last, at)) if at.checked_add(1) == Some(atom) => {
                 last.most = span.most;
@@ -129,7 +174,9 @@ fn ranges(asset: Asset, spans: &[Span256], atoms: &Bits) -> String {
             _ => joined.push((*span, atom)),
         }
     }
-    let show = |units| Amount::from_units(asset, units).map_or_else(|_| units.to_string(), |a| a.to_string());
+    let show = |units| {
+        Amount::from_units(asset, units).map_or_else(|_| units.to_string(), |a| a.to_string())
+    };
     let words = joined.iter().map(|(span, _)| {
         let below = span.least.saturating_sub(custodyd_chain::U256::ONE);
         match (below.is_zero(), span.most < asset.cap()) {

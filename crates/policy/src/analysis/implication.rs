@@ -26,7 +26,10 @@ pub(crate) fn kinds<K: Ord>(
 ) -> Vec<Vec<OperatorId>> {
     let mut kinds: BTreeMap<(Vec<bool>, K), Vec<OperatorId>> = BTreeMap::new();
     for person in people {
-        let groups = policy.groups().values().chain(policy.organisations().values());
+        let groups = policy
+            .groups()
+            .values()
+            .chain(policy.organisations().values());
         let kind = groups.map(|members| members.contains(person)).collect();
         let alike = kinds.entry((kind, also(person))).or_default();
         alike.push(person.clone());
@@ -45,11 +48,16 @@ pub(crate) fn approvers(
     wanted: &dyn Fn(&BTreeSet<OperatorId>) -> bool,
 ) -> Result<Option<BTreeSet<OperatorId>>, TooManySets> {
     let people = policy.operators().iter();
-    let people = people.filter(|person| Some(*person) != except).cloned().collect();
+    let people = people
+        .filter(|person| Some(*person) != except)
+        .cloned()
+        .collect();
     let kinds = kinds(policy, &people, |_| ());
     let mut sizes = BTreeSet::new();
     for way in ways(requirements) {
-        let seats = way.iter().map(|quorum| quorum.quorum.max(quorum.organisations));
+        let seats = way
+            .iter()
+            .map(|quorum| quorum.quorum.max(quorum.organisations));
         sizes.insert(seats.fold(0_u32, u32::saturating_add));
     }
     let mut left = MAX_SETS;

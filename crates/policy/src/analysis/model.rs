@@ -154,7 +154,12 @@ impl<'p> Model<'p> {
     /// The model without what one rule adds.
     pub(crate) fn without_rule(&self, number: usize) -> Self {
         let of_rule = |role: Role| {
-            [Role::Deny(Some(number)), Role::Allow(number), Role::Ask(number)].contains(&role)
+            [
+                Role::Deny(Some(number)),
+                Role::Allow(number),
+                Role::Ask(number),
+            ]
+            .contains(&role)
         };
         let items = self.items.iter().filter(|item| !of_rule(item.role));
         Self {
@@ -224,7 +229,9 @@ impl<'p> Model<'p> {
     pub(crate) fn common(&self, other: &Model<'_>) -> BTreeSet<(Clause, Consequence)> {
         let of = |model: &Model<'_>| -> BTreeSet<(Clause, Consequence)> {
             let items = model.items.iter();
-            items.map(|item| (item.clause.clone(), model.consequence(item.role))).collect()
+            items
+                .map(|item| (item.clause.clone(), model.consequence(item.role)))
+                .collect()
         };
         of(self).intersection(&of(other)).cloned().collect()
     }
@@ -234,7 +241,8 @@ impl<'p> Model<'p> {
         &'a self,
         common: &'a BTreeSet<(Clause, Consequence)>,
     ) -> impl Iterator<Item = &'a Clause> {
-        let own = |item: &&Item| !common.contains(&(item.clause.clone(), self.consequence(item.role)));
+        let own =
+            |item: &&Item| !common.contains(&(item.clause.clone(), self.consequence(item.role)));
         self.items.iter().filter(own).map(|item| &item.clause)
     }
 
@@ -305,9 +313,7 @@ impl Walk<'_, '_> {
         let denied = holds.iter().any(|role| matches!(role, Role::Deny(_)));
         let allows = |role: &Role| matches!(role, Role::Allow(_));
         let allowed = holds.iter().any(allows);
-        open.retain(|(item, _)| {
-            !holds.contains(&item.role) && !(allowed && allows(&item.role))
-        });
+        open.retain(|(item, _)| !holds.contains(&item.role) && !(allowed && allows(&item.role)));
         let next = if denied {
             None
         } else if !allowed {

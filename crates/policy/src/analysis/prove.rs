@@ -123,12 +123,23 @@ fn told(step: &Step) -> String {
     let facts = &step.facts;
     let mut line = format!(
         "{}: {} asks for {} from {} wallet {} to {} ({}",
-        facts.at, facts.initiator, facts.amount, facts.tier, facts.wallet, facts.destination, facts.class
+        facts.at,
+        facts.initiator,
+        facts.amount,
+        facts.tier,
+        facts.wallet,
+        facts.destination,
+        facts.class
     );
     if let Some(tier) = facts.destination_tier {
         line.push_str(&format!(", {tier}"));
     }
-    for word in facts.flags.iter().map(ToString::to_string).chain(facts.tags.iter().map(ToString::to_string)) {
+    for word in facts
+        .flags
+        .iter()
+        .map(ToString::to_string)
+        .chain(facts.tags.iter().map(ToString::to_string))
+    {
         line.push_str(&format!(", {word}"));
     }
     if let Some(fiat) = facts.fiat {
@@ -145,9 +156,9 @@ fn told(step: &Step) -> String {
 /// Answers one claim about a policy.
 pub fn prove(policy: &Policy, claims: &Claims, claim: &Claim) -> Proof {
     let answer = match &claim.statement {
-        Statement::Requires { when, at_least } => {
-            allowed(policy, claims, when, &mut |leaf| lacks(policy, leaf, at_least))
-        }
+        Statement::Requires { when, at_least } => allowed(policy, claims, when, &mut |leaf| {
+            lacks(policy, leaf, at_least)
+        }),
         Statement::Never { when } => allowed(policy, claims, when, &mut |leaf| any(policy, leaf)),
         Statement::Outflow(outflow) => outflow::prove(policy, &claims.world, outflow),
     };
@@ -202,14 +213,21 @@ fn allowed(
     let mut refuted: Option<Result<Step, TooManySets>> = None;
     let mut unshown = 0_usize;
     let mut known: BTreeSet<Vec<Requirement>> = BTreeSet::new();
-    for part in space.compile(when, None).holds.iter().flat_map(|clause| clause.parts(&space.all())) {
+    for part in space
+        .compile(when, None)
+        .holds
+        .iter()
+        .flat_map(|clause| clause.parts(&space.all()))
+    {
         let mut visit = |leaf: Leaf<'_>| {
             let Standing::Allowed { requirements, .. } = leaf.standing else {
                 return true;
             };
             regions = regions.saturating_add(1);
             let initiator = space.initiators_of(leaf.region).next();
-            let initiator = initiator.and_then(|initiator| initiator.operator()).cloned();
+            let initiator = initiator
+                .and_then(|initiator| initiator.operator())
+                .cloned();
             let count = needs.entry(requirements.clone()).or_default();
             *count = count.saturating_add(1);
             if initiator.is_none() && known.contains(&requirements) {
@@ -278,7 +296,10 @@ fn confirmed(policy: &Policy, facts: Facts, approvers: BTreeSet<OperatorId>) -> 
 
 fn argument(regions: usize, needs: &BTreeMap<Vec<Requirement>, usize>) -> Vec<String> {
     if regions == 0 {
-        return vec!["no request that meets the conditions is allowed by any rule, or each is denied".to_owned()];
+        return vec![
+            "no request that meets the conditions is allowed by any rule, or each is denied"
+                .to_owned(),
+        ];
     }
     let mut lines = vec![format!(
         "what is allowed of it falls into {regions} regions, in each of which all is judged alike; they need:"

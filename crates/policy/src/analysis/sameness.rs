@@ -19,7 +19,10 @@ use crate::requirement::{Quorum, Requirement, ways};
 /// The ways of meeting requirements that ask for no more than another way does, each group once.
 pub(crate) fn least_ways(requirements: &[Requirement]) -> BTreeSet<Vec<Quorum>> {
     let all: BTreeSet<Vec<Quorum>> = ways(requirements).into_iter().map(merged).collect();
-    let beaten = |way: &Vec<Quorum>| all.iter().any(|other| other != way && is_easier(other, way));
+    let beaten = |way: &Vec<Quorum>| {
+        all.iter()
+            .any(|other| other != way && is_easier(other, way))
+    };
     all.iter().filter(|way| !beaten(way)).cloned().collect()
 }
 
@@ -61,8 +64,14 @@ pub(crate) fn same_standing(old: (&Policy, &Standing), new: (&Policy, &Standing)
     match (old.1, new.1) {
         (Standing::Denied, Standing::Denied) => true,
         (
-            Standing::Allowed { requirements: one, hold_ms: a },
-            Standing::Allowed { requirements: other, hold_ms: b },
+            Standing::Allowed {
+                requirements: one,
+                hold_ms: a,
+            },
+            Standing::Allowed {
+                requirements: other,
+                hold_ms: b,
+            },
         ) => a == b && same_requirements(old.0, new.0, one, other),
         _ => false,
     }
@@ -105,7 +114,8 @@ impl Meaning {
     /// Whether this one leaves nothing for the other to refuse.
     fn replaces(&self, other: &Self) -> bool {
         let follows = match (self.breach, other.breach) {
-            (BreachOrder::Deny, _) | (BreachOrder::Hold, BreachOrder::Hold | BreachOrder::Quorum) => true,
+            (BreachOrder::Deny, _)
+            | (BreachOrder::Hold, BreachOrder::Hold | BreachOrder::Quorum) => true,
             (BreachOrder::Quorum, BreachOrder::Quorum) => self.ways == other.ways,
             _ => false,
         };
@@ -130,7 +140,9 @@ pub(crate) fn meanings(space: &Space, limit: &Limit) -> Vec<Meaning> {
     let mut found = Vec::new();
     for clause in whole {
         for (axis, atoms, is_one) in &keys {
-            let Some(clause) = clause.narrowed(*axis, atoms) else { continue };
+            let Some(clause) = clause.narrowed(*axis, atoms) else {
+                continue;
+            };
             found.push(Meaning {
                 clause: space.plain(clause),
                 // What is of one key only is counted together.
@@ -178,15 +190,28 @@ fn keys(space: &Space, per: Dimension) -> Vec<(usize, Bits, bool)> {
             tiers.into_iter().map(of).collect()
         }
         Dimension::Asset => {
-            let assets: BTreeSet<_> = sources.iter().map(|source| source.network.asset()).collect();
-            let of = |asset| (SOURCE, space.sources(|source| source.network.asset() == asset), true);
+            let assets: BTreeSet<_> = sources
+                .iter()
+                .map(|source| source.network.asset())
+                .collect();
+            let of = |asset| {
+                (
+                    SOURCE,
+                    space.sources(|source| source.network.asset() == asset),
+                    true,
+                )
+            };
             assets.into_iter().map(of).collect()
         }
         Dimension::Wallet => {
             let wallets: BTreeSet<_> = sources.iter().map(|source| &source.wallet).collect();
             let of = |wallet: &WalletId| {
                 let atoms = space.sources(|source| source.wallet == *wallet);
-                (SOURCE, atoms, space.axes.any_wallet.as_ref() != Some(wallet))
+                (
+                    SOURCE,
+                    atoms,
+                    space.axes.any_wallet.as_ref() != Some(wallet),
+                )
             };
             wallets.into_iter().map(of).collect()
         }

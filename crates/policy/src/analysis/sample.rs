@@ -2,7 +2,9 @@
 
 use custodyd_chain::{Address, Amount, Asset, Network, ScriptBuf, U256};
 
-use crate::analysis::axes::{GOAL, Goal, INITIATOR, SOURCE, Source, Span256, TIME, VALUE, Value, amount_axis, fee_axis};
+use crate::analysis::axes::{
+    GOAL, Goal, INITIATOR, SOURCE, Source, Span256, TIME, VALUE, Value, amount_axis, fee_axis,
+};
 use crate::analysis::region::Region;
 use crate::analysis::space::Space;
 use crate::facts::{Facts, Flag, Initiator};
@@ -103,7 +105,10 @@ impl Space {
             destination: address(source.network, serial)?,
             class: goal.class,
             destination_tier: goal.tier,
-            tags: tags.filter(|tag| raised(self.axes.tag_axis(tag))).cloned().collect(),
+            tags: tags
+                .filter(|tag| raised(self.axes.tag_axis(tag)))
+                .cloned()
+                .collect(),
             flags: flags.collect(),
             resembles: None,
             call: source.call,

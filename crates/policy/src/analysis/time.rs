@@ -56,7 +56,9 @@ fn instant(day: u64, minute: u64) -> Timestamp {
 }
 
 fn last_day(hours: &[Hours]) -> u64 {
-    let dates = hours.iter().filter_map(|hours| hours.holidays.as_ref()?.dates.last());
+    let dates = hours
+        .iter()
+        .filter_map(|hours| hours.holidays.as_ref()?.dates.last());
     let last = dates.copied().max().unwrap_or_default().saturating_add(9);
     last.max(FROM_DAY.saturating_add(DAYS))
 }
@@ -66,7 +68,10 @@ fn last_day(hours: &[Hours]) -> u64 {
 fn kind(hours: &[Hours], day: u64) -> (u64, Vec<(i128, Vec<bool>)>, Option<u64>) {
     let mut clocks_change = false;
     let clocks = hours.iter().map(|hours| {
-        let (first, last) = (offset(hours, day, 0), offset(hours, day.saturating_add(1), 0));
+        let (first, last) = (
+            offset(hours, day, 0),
+            offset(hours, day.saturating_add(1), 0),
+        );
         clocks_change |= first != last;
         let dates = hours.holidays.as_ref().map(|holidays| &holidays.dates);
         // Local days from two before to one after: hours past midnight begin on the day before.
@@ -81,7 +86,10 @@ fn kind(hours: &[Hours], day: u64) -> (u64, Vec<(i128, Vec<bool>)>, Option<u64>)
 /// Local time less UTC, in minutes.
 fn offset(hours: &Hours, day: u64, minute: u64) -> i128 {
     let at = instant(day, minute);
-    let distance = hours.zone.local_ms(at).saturating_sub(i128::from(at.as_ms()));
+    let distance = hours
+        .zone
+        .local_ms(at)
+        .saturating_sub(i128::from(at.as_ms()));
     distance.div_euclid(i128::from(MINUTE_MS))
 }
 
@@ -89,7 +97,10 @@ fn offset(hours: &Hours, day: u64, minute: u64) -> i128 {
 fn minutes(hours: &[Hours], day: u64) -> Vec<u64> {
     let mut rests = BTreeSet::from([0]);
     for hours in hours {
-        for offset in [offset(hours, day, 0), offset(hours, day.saturating_add(1), 0)] {
+        for offset in [
+            offset(hours, day, 0),
+            offset(hours, day.saturating_add(1), 0),
+        ] {
             for clock in [0, hours.from, hours.to] {
                 rests.insert(i128::from(clock).saturating_sub(offset).rem_euclid(QUARTER));
             }

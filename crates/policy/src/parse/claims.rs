@@ -179,7 +179,10 @@ impl Reader<'_> {
                 "requires",
                 &[
                     ("when", "when = { asset = [\"BTC\"] }"),
-                    ("at_least", "at_least = [{ group = \"treasury\", quorum = 2 }]"),
+                    (
+                        "at_least",
+                        "at_least = [{ group = \"treasury\", quorum = 2 }]",
+                    ),
                 ],
             ),
             Kind::Never => ("never", &[("when", "when = { tier = [\"cold\"] }")]),
@@ -196,10 +199,21 @@ impl Reader<'_> {
             let id = || claim.id.clone();
             match wanted.iter().find(|(name, _)| *name == key) {
                 Some((key, example)) if !is_there => {
-                    return Err(ClaimError::Missing { line, claim: id(), key, kind, example });
+                    return Err(ClaimError::Missing {
+                        line,
+                        claim: id(),
+                        key,
+                        kind,
+                        example,
+                    });
                 }
                 None if is_there => {
-                    return Err(ClaimError::KeyWithoutKind { line, claim: id(), key, kind });
+                    return Err(ClaimError::KeyWithoutKind {
+                        line,
+                        claim: id(),
+                        key,
+                        kind,
+                    });
                 }
                 Some(_) | None => {}
             }
@@ -240,13 +254,21 @@ impl Reader<'_> {
         for (found, most, who) in numbers {
             if found > most {
                 let line = line_of(self.source, &written.span());
-                return Err(ClaimError::TooMany { line, found, who, most });
+                return Err(ClaimError::TooMany {
+                    line,
+                    found,
+                    who,
+                    most,
+                });
             }
         }
         let text = at_most.get_ref();
         let amount = text.parse().map(Bound::Amount).ok();
         let bound = amount.or_else(|| {
-            let fiat = text.parse().ok().filter(|fiat: &Fiat| self.currency == Some(fiat.currency));
+            let fiat = text
+                .parse()
+                .ok()
+                .filter(|fiat: &Fiat| self.currency == Some(fiat.currency));
             fiat.map(Bound::Fiat)
         });
         Ok(Statement::Outflow(Outflow {

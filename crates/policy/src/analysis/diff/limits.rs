@@ -24,10 +24,17 @@ pub(super) fn changes(
 ) -> Result<Vec<LimitChange>, TooManyRegions> {
     let (before, after) = (of(space, old), of(space, new));
     let mut changes = Vec::new();
-    for (policy, own, other, side) in [(old, &before, &after, "only the old policy"), (new, &after, &before, "only the new policy")] {
+    for (policy, own, other, side) in [
+        (old, &before, &after, "only the old policy"),
+        (new, &after, &before, "only the new policy"),
+    ] {
         for (number, parts) in own {
-            let Some(limit) = policy.0.limits.get(*number) else { continue };
-            let changed = parts.iter().filter(|part| !other.values().flatten().any(|known| known == *part));
+            let Some(limit) = policy.0.limits.get(*number) else {
+                continue;
+            };
+            let changed = parts
+                .iter()
+                .filter(|part| !other.values().flatten().any(|known| known == *part));
             let mut regions = Vec::new();
             for part in changed {
                 regions.extend(allowed(space, old, new, part)?);
@@ -53,7 +60,9 @@ fn of(space: &Space, policy: &Policy) -> BTreeMap<usize, BTreeSet<Meaning>> {
     let mut seen = BTreeSet::new();
     let mut found = BTreeMap::new();
     for (number, parts) in all.into_iter().enumerate() {
-        let kept = parts.into_iter().filter(|part| binding.contains(part) && seen.insert(part.clone()));
+        let kept = parts
+            .into_iter()
+            .filter(|part| binding.contains(part) && seen.insert(part.clone()));
         found.insert(number, kept.collect());
     }
     found
@@ -123,12 +132,18 @@ fn example(
         ages.extend([known.window_ms, known.window_ms.saturating_sub(1)]);
         ages.insert(known.window_ms.saturating_add(known.window_ms >> 8));
     }
-    let alike = |one: &&Limit| std::mem::discriminant(&one.max) == std::mem::discriminant(&limit.max);
+    let alike =
+        |one: &&Limit| std::mem::discriminant(&one.max) == std::mem::discriminant(&limit.max);
     let sums: BTreeSet<U256> = limits().filter(alike).map(Limit::max_weight).collect();
     for region in regions {
-        let Some(facts) = space.request(region, 1) else { continue };
+        let Some(facts) = space.request(region, 1) else {
+            continue;
+        };
         for other in others(space, region, &facts) {
-            for (sum, age) in sums.iter().flat_map(|sum| ages.iter().map(move |age| (*sum, *age))) {
+            for (sum, age) in sums
+                .iter()
+                .flat_map(|sum| ages.iter().map(move |age| (*sum, *age)))
+            {
                 let histories = [earlier(space, region, limit, &other, sum, age)];
                 for history in histories.into_iter().flatten() {
                     if let Some(found) = Example::of(old, new, facts.clone(), history) {
@@ -150,7 +165,9 @@ fn others(space: &Space, region: &Region, facts: &Facts) -> Vec<Facts> {
         ..facts.clone()
     }));
     let sources = &space.axes.sources;
-    let sources = sources.iter().filter(|source| source.network == facts.destination.network());
+    let sources = sources
+        .iter()
+        .filter(|source| source.network == facts.destination.network());
     for source in sources.take(16) {
         found.push(Facts {
             wallet: source.wallet.clone(),
@@ -186,7 +203,11 @@ fn earlier(
     match limit.max {
         Measure::Count(_) => {
             let count = u64::try_from(sum).ok().filter(|count| *count <= MOST)?;
-            Some((0..count).map(|serial| each(serial.saturating_add(2))).collect())
+            Some(
+                (0..count)
+                    .map(|serial| each(serial.saturating_add(2)))
+                    .collect(),
+            )
         }
         Measure::Amount(max) => {
             let most = space.amounts_in(region, max.asset()).last()?.most;

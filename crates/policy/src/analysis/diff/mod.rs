@@ -82,8 +82,14 @@ impl Example {
         let (before, after) = (judge(old), judge(new));
         let same = match (&before.outcome, &after.outcome) {
             (
-                Outcome::Allow { requirements: one, hold_ms: a },
-                Outcome::Allow { requirements: other, hold_ms: b },
+                Outcome::Allow {
+                    requirements: one,
+                    hold_ms: a,
+                },
+                Outcome::Allow {
+                    requirements: other,
+                    hold_ms: b,
+                },
             ) => a == b && same_requirements(old, new, one, other),
             (was, is) => was == is,
         };
@@ -104,8 +110,15 @@ impl PolicyDiff {
 
     /// Every example, in the order of the text.
     pub fn examples(&self) -> impl Iterator<Item = &Example> {
-        let of_verdicts = self.verdicts.iter().filter_map(|change| change.example.as_ref());
-        of_verdicts.chain(self.limits.iter().filter_map(|change| change.example.as_ref()))
+        let of_verdicts = self
+            .verdicts
+            .iter()
+            .filter_map(|change| change.example.as_ref());
+        of_verdicts.chain(
+            self.limits
+                .iter()
+                .filter_map(|change| change.example.as_ref()),
+        )
     }
 }
 
@@ -134,7 +147,10 @@ fn verdicts(
     let after = Model::new(new, space).with_empty_windows(space);
     let common = before.common(&after);
     // Where only clauses apply that both have, both say the same.
-    let own: Vec<_> = before.other_than(&common).chain(after.other_than(&common)).collect();
+    let own: Vec<_> = before
+        .other_than(&common)
+        .chain(after.other_than(&common))
+        .collect();
     let same_people = old.0.people == new.0.people;
     let keep = |region: &Region| !same_people || own.iter().any(|clause| clause.may_hold(region));
     let mut found: BTreeMap<Answers, Vec<Region>> = BTreeMap::new();
@@ -143,9 +159,9 @@ fn verdicts(
     before.walk(&space.all(), &keep, &mut |leaf: Leaf<'_>| {
         let walked = after.walk(leaf.region, &keep, &mut |other: Leaf<'_>| {
             let answers = (leaf.standing.clone(), other.standing);
-            let same = *known.entry(answers.clone()).or_insert_with(|| {
-                same_standing((old, &answers.0), (new, &answers.1))
-            });
+            let same = *known
+                .entry(answers.clone())
+                .or_insert_with(|| same_standing((old, &answers.0), (new, &answers.1)));
             if !same {
                 found.entry(answers).or_default().push(other.region.clone());
             }
@@ -157,9 +173,9 @@ fn verdicts(
     if let Some(failed) = failed {
         return Err(failed);
     }
-    let changes = found.into_iter().map(|((was, is), regions)| {
-        change(space, old, new, (&was, &is), &regions)
-    });
+    let changes = found
+        .into_iter()
+        .map(|((was, is), regions)| change(space, old, new, (&was, &is), &regions));
     Ok(changes.collect())
 }
 
@@ -178,7 +194,11 @@ fn change(
     VerdictChange {
         old: said(answers.0),
         new: said(answers.1),
-        requests: regions.iter().take(SHOWN).map(|region| space.describe(region)).collect(),
+        requests: regions
+            .iter()
+            .take(SHOWN)
+            .map(|region| space.describe(region))
+            .collect(),
         regions: regions.len(),
         example: examples.next(),
     }
@@ -187,13 +207,19 @@ fn change(
 fn said(standing: &Standing) -> String {
     match standing {
         Standing::Denied => "denied".to_owned(),
-        Standing::Allowed { requirements, hold_ms } => {
+        Standing::Allowed {
+            requirements,
+            hold_ms,
+        } => {
             let mut text = "allowed".to_owned();
             if !requirements.is_empty() {
                 text.push_str(&format!(" with approval by {}", Listed(requirements)));
             }
             if *hold_ms > 0 {
-                text.push_str(&format!(", after a hold of {}", crate::duration::Span(*hold_ms)));
+                text.push_str(&format!(
+                    ", after a hold of {}",
+                    crate::duration::Span(*hold_ms)
+                ));
             }
             text
         }
@@ -232,7 +258,13 @@ fn told(example: &Example) -> String {
     let facts = &example.facts;
     let mut text = format!(
         "  for example {} from {} wallet {} to {} ({}), asked for by {} at {}",
-        facts.amount, facts.tier, facts.wallet, facts.destination, facts.class, facts.initiator, facts.at
+        facts.amount,
+        facts.tier,
+        facts.wallet,
+        facts.destination,
+        facts.class,
+        facts.initiator,
+        facts.at
     );
     if let Some(fiat) = facts.fiat {
         text.push_str(&format!(", worth {fiat}"));

@@ -14,14 +14,23 @@ use crate::requirement::Listed;
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<String> {
     let mut lines = Vec::new();
     people(&mut lines, "group", old.groups(), new.groups());
-    people(&mut lines, "organisation", old.organisations(), new.organisations());
+    people(
+        &mut lines,
+        "organisation",
+        old.organisations(),
+        new.organisations(),
+    );
     let mut differ = |what: &str, was: String, is: String| {
         if was != is {
             lines.push(format!("{what}: was {was}; now {is}"));
         }
     };
     let span = |ms: u64| Span(ms).to_string();
-    differ("approvals.expire_after", span(old.approval_ttl_ms()), span(new.approval_ttl_ms()));
+    differ(
+        "approvals.expire_after",
+        span(old.approval_ttl_ms()),
+        span(new.approval_ttl_ms()),
+    );
     for tier in [Tier::Warm, Tier::Cold] {
         let floor = |policy: &Policy| {
             let floor = policy.tier_floor(tier);
@@ -48,11 +57,19 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<String> {
             (was, is) => was == is,
         };
         if !same {
-            differ(&format!("governance.changes.{kind}"), change(was), change(is));
+            differ(
+                &format!("governance.changes.{kind}"),
+                change(was),
+                change(is),
+            );
         }
     }
     let (was, is) = (old.destinations(), new.destinations());
-    differ("destinations.cool_off", span(was.cool_off_ms), span(is.cool_off_ms));
+    differ(
+        "destinations.cool_off",
+        span(was.cool_off_ms),
+        span(is.cool_off_ms),
+    );
     if was != is && was.cool_off_ms == is.cool_off_ms {
         lines.push(format!("destinations: was {was:?}; now {is:?}"));
     }
@@ -62,7 +79,11 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<String> {
 
 fn fiat(lines: &mut Vec<String>, old: &Policy, new: &Policy) {
     let words = |policy: &Policy| match policy.fiat() {
-        Some(terms) => format!("{}, prices up to {} old", terms.currency, Span(terms.price_max_age_ms)),
+        Some(terms) => format!(
+            "{}, prices up to {} old",
+            terms.currency,
+            Span(terms.price_max_age_ms)
+        ),
         None => "none".to_owned(),
     };
     if old.fiat() != new.fiat() {
@@ -110,7 +131,9 @@ fn people<K: Ord + Display + Clone, P: Ord + Display>(
                 }
             }
             (Some(_), None) => lines.push(format!("{what} {name} is gone")),
-            (None, Some(is)) => lines.push(format!("{what} {name} is new: {}", list(&mut is.iter()))),
+            (None, Some(is)) => {
+                lines.push(format!("{what} {name} is new: {}", list(&mut is.iter())))
+            }
             (None, None) => {}
         }
     }

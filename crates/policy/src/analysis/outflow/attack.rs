@@ -133,7 +133,9 @@ impl Run<'_> {
             };
             for cell in cells {
                 let first = longest.saturating_sub(cell.longest_wait_ms);
-                let end = longest.saturating_add(window_ms).saturating_sub(cell.shortest_wait_ms);
+                let end = longest
+                    .saturating_add(window_ms)
+                    .saturating_sub(cell.shortest_wait_ms);
                 if (first..end).contains(&since) {
                     self.fill(cell, at);
                 }
@@ -190,7 +192,11 @@ impl Run<'_> {
             let asks = matches!(&verdict.outcome, Outcome::Allow { requirements, .. } if !requirements.is_empty());
             self.steps.push(Step {
                 facts,
-                approvers: if asks { cell.approvers.clone() } else { BTreeSet::new() },
+                approvers: if asks {
+                    cell.approvers.clone()
+                } else {
+                    BTreeSet::new()
+                },
                 verdict,
             });
         }
@@ -199,7 +205,11 @@ impl Run<'_> {
     /// The largest request of a cell that is admitted now. What a limit has room for it has for less, so amounts are
     /// halved between the least and the most.
     fn largest(&mut self, cell: &Cell, at: Timestamp) -> Option<(Facts, Verdict)> {
-        let spans: Vec<_> = self.worth.space.amounts_in(&cell.region, cell.asset).collect();
+        let spans: Vec<_> = self
+            .worth
+            .space
+            .amounts_in(&cell.region, cell.asset)
+            .collect();
         for span in spans.iter().rev() {
             if let Some(found) = self.admitted(cell, at, span.most) {
                 return Some(found);
@@ -241,6 +251,9 @@ impl Run<'_> {
     }
 
     fn priced(&self, facts: &Facts) -> Option<()> {
-        self.worth.space.is_priced(facts.amount.asset()).then_some(())
+        self.worth
+            .space
+            .is_priced(facts.amount.asset())
+            .then_some(())
     }
 }

@@ -157,9 +157,14 @@ pub(super) fn cells(
                         }
                     }
                     let key = key(space, limit.per, &region, initiator);
-                    windows.extend(key.map(|key| Window { limit: *number, key }));
+                    windows.extend(key.map(|key| Window {
+                        limit: *number,
+                        key,
+                    }));
                 }
-                cells.extend(cell(policy, space, one, region, initiator, windows, &approvers, bound));
+                cells.extend(cell(
+                    policy, space, one, region, initiator, windows, &approvers, bound,
+                ));
             }
         }
     }
@@ -221,7 +226,9 @@ fn cell(
         asset,
         least: spans.first()?.least,
         most: spans.last()?.most,
-        cents: cents.collect::<Option<Vec<u128>>>().and_then(|cents| cents.into_iter().max()),
+        cents: cents
+            .collect::<Option<Vec<u128>>>()
+            .and_then(|cents| cents.into_iter().max()),
         region,
         initiator: initiator.clone(),
         approvers: if of.requirements.is_empty() {

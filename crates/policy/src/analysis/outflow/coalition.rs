@@ -51,7 +51,11 @@ pub(super) fn all(
     let size = u32::try_from(operators).unwrap_or(u32::MAX);
     choose(&kinds, size, &mut BTreeSet::new(), &mut |chosen| {
         choices.push(chosen.clone());
-        if choices.len() > MOST { Err(TooManySets) } else { Ok(true) }
+        if choices.len() > MOST {
+            Err(TooManySets)
+        } else {
+            Ok(true)
+        }
     })?;
     let clients = client_choices(space, clients);
     if choices.len().saturating_mul(clients.len()) > MOST {

@@ -38,7 +38,11 @@ pub(super) fn cover(
     }
     let mut wanted: BTreeSet<Vec<&Pass>> = BTreeSet::new();
     for cell in cells {
-        let counts: Vec<&Pass> = cell.windows.iter().filter_map(|window| passes.get(window)).collect();
+        let counts: Vec<&Pass> = cell
+            .windows
+            .iter()
+            .filter_map(|window| passes.get(window))
+            .collect();
         if counts.is_empty() {
             return None;
         }
@@ -111,7 +115,10 @@ fn pass(
     window_ms: u64,
 ) -> Option<Pass> {
     let limit = policy.0.limits.get(window.limit)?;
-    let of: Vec<&Cell> = cells.iter().filter(|cell| cell.windows.contains(window)).collect();
+    let of: Vec<&Cell> = cells
+        .iter()
+        .filter(|cell| cell.windows.contains(window))
+        .collect();
     let longest = of.iter().map(|cell| cell.longest_wait_ms).max()?;
     let shortest = of.iter().map(|cell| cell.shortest_wait_ms).min()?;
     let lasts_ms = window_ms.saturating_add(longest).saturating_sub(shortest);

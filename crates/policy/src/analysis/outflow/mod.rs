@@ -44,7 +44,9 @@ impl Bounded {
     /// The bound; nothing, if there is none.
     fn total(&self) -> Option<U256> {
         let passes = self.passes.as_ref()?.iter();
-        passes.map(|pass| pass.total).try_fold(U256::ZERO, U256::checked_add)
+        passes
+            .map(|pass| pass.total)
+            .try_fold(U256::ZERO, U256::checked_add)
     }
 }
 
@@ -83,7 +85,9 @@ pub(super) fn prove(policy: &Policy, world: &World, claim: &Outflow) -> Result<A
         });
     }
     let mut reached = U256::ZERO;
-    let above = bounded.iter().filter(|one| one.total().is_none_or(|total| total > claimed));
+    let above = bounded
+        .iter()
+        .filter(|one| one.total().is_none_or(|total| total > claimed));
     for one in above {
         let haul = attack::attack(policy, &worth, &one.cells, claim.window_ms, claimed);
         if haul.total > claimed {
@@ -105,16 +109,28 @@ pub(super) fn prove(policy: &Policy, world: &World, claim: &Outflow) -> Result<A
     }
     let mut why = vec![format!(
         "at most {} can leave, and requests were found that come to {}; the claim lies between",
-        worst.total().map_or_else(|| "any amount".to_owned(), |total| worth.show(total)),
+        worst
+            .total()
+            .map_or_else(|| "any amount".to_owned(), |total| worth.show(total)),
         worth.show(reached)
     )];
-    why.extend(argument(policy, &worth, worst, claim, payable.len(), bounded.len()));
+    why.extend(argument(
+        policy,
+        &worth,
+        worst,
+        claim,
+        payable.len(),
+        bounded.len(),
+    ));
     Ok(Answer::Undecided { why })
 }
 
 fn who(coalition: &Coalition) -> String {
     let operators = coalition.operators.iter().map(ToString::to_string);
-    let clients = coalition.clients.iter().map(|client| format!("client {client}"));
+    let clients = coalition
+        .clients
+        .iter()
+        .map(|client| format!("client {client}"));
     let names: Vec<String> = operators.chain(clients).collect();
     if names.is_empty() {
         return "nobody".to_owned();
@@ -140,13 +156,17 @@ fn argument(
             lines.push("they can have nothing paid: whatever is allowed asks for people who do not collude".to_owned());
         }
         Some(passes) => {
-            lines.push("whatever they can have paid counts towards one of these windows:".to_owned());
+            lines.push(
+                "whatever they can have paid counts towards one of these windows:".to_owned(),
+            );
             lines.extend(passes.iter().map(|pass| told(policy, worth, pass, claim)));
             if let Some(total) = worst.total() {
                 lines.push(format!("together at most {}", worth.show(total)));
             }
         }
-        None => lines.push("some of what they can have paid counts towards no limit that bounds it".to_owned()),
+        None => lines.push(
+            "some of what they can have paid counts towards no limit that bounds it".to_owned(),
+        ),
     }
     lines.push(
         "counted at admission, with the time that approvals and holds may take added; fees are not counted, and funds are assumed to be there"

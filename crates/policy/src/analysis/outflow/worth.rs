@@ -75,7 +75,9 @@ impl Worth<'_> {
             }
             (Measure::Fiat(max), Bound::Amount(of)) => {
                 let (currency, prices) = self.space.world.prices.as_ref()?;
-                let price = prices.get(&of.asset()).filter(|_| *currency == max.currency)?;
+                let price = prices
+                    .get(&of.asset())
+                    .filter(|_| *currency == max.currency)?;
                 let units = prices::units(*price, of.asset(), max.cents)?;
                 (units < of.asset().cap()).then_some(units)
             }
