@@ -7,7 +7,12 @@ use custodyd_hsm::{Curve, HsmError, KeyRef};
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Effect, ExportId, JournalKey, KeyId, TransactionId, WrappedBlob};
 
-use super::{Engine, Parts, follow::quote, jobs::Job};
+use super::{
+    Engine, Parts,
+    follow::quote,
+    jobs::Job,
+    screening::{Question, ScreeningFault, screen},
+};
 use crate::{
     cold::{self, ColdError, Contents},
     failpoint,
@@ -154,6 +159,31 @@ impl Engine {
                             job,
                             part: "cold".to_owned(),
                             result,
+                            tip: None,
+                        })
+                        .await;
+                });
+            }
+            Effect::Screen(id) => {
+                let Some(question) = Question::of(&self.vault, id) else {
+                    return self.jobs.failed(&job, now);
+                };
+                tokio::spawn(async move {
+                    let (command, outcome) = screen(parts.screener.as_ref(), &question, now).await;
+                    // A refusal is an answer; that nobody could be asked is for whoever looks after this daemon.
+                    let part = match outcome {
+                        Ok(()) | Err(ScreeningFault::Refused(_)) => "screening".to_owned(),
+                        Err(fault) => {
+                            let what = Some(fault.to_string());
+                            parts.pulse.note_trouble("screening", what);
+                            "a payout that could not be screened".to_owned()
+                        }
+                    };
+                    let _ = report
+                        .send(Done {
+                            job,
+                            part,
+                            result: Ok(vec![command]),
                             tip: None,
                         })
                         .await;

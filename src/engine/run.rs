@@ -244,6 +244,7 @@ impl Engine {
         for touch in touched {
             let effect = match touch {
                 Touch::Transaction(id) => self.vault.effect_of(id),
+                Touch::Withdrawal(id) => self.vault.withdrawal_effect(id),
                 Touch::Export(id) => self.vault.export_effect(id),
                 Touch::Key(id) => {
                     Some(Effect::MakeKey(id.clone())).filter(|_| self.vault.wants_key(id))

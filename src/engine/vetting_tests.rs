@@ -236,6 +236,7 @@ impl Bench {
             store,
             signer: Signer::new(hsm.clone(), Duration::from_secs(5)),
             nodes: BTreeMap::new(),
+            screener: None,
             clock: Clock::system(),
             answers: Default::default(),
             bell: Default::default(),
