@@ -9,13 +9,13 @@
 mod common;
 
 use common::{ETH_NEW, HOUR, NEW, World, amount, eth, governed};
-use custodyd_chain::{Asset, FeeQuote};
+use custodyd_chain::{Asset, FeeCaps, FeeQuote};
 use custodyd_policy::{Timestamp, WithdrawalId};
-use custodyd_vault::{Command, Event, MAX_PRICES, Rejection, Scope, WithdrawalState};
+use custodyd_vault::{Change, Command, Event, MAX_PRICES, Rejection, Scope, WithdrawalState};
 
 const MINUTE: u64 = 60_000;
 
-/// Above 1,000 USD ether takes two people; a fee above 0.0005 ETH takes one of security.
+/// Above 1,000 USD ether takes two people.
 const FIAT: &str = r#"
 [fiat]
 currency = "USD"
@@ -27,6 +27,7 @@ when = { asset = ["ETH"], fiat = { above = "1000 USD" } }
 require = [{ group = "treasury", quorum = 2 }]
 "#;
 
+/// More than the wallets' caps of 0.01 ETH, as they are at first.
 const DEAR: &str = r#"
 [[rules]]
 id = "dear"
@@ -205,38 +206,39 @@ fn a_value_that_rose_asks_for_people_who_have_not_agreed() {
 }
 
 #[test]
-fn the_plans_own_fee_counts_and_not_the_most_it_could_be() {
-    let mut allowed = world(&DEAR.replace("0.02", "0.01"));
-    let id = allowed.request("0.4 ETH", ETH_NEW).unwrap();
-    allowed.planned(&id);
-    // Within the cap of 0.01 ETH, and above what an allow rule takes.
-    let cheap = governed().replace(
-        "amount = { at_most = \"5 ETH\" } }",
-        "amount = { at_most = \"5 ETH\" }, fee = { at_most = \"0.01 ETH\" } }",
-    );
-    let mut world = World::with(|genesis| {
-        genesis.policy = cheap
-            + &DEAR.replace("deny", "require").replace("0.02", "0.0001")
-            + "require = [{ group = \"treasury\", quorum = 1 }]\n";
-    });
-    world.fund();
-    let id = world.request("0.4 ETH", ETH_NEW).unwrap();
+fn the_plans_own_fee_is_judged_when_the_wallets_cap_was_raised_meanwhile() {
+    let mut world = world(DEAR);
+    let empty = |world: &mut World, balance| world.observe_account(balance, 0).unwrap();
+    empty(&mut world, "0");
+    let id = world.request("0.9 ETH", ETH_NEW).unwrap();
     assert_eq!(
         world.state(&id),
-        "awaiting_approval",
-        "the cap is above 0.0001 ETH"
+        "approved",
+        "the cap is 0.01 ETH, and so is the fee that was judged"
     );
-    world.approve(&["alice"], &id);
-    let quote = FeeQuote::Evm {
-        base_fee_per_gas: 100_000_000_000,
-        priority_fee_per_gas: 1,
+    world.enact(&[Change::SetWallet {
+        id: "hot-eth".parse().unwrap(),
+        fee_caps: Some(FeeCaps {
+            absolute: amount("0.05 ETH"),
+            relative_bp: 1_000,
+        }),
+        confirmations: None,
+    }]);
+    let quote = |world: &mut World, gwei: u128| {
+        let quote = FeeQuote::Evm {
+            base_fee_per_gas: gwei * 1_000_000_000,
+            priority_fee_per_gas: 1,
+        };
+        let network = eth();
+        world.take(Command::ObserveFee { network, quote }).unwrap();
     };
-    world
-        .take(Command::ObserveFee {
-            network: eth(),
-            quote,
-        })
-        .unwrap();
+    quote(&mut world, 700);
+    empty(&mut world, "10");
+    world.advance();
+    let doubt = doubt(&world, &id).unwrap();
+    assert!(doubt.contains("rule \"dear\" denies it"), "{doubt}");
+    world.now += MINUTE;
+    quote(&mut world, 10);
     world.advance();
     assert!(world.withdrawal(&id).transaction().is_some());
 }
