@@ -118,8 +118,9 @@ impl From<Rejection> for Problem {
             }
             Rejection::Change { .. } | Rejection::Changes(_) => (422, "Change not possible"),
             Rejection::TooManyProposals { .. } => (429, "Too many open proposals"),
-            Rejection::ProposalNotNow(..)
-            | Rejection::ApprovedAlready(_) => (409, "Not in this state"),
+            Rejection::ProposalNotNow(..) | Rejection::ApprovedAlready(_) => {
+                (409, "Not in this state")
+            }
             Rejection::NotAsked(_) | Rejection::OwnProposal(_) => (403, "Not yours to decide"),
             Rejection::Retiring(_) => (422, "No such wallet"),
             Rejection::NotScoped(..) => (403, "Not within the client's scopes"),
@@ -153,6 +154,9 @@ impl From<Rejection> for Problem {
             Rejection::KeyCompromised(_) => (409, "The key signs no more"),
             Rejection::ImportDiffers(_) => (422, "Not what was exported"),
             Rejection::NothingToExport(_) => (409, "Nothing to export"),
+            Rejection::NotScoped(..) => (403, "Not within the client's scopes"),
+            Rejection::Prices(_) => (422, "Prices not acceptable"),
+            Rejection::NothingToFreeze(_) => (404, "There is no such thing"),
             Rejection::Observation(..) => (422, "Observation not acceptable"),
         };
         Self::new(status, rejection.code(), title, rejection.to_string())
