@@ -7,7 +7,9 @@ use std::{
 
 use custodyd_chain::{Address, FeeCaps, Network, PublicKey};
 use custodyd_policy::{ClientId, OperatorId, Tier, VaultId, WalletId};
-use custodyd_vault::{Addresses, Ed25519Key, Genesis, JournalKey, KeyId, WalletKey, WalletSpec};
+use custodyd_vault::{
+    Addresses, Ed25519Key, FoundingEntry, Genesis, JournalKey, KeyId, WalletKey, WalletSpec,
+};
 use serde::Deserialize;
 
 use crate::config::{ConfigError, read};
@@ -28,7 +30,7 @@ pub struct GenesisFile {
     pub wallets: BTreeMap<WalletId, WalletEntry>,
     /// Known destinations by label.
     #[serde(default)]
-    pub address_book: BTreeMap<String, Address>,
+    pub address_book: BTreeMap<String, FoundingEntry>,
     /// Destinations never paid.
     #[serde(default)]
     pub blocked: BTreeSet<Address>,

@@ -26,6 +26,17 @@ impl Policy {
         }
         findings.conclude(self)
     }
+
+    /// The verdict of rules and tier alone, at `facts.at`: on a withdrawal that was admitted, and counts towards the limits
+    /// since then.
+    pub fn evaluate_admitted(&self, facts: &Facts) -> Verdict {
+        let subject = Subject::of(facts, facts.at);
+        let mut findings = Findings::default();
+        findings.facts(&subject);
+        findings.rules(self, &subject);
+        findings.tier(self, subject.tier);
+        findings.conclude(self)
+    }
 }
 
 /// What was found, sorted by what it leads to.

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction};
+use custodyd_chain::{
+    Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction,
+};
 use custodyd_policy::{
-    ClientId, Initiator, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId,
+    ClientId, Currency, Initiator, OperatorId, Price, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
-use crate::{Ed25519Signature, ExportId, KeyId, Statement, TransactionId, WrappedBlob};
+use crate::{
+    Change, Ed25519Signature, ExportId, GovernanceStatement, KeyId, ProposalId, Statement,
+    TransactionId, WrappedBlob,
+};
 
 /// The signed request a command came in, as JSON text exactly as it was stored, kept in the journal so that it can be
 /// verified for ever. Opaque here.
@@ -53,6 +58,36 @@ pub struct Decide {
     pub evidence: Evidence,
 }
 
+/// An operator proposes changes.
+#[derive(Debug, Clone)]
+pub struct Propose {
+    /// The id the proposal will have.
+    pub id: ProposalId,
+    /// Who asks, as authenticated.
+    pub operator: OperatorId,
+    /// The vault the request names.
+    pub vault: VaultId,
+    /// What is to change, in this order, as a whole.
+    pub changes: Vec<Change>,
+    /// Why, for people.
+    pub reason: String,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
+/// An operator decides on a proposal.
+#[derive(Debug, Clone)]
+pub struct DecideProposal {
+    /// Who sent it, as authenticated; must be whom the statement names.
+    pub operator: OperatorId,
+    /// What they signed.
+    pub statement: GovernanceStatement,
+    /// Their signature over its challenge.
+    pub signature: Ed25519Signature,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
 /// What a freeze covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +96,12 @@ pub enum FreezeScope {
     Vault,
     /// One wallet.
     Wallet(WalletId),
+    /// Every wallet that holds this asset.
+    Asset(Asset),
+    /// Whatever this client asked for, and asks for.
+    Client(ClientId),
+    /// Whatever would go to this address.
+    Destination(Address),
 }
 
 /// What a node says of a transaction that was broadcast.
@@ -120,6 +161,35 @@ pub enum Command {
         signed_at: Timestamp,
         /// The signed request.
         evidence: Evidence,
+    },
+    /// An operator proposes changes to the vault.
+    Propose(Box<Propose>),
+    /// An operator approves or vetoes such changes.
+    DecideProposal(Box<DecideProposal>),
+    /// A client says what assets are worth.
+    SetPrices {
+        /// Who.
+        client: ClientId,
+        /// What one unit of each costs.
+        prices: Vec<(Asset, Price)>,
+        /// In which currency.
+        currency: Currency,
+        /// Since when.
+        as_of: Timestamp,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// Whoever screens payouts has nothing against this one. It goes on to what policy asks.
+    ScreeningPassed {
+        /// Which.
+        id: WithdrawalId,
+    },
+    /// Whoever screens payouts refuses this one, or can't be asked.
+    ScreeningRefused {
+        /// Which.
+        id: WithdrawalId,
+        /// Why, for people.
+        reason: String,
     },
     /// One more receiving address of an online Bitcoin-family wallet.
     RequestAddress {

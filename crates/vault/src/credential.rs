@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An Ed25519 public key (RFC 8032), 64 lowercase hex digits in text.
@@ -62,6 +62,17 @@ impl<'de> Deserialize<'de> for Ed25519Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+/// Whether any of `keys` made this signature over a challenge.
+pub(crate) fn signed_by_any(
+    keys: &[Ed25519Key],
+    challenge: &[u8; 32],
+    signature: &Ed25519Signature,
+) -> bool {
+    let signature = Signature::from_bytes(&signature.0);
+    keys.iter()
+        .any(|key| key.0.verify_strict(challenge, &signature).is_ok())
 }
 
 /// An Ed25519 signature, 128 lowercase hex digits in text.

@@ -1,16 +1,20 @@
 //! What happened in a vault. The journal is a list of these, and the state is their fold.
 
+use std::collections::BTreeMap;
+
 use custodyd_chain::{
-    Address, Amount, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
+    Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey,
+    RawTransaction,
 };
 use custodyd_policy::{
-    ClientId, Facts, Initiator, OperatorId, Timestamp, Verdict, WalletId, WithdrawalId,
+    ClientId, Currency, Facts, Initiator, OperatorId, PolicyHash, Price, Timestamp, Verdict,
+    WalletId, WithdrawalId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, KeyId, Statement, TransactionId,
-    WrappedBlob,
+    Change, Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, GovernanceStatement, KeyId,
+    ProposalEnd, ProposalId, Statement, TransactionId, WrappedBlob,
 };
 
 /// An event with its place in the journal.
@@ -163,12 +167,40 @@ pub enum Event {
         /// Which.
         id: WithdrawalId,
     },
-    /// It may be paid, but not now; it waits for the wallet to change.
+    /// It may be paid, but not now; it waits for the wallet to change, or, where policy has doubts, for a while.
     PlanningBlocked {
         /// Which.
         id: WithdrawalId,
         /// Why.
         reason: String,
+        /// What policy says of the plan, if it is that which stands in the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Box<Verdict>>,
+    },
+    /// Whoever screens payouts has nothing against it.
+    ScreeningPassed {
+        /// Which.
+        id: WithdrawalId,
+    },
+    /// Whoever screens payouts refuses it, or gave no answer.
+    ScreeningRefused {
+        /// Which.
+        id: WithdrawalId,
+        /// Why.
+        reason: String,
+    },
+    /// Assets are worth something else.
+    PricesSet {
+        /// Who says so.
+        client: ClientId,
+        /// In which currency.
+        currency: Currency,
+        /// Since when.
+        as_of: Timestamp,
+        /// What one unit of each costs.
+        prices: BTreeMap<Asset, Price>,
+        /// The signed request.
+        evidence: Evidence,
     },
     /// Inputs or a nonce are reserved for exactly these bytes.
     TransactionPlanned {
@@ -278,6 +310,58 @@ pub enum Event {
         /// What.
         scope: FreezeScope,
     },
+    /// An operator proposed changes. Who has to agree follows from them and from the policy in force.
+    Proposed {
+        /// Its id.
+        proposal: ProposalId,
+        /// What would change, in this order, as a whole.
+        changes: Vec<Change>,
+        /// Why, for people.
+        reason: String,
+        /// Who asks.
+        operator: OperatorId,
+        /// The policy in force.
+        policy: PolicyHash,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// An operator agreed to a proposal.
+    ProposalApproved {
+        /// What they signed.
+        statement: GovernanceStatement,
+        /// Their signature.
+        signature: Ed25519Signature,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// An operator ended a proposal: one who was asked, or whoever made it.
+    ProposalVetoed {
+        /// What they signed.
+        statement: GovernanceStatement,
+        /// Their signature.
+        signature: Ed25519Signature,
+        /// The signed request it came in.
+        evidence: Evidence,
+    },
+    /// A proposal's quorum was reached; its delay runs.
+    ProposalPassed {
+        /// Which.
+        proposal: ProposalId,
+        /// When it takes effect.
+        until: Timestamp,
+    },
+    /// A proposal took effect, as a whole.
+    ProposalEnacted {
+        /// Which.
+        proposal: ProposalId,
+    },
+    /// A proposal ended by itself, without effect.
+    ProposalEnded {
+        /// Which.
+        proposal: ProposalId,
+        /// Why.
+        why: ProposalEnd,
+    },
     /// A bundle is to be built of these transactions.
     ColdExportRequested {
         /// Its id.
@@ -323,6 +407,9 @@ impl Event {
             Self::Expired { .. } => "expired",
             Self::HoldEnded { .. } => "hold_ended",
             Self::PlanningBlocked { .. } => "planning_blocked",
+            Self::ScreeningPassed { .. } => "screening_passed",
+            Self::ScreeningRefused { .. } => "screening_refused",
+            Self::PricesSet { .. } => "prices_set",
             Self::TransactionPlanned { .. } => "transaction_planned",
             Self::TransactionSigned { .. } => "transaction_signed",
             Self::TransactionBroadcast { .. } => "transaction_broadcast",
@@ -336,6 +423,12 @@ impl Event {
             Self::Frozen { .. } => "frozen",
             Self::UnfreezeVoted { .. } => "unfreeze_voted",
             Self::Unfrozen { .. } => "unfrozen",
+            Self::Proposed { .. } => "proposed",
+            Self::ProposalApproved { .. } => "proposal_approved",
+            Self::ProposalVetoed { .. } => "proposal_vetoed",
+            Self::ProposalPassed { .. } => "proposal_passed",
+            Self::ProposalEnacted { .. } => "proposal_enacted",
+            Self::ProposalEnded { .. } => "proposal_ended",
             Self::ColdExportRequested { .. } => "cold_export_requested",
             Self::ColdExportBuilt { .. } => "cold_export_built",
             Self::ColdImported { .. } => "cold_imported",

@@ -6,7 +6,10 @@ use custodyd_chain::{Address, Amount, Family, FeeCaps, Network, PublicKey};
 use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ed25519Key, KeyId};
+use crate::{
+    ChangeFault, Client, Ed25519Key, Ed25519Signature, FoundingEntry, KeyId, Scope,
+    governance::check_staffing,
+};
 
 /// A vault at its beginning, as the genesis ceremony wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,14 +25,20 @@ pub struct Genesis {
     pub operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
     /// The services that ask.
     pub clients: BTreeMap<ClientId, Ed25519Key>,
+    /// What some of them may do; the others may do all but set prices.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub client_scopes: BTreeMap<ClientId, BTreeSet<Scope>>,
     /// The wallets, by name.
     pub wallets: BTreeMap<WalletId, WalletSpec>,
-    /// Destinations known from the start.
+    /// Destinations known from the start, by name: without a cool-off, since those who sign the genesis have seen them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub address_book: BTreeMap<String, Address>,
+    pub address_book: BTreeMap<String, FoundingEntry>,
     /// Destinations never paid.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub blocked: BTreeSet<Address>,
+    /// Each operator's signature over [`Genesis::statement`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: BTreeMap<OperatorId, Ed25519Signature>,
 }
 
 /// The key that signs the journal's head and the manifests of cold exports: P-256, in the online HSM.
@@ -73,7 +82,7 @@ pub enum Addresses {
 }
 
 impl Addresses {
-    fn are_on_the_token(&self) -> bool {
+    pub(crate) fn are_on_the_token(&self) -> bool {
         *self == Self::Token
     }
 }
@@ -103,6 +112,24 @@ pub enum GenesisError {
     /// The same key for two speakers would let one act as the other.
     #[error("the key {0} belongs to two speakers; each needs a key of their own")]
     SharedCredential(String),
+    /// The policy asks for more than the operators can give.
+    #[error("{0}")]
+    Staffing(Box<ChangeFault>),
+    /// Scopes for a client that isn't there.
+    #[error("client_scopes names {0}, who is not among the clients")]
+    UnknownClient(ClientId),
+    /// A client that may do nothing.
+    #[error("client {0} needs at least one scope")]
+    NoScopes(ClientId),
+    /// Each of the first operators has to sign.
+    #[error("operator {0} has not signed this genesis")]
+    NotSigned(OperatorId),
+    /// The signature is over something else, or by somebody else.
+    #[error("the signature of operator {0} is not theirs over this genesis")]
+    Signature(OperatorId),
+    /// Somebody signed who has nothing to say.
+    #[error("{0} signed this genesis and is not among the operators")]
+    UnknownSigner(OperatorId),
     /// No wallet, nothing to keep.
     #[error("a vault needs at least one wallet")]
     NoWallet,
@@ -129,9 +156,40 @@ pub enum GenesisError {
     /// Zero confirmations would call final what is not even in a block.
     #[error("wallet {0}: confirmations must be at least 1")]
     Confirmations(WalletId),
+    /// Which of its names, and whose tags, would count?
+    #[error("{0} is twice in the address book; name it once, with all its tags")]
+    NamedTwice(Address),
     /// An address on a network that no wallet uses.
     #[error("{0} is on a network that no wallet of this vault uses")]
     ForeignAddress(Address),
+}
+
+impl WalletSpec {
+    /// Checks what a wallet is by itself, whatever others there are.
+    pub(crate) fn check(&self, id: &WalletId) -> Result<(), GenesisError> {
+        match (&self.key, self.tier) {
+            (WalletKey::Online(_), Tier::Hot | Tier::Warm)
+            | (WalletKey::Offline(_), Tier::Cold) => {}
+            (_, Tier::Cold) => {
+                return Err(GenesisError::KeyPlace(id.clone(), self.tier, "offline"));
+            }
+            _ => return Err(GenesisError::KeyPlace(id.clone(), self.tier, "online")),
+        }
+        if self.fee_caps.absolute.asset() != self.network.asset() {
+            return Err(GenesisError::FeeCapAsset {
+                wallet: id.clone(),
+                cap: self.fee_caps.absolute,
+            });
+        }
+        let single = self.tier == Tier::Cold || self.network.family() == Family::Evm;
+        if single && self.addresses == Addresses::Wrapped {
+            return Err(GenesisError::Wrapped(id.clone()));
+        }
+        if self.confirmations == 0 {
+            return Err(GenesisError::Confirmations(id.clone()));
+        }
+        Ok(())
+    }
 }
 
 impl Genesis {
@@ -145,14 +203,47 @@ impl Genesis {
             }
         }
         self.validate_credentials()?;
+        check_staffing(&policy, &self.operators)
+            .map_err(|fault| GenesisError::Staffing(Box::new(fault)))?;
+        self.validate_scopes()?;
         self.validate_wallets()?;
         let networks: BTreeSet<Network> = self.wallets.values().map(|w| w.network).collect();
-        for address in self.address_book.values().chain(&self.blocked) {
+        let mut named: BTreeMap<&Address, &FoundingEntry> = BTreeMap::new();
+        for entry in self.address_book.values() {
+            let before = named.insert(entry.address(), entry);
+            if before.is_some_and(|before| before.is_tagged() || entry.is_tagged()) {
+                return Err(GenesisError::NamedTwice(entry.address().clone()));
+            }
+        }
+        for address in named.into_keys().chain(&self.blocked) {
             if !networks.contains(&address.network()) {
                 return Err(GenesisError::ForeignAddress(address.clone()));
             }
         }
+        self.check_signatures()?;
         Ok(policy)
+    }
+
+    /// The services, with their keys and what they may do.
+    pub(crate) fn clients(&self) -> BTreeMap<ClientId, Client> {
+        let client = |(id, key): (&ClientId, &Ed25519Key)| {
+            let named = self.client_scopes.get(id).cloned();
+            let scopes = named.unwrap_or_else(Scope::default_set);
+            (id.clone(), Client { key: *key, scopes })
+        };
+        self.clients.iter().map(client).collect()
+    }
+
+    fn validate_scopes(&self) -> Result<(), GenesisError> {
+        for (client, scopes) in &self.client_scopes {
+            if !self.clients.contains_key(client) {
+                return Err(GenesisError::UnknownClient(client.clone()));
+            }
+            if scopes.is_empty() {
+                return Err(GenesisError::NoScopes(client.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn validate_credentials(&self) -> Result<(), GenesisError> {
@@ -186,33 +277,13 @@ impl Genesis {
             if *networks.entry(asset).or_insert(wallet.network) != wallet.network {
                 return Err(GenesisError::TwoNetworks(id.clone(), asset.to_string()));
             }
-            match (&wallet.key, wallet.tier) {
-                (WalletKey::Online(_), Tier::Hot | Tier::Warm)
-                | (WalletKey::Offline(_), Tier::Cold) => {}
-                (_, Tier::Cold) => {
-                    return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "offline"));
-                }
-                _ => return Err(GenesisError::KeyPlace(id.clone(), wallet.tier, "online")),
-            }
+            wallet.check(id)?;
             let key = match &wallet.key {
                 WalletKey::Online(key) => key.to_string(),
                 WalletKey::Offline(public) => hex::encode(public.to_bytes()),
             };
             if !keys.insert(key) {
                 return Err(GenesisError::SharedKey(id.clone()));
-            }
-            if wallet.fee_caps.absolute.asset() != asset {
-                return Err(GenesisError::FeeCapAsset {
-                    wallet: id.clone(),
-                    cap: wallet.fee_caps.absolute,
-                });
-            }
-            let single = wallet.tier == Tier::Cold || wallet.network.family() == Family::Evm;
-            if single && wallet.addresses == Addresses::Wrapped {
-                return Err(GenesisError::Wrapped(id.clone()));
-            }
-            if wallet.confirmations == 0 {
-                return Err(GenesisError::Confirmations(id.clone()));
             }
         }
         Ok(())

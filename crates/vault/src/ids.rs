@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use custodyd_policy::WithdrawalId;
+use custodyd_policy::{WalletId, WithdrawalId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -73,6 +73,10 @@ prefixed_id!(
     ExportId, "ex_", "an export id (ex_ and 32 lowercase hex digits)"
 );
 prefixed_id!(
+    /// A proposal: `pr_` and 32 hex digits.
+    ProposalId, "pr_", "a proposal id (pr_ and 32 lowercase hex digits)"
+);
+prefixed_id!(
     /// A key pair of an HSM: `key_` and the 32 hex digits of its CKA_ID.
     KeyId, "key_", "a key id (key_ and 32 lowercase hex digits)"
 );
@@ -93,6 +97,20 @@ impl TransactionId {
 }
 
 impl KeyId {
+    /// The id of the first key of a wallet that a proposal adds: derived, since the proposal's id is fresh already and
+    /// whoever approves it approves the key's place with it.
+    pub fn of_wallet(proposal: &ProposalId, wallet: &WalletId) -> Self {
+        let hash = Sha256::new()
+            .chain_update("custodyd/wallet-key/v1\n")
+            .chain_update(proposal.as_str())
+            .chain_update("\n")
+            .chain_update(wallet.as_str())
+            .finalize();
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Self::from_bytes(id)
+    }
+
     /// The CKA_ID under which the key lies on its token (PKCS#11 3.0 §4.6.3).
     pub fn cka_id(&self) -> [u8; 16] {
         let mut id = [0; 16];

@@ -15,13 +15,17 @@
 )]
 
 mod apply;
+mod ceremony;
 mod command;
 mod credential;
 mod decide;
+mod destinations;
 mod effect;
 mod event;
 mod facts;
+mod freezes;
 mod genesis;
+mod governance;
 mod ids;
 mod rejection;
 mod statement;
@@ -32,16 +36,30 @@ mod withdrawal;
 mod wrapped;
 
 pub use apply::{ReplayFault, Touch};
-pub use command::{ChainPosition, Command, Decide, Evidence, FreezeScope, RequestWithdrawal};
+pub use ceremony::{GENESIS_DOMAIN, GenesisStatement};
+pub use command::{
+    ChainPosition, Command, Decide, DecideProposal, Evidence, FreezeScope, Propose,
+    RequestWithdrawal,
+};
 pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
+pub use decide::{MAX_PRICES, PriceFault};
+pub use destinations::{
+    BlockListError, BlockListFault, Entry, FoundingEntry, MAX_BLOCK_LIST_LINES, TaggedAddress,
+    parse_block_list,
+};
 pub use effect::Effect;
 pub use event::{CancelledBy, Event, Recorded, Request};
 pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
-pub use ids::{ExportId, IdError, KeyId, TransactionId};
+pub use governance::{
+    Change, ChangeFault, Client, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
+    MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, WalletStatus,
+    changes_digest,
+};
+pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;
 pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
 pub use transaction::{Transaction, TransactionState};
 pub use vault::{Compromise, Export, ExportState, Freeze, Vault};
 pub use wallet::{Account, Funds, KeySlot, Wallet};
-pub use withdrawal::{Vote, Withdrawal, WithdrawalState};
+pub use withdrawal::{Screened, Vote, Withdrawal, WithdrawalState};
 pub use wrapped::WrappedBlob;

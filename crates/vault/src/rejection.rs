@@ -1,9 +1,9 @@
 //! Why a command changes nothing. Each has a stable code for programs and a sentence for people.
 
 use custodyd_chain::{AddressError, AmountError, PublicKey};
-use custodyd_policy::{OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
+use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 
-use crate::{ExportId, KeyId, TransactionId};
+use crate::{ChangeFault, ExportId, KeyId, PriceFault, ProposalId, Scope, TransactionId};
 
 /// A refusal of a command. Nothing was changed by it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -122,6 +122,46 @@ pub enum Rejection {
     /// A reason must be given, and be readable.
     #[error("a reason is 1 to 500 characters without control characters")]
     ReasonForm,
+    /// A wallet on its way out pays own wallets only, and nothing is paid to it.
+    #[error("wallet {0} is retiring: it pays other wallets of this vault only, and gets nothing")]
+    Retiring(WalletId),
+    /// No such proposal.
+    #[error("there is no proposal {0}")]
+    UnknownProposal(ProposalId),
+    /// A change that can't be made.
+    #[error("change {number}: {fault}")]
+    Change {
+        /// Which, from 1.
+        number: usize,
+        /// Why not.
+        fault: Box<ChangeFault>,
+    },
+    /// Changes that can't be made together.
+    #[error("{0}")]
+    Changes(Box<ChangeFault>),
+    /// Enough is waiting for people already.
+    #[error("{open} proposals are open{of}; decide on them or take them back first")]
+    TooManyProposals {
+        /// How many.
+        open: usize,
+        /// Of whom.
+        of: String,
+    },
+    /// It isn't in a state in which that can be done.
+    #[error("the proposal is {0}, so it can't be {1}")]
+    ProposalNotNow(&'static str, &'static str),
+    /// This person isn't asked.
+    #[error("operator {0} is in none of the groups that this proposal asks")]
+    NotAsked(OperatorId),
+    /// Nobody approves what they proposed.
+    #[error("operator {0} made this proposal, so their approval doesn't count")]
+    OwnProposal(OperatorId),
+    /// Each person counts once.
+    #[error("operator {0} has approved this proposal already")]
+    ApprovedAlready(OperatorId),
+    /// The statement isn't about what would happen.
+    #[error("the statement does not state what this proposal would do: its {0} differs")]
+    ProposalStatementDiffers(&'static str),
     /// Cold money never goes straight to the hot tier.
     #[error("cold funds don't go to a hot wallet directly; move them to a warm wallet first")]
     ColdToHot,
@@ -131,6 +171,15 @@ pub enum Rejection {
     /// The key or id is taken.
     #[error("{0} exists already")]
     Taken(String),
+    /// A client without the scope for that.
+    #[error("client {0} may not do that: it takes the scope {1}")]
+    NotScoped(ClientId, Scope),
+    /// Prices that were not taken.
+    #[error("{0}")]
+    Prices(#[from] PriceFault),
+    /// A freeze of what this vault has nothing to do with.
+    #[error("there is nothing to freeze: {0}")]
+    NothingToFreeze(String),
     /// The observation doesn't fit the wallet.
     #[error("the observation does not fit wallet {0}: {1}")]
     Observation(WalletId, String),
@@ -156,7 +205,7 @@ impl Rejection {
             Self::UnknownKey(_) => "unknown-key",
             Self::KeyPlace(_) => "key-place",
             Self::UnknownExport(_) => "unknown-export",
-            Self::StatementDiffers(_) => "statement-differs",
+            Self::StatementDiffers(_) | Self::ProposalStatementDiffers(_) => "statement-differs",
             Self::StatementExpired(_) => "statement-expired",
             Self::StatementSignature(_) | Self::StatementSender { .. } => "statement-signature",
             Self::NotEligible(_) => "not-eligible",
@@ -172,8 +221,18 @@ impl Rejection {
             Self::ImportedAlready(_) => "imported-already",
             Self::NothingToExport(_) => "nothing-to-export",
             Self::ReasonForm => "reason",
+            Self::Retiring(_) => "retiring",
+            Self::UnknownProposal(_) => "unknown-proposal",
+            Self::Change { .. } | Self::Changes(_) => "change",
+            Self::TooManyProposals { .. } => "too-many-proposals",
+            Self::ProposalNotNow(..) => "not-now",
+            Self::NotAsked(_) | Self::OwnProposal(_) => "not-eligible",
+            Self::ApprovedAlready(_) => "already-decided",
             Self::ColdToHot => "cold-to-hot",
             Self::Taken(_) => "taken",
+            Self::NotScoped(..) => "not-scoped",
+            Self::Prices(_) => "prices",
+            Self::NothingToFreeze(_) => "nothing-to-freeze",
             Self::Observation(..) => "observation",
         }
     }

@@ -1,6 +1,6 @@
 //! A transaction: the bytes that were reserved for, signed, sent and followed.
 
-use custodyd_chain::{Plan, RawTransaction};
+use custodyd_chain::{FeeCaps, Plan, RawTransaction};
 use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
 
 use crate::ExportId;
@@ -41,6 +41,8 @@ pub struct Transaction {
     pub withdrawals: Vec<WithdrawalId>,
     /// What is signed.
     pub plan: Plan,
+    /// What it may cost in fees: the wallet's caps when it was planned.
+    pub fee_caps: FeeCaps,
     /// The export it left in, for a cold wallet.
     pub export: Option<ExportId>,
     /// The signed bytes.

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
     ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
-    Timestamp, VaultId, WalletId, WithdrawalId,
+    PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
+use crate::destinations::Destinations;
 use crate::{
-    Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, StatedEffects, Touch, Transaction,
-    TransactionId, TransactionState, Wallet, Withdrawal, WithdrawalState,
+    Client, Ed25519Key, Entry, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal,
+    ProposalId, StatedEffects, Touch, Transaction, TransactionId, TransactionState, Wallet,
+    Withdrawal, WithdrawalState,
 };
 
 /// A scope in which nothing is planned, signed or sent.
@@ -73,10 +75,9 @@ pub struct Vault {
     pub(crate) policy: Policy,
     pub(crate) journal_key: JournalKey,
     pub(crate) operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
-    pub(crate) clients: BTreeMap<ClientId, Ed25519Key>,
-    pub(crate) known: BTreeSet<Address>,
-    pub(crate) blocked: BTreeSet<Address>,
-    pub(crate) own: BTreeMap<Address, WalletId>,
+    pub(crate) clients: BTreeMap<ClientId, Client>,
+    pub(crate) destinations: Destinations,
+    pub(crate) prices: Prices,
     pub(crate) wallets: BTreeMap<WalletId, Wallet>,
     pub(crate) keys: BTreeMap<KeyId, WalletId>,
     pub(crate) withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
@@ -94,6 +95,15 @@ pub struct Vault {
     pub(crate) keys_to_make: BTreeSet<KeyId>,
     pub(crate) compromised: BTreeMap<PublicKey, Compromise>,
     pub(crate) exports_to_build: BTreeSet<ExportId>,
+    /// Payouts that somebody else is asked about.
+    pub(crate) screening: BTreeSet<WithdrawalId>,
+    pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
+    /// When an open proposal is due; each open one is here once.
+    pub(crate) proposal_timers: BTreeSet<(Timestamp, ProposalId)>,
+    /// Payouts that the policy in force has not judged yet, in order.
+    pub(crate) unjudged: BTreeSet<(u64, WithdrawalId)>,
+    /// Policies before the one in force that plans still to be signed were judged by.
+    pub(crate) former: BTreeMap<PolicyHash, Policy>,
 }
 
 impl Vault {
@@ -122,8 +132,8 @@ impl Vault {
         self.operators.get(id).map(Vec::as_slice)
     }
 
-    /// The credential of a client.
-    pub fn client(&self, id: &ClientId) -> Option<&Ed25519Key> {
+    /// A client: its credential and what it may do.
+    pub fn client(&self, id: &ClientId) -> Option<&Client> {
         self.clients.get(id)
     }
 
@@ -132,8 +142,8 @@ impl Vault {
         &self.operators
     }
 
-    /// All clients with their credentials.
-    pub fn clients(&self) -> &BTreeMap<ClientId, Ed25519Key> {
+    /// All clients with their credentials and scopes.
+    pub fn clients(&self) -> &BTreeMap<ClientId, Client> {
         &self.clients
     }
 
@@ -155,6 +165,28 @@ impl Vault {
     /// Its cold exports.
     pub fn exports(&self) -> &BTreeMap<ExportId, Export> {
         &self.exports
+    }
+
+    /// Its proposals, whatever became of them.
+    pub fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
+        &self.proposals
+    }
+
+    /// Proposals that may still take effect. Each of them has a timer.
+    pub fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
+        let timers = self.proposal_timers.iter();
+        timers.filter_map(|(_, id)| self.proposals.get(id))
+    }
+
+    /// Whether everybody agreed whom a proposal asks, under the policy in force.
+    pub fn is_agreed(&self, proposal: &Proposal) -> bool {
+        let mut approvers = proposal.approvers();
+        approvers.remove(&proposal.by);
+        proposal.policy == self.policy.hash()
+            && self
+                .policy
+                .satisfied(&proposal.requirements, &approvers)
+                .is_ok()
     }
 
     /// What is frozen.
@@ -221,15 +253,12 @@ impl Vault {
 
     /// When the next timer is due.
     pub fn due(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
-    }
-
-    /// Whether nothing of this wallet may be planned, signed or sent.
-    pub fn is_frozen(&self, wallet: &WalletId) -> bool {
-        self.frozen.contains_key(&FreezeScope::Vault)
-            || self
-                .frozen
-                .contains_key(&FreezeScope::Wallet(wallet.clone()))
+        if !self.unjudged.is_empty() {
+            return Some(Timestamp::default());
+        }
+        let payouts = self.timers.first().map(|(at, _)| *at);
+        let proposals = self.proposal_timers.first().map(|(at, _)| *at);
+        payouts.into_iter().chain(proposals).min()
     }
 
     /// What a wallet holds on the chain, and how much of it no transaction holds back.
@@ -281,17 +310,31 @@ impl Vault {
         held
     }
 
-    /// What policy takes a destination for.
-    pub fn classify(&self, destination: &Address) -> DestinationClass {
-        if self.blocked.contains(destination) {
-            DestinationClass::Blocked
-        } else if self.own.contains_key(destination) {
-            DestinationClass::Own
-        } else if self.known.contains(destination) {
-            DestinationClass::Known
-        } else {
-            DestinationClass::New
-        }
+    /// What policy takes a destination for at `at`.
+    pub fn classify(&self, destination: &Address, at: Timestamp) -> DestinationClass {
+        self.destinations
+            .class(destination, self.policy.destinations(), at)
+    }
+
+    /// The address that this one could be taken for, if there is one: what a proposal to add it should show.
+    pub fn resembled(&self, destination: &Address, at: Timestamp) -> Option<Address> {
+        self.destinations
+            .resembled(destination, self.policy.destinations(), at)
+    }
+
+    /// The address book.
+    pub fn address_book(&self) -> &BTreeMap<Address, Entry> {
+        self.destinations.book()
+    }
+
+    /// Destinations never paid.
+    pub fn block_list(&self) -> &BTreeSet<Address> {
+        self.destinations.blocked()
+    }
+
+    /// What assets cost, as last told.
+    pub fn prices(&self) -> &Prices {
+        &self.prices
     }
 
     /// Payouts that a cold wallet may be asked to sign, in order.
@@ -303,14 +346,14 @@ impl Vault {
             .filter_map(|(_, id)| self.withdrawals.get(id))
     }
 
-    /// Whether a plan may be signed right now: its wallet is not frozen, none of its keys is compromised, its inputs or nonce are held for it, its payouts
+    /// Whether a plan may be signed right now: nothing about it is frozen or blocked, none of its keys is compromised, its inputs or nonce are held for it, its payouts
     /// are in this transaction and no other, have the approvals that were asked for, and each is paid exactly as approved.
     pub fn may_sign(&self, id: &TransactionId) -> bool {
         let Some(transaction) = self.transactions.get(id) else {
             return false;
         };
         transaction.state == TransactionState::Planned
-            && !self.is_frozen(&transaction.wallet)
+            && !self.is_stopped(transaction)
             && self.compromised_signer(&transaction.plan).is_none()
             && self.holds_for(id, transaction)
             && transaction.withdrawals.iter().all(|w| {
@@ -350,9 +393,20 @@ impl Vault {
             .as_ref()
             .is_some_and(|v| matches!(v.outcome, Outcome::Allow { .. }));
         allowed
-            && self
-                .policy
-                .satisfied(withdrawal.requirements(), &withdrawal.approvers())
-                .is_ok()
+            && self.judge_of(withdrawal).is_some_and(|policy| {
+                policy
+                    .satisfied(withdrawal.requirements(), &withdrawal.approvers())
+                    .is_ok()
+            })
+    }
+
+    /// The policy that judged a payout last: the one in force, unless the payout was planned before that.
+    fn judge_of(&self, withdrawal: &Withdrawal) -> Option<&Policy> {
+        let hash = withdrawal.verdict.as_ref()?.policy;
+        if hash == self.policy.hash() {
+            Some(&self.policy)
+        } else {
+            self.former.get(&hash)
+        }
     }
 }

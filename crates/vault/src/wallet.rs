@@ -139,6 +139,8 @@ pub struct Wallet {
     pub confirmations: u32,
     /// Where the keys of its addresses after the first are.
     pub keys_are: Addresses,
+    /// Whether it is on its way out: it pays own wallets only, and nothing is paid to it.
+    pub retiring: bool,
     /// Its keys, in the order asked for. The first one's address takes change.
     keys: Vec<KeySlot>,
     /// Places in `keys`, so that nothing looks through a hundred thousand.
@@ -161,6 +163,7 @@ impl Wallet {
             fee_caps: spec.fee_caps,
             confirmations: spec.confirmations,
             keys_are: spec.addresses,
+            retiring: false,
             keys: Vec::new(),
             by_id: BTreeMap::new(),
             by_public_key: BTreeMap::new(),

@@ -31,7 +31,6 @@ impl Vault {
     }
 
     /// Counts everything that was admitted and not given back anew, for the limits of the policy that is in force now.
-    #[allow(dead_code, reason = "for whoever puts another policy in force")]
     pub(super) fn recount(&mut self) {
         let mut admitted: Vec<(Timestamp, u64, &Facts)> = self
             .withdrawals

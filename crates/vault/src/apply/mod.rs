@@ -1,10 +1,14 @@
 //! Folding an event into the state. What can't have happened is a fault that names the event, never a guess.
 
 mod cold;
+mod destinations;
+mod enact;
 mod first;
 mod freeze;
 mod funds;
 mod limits;
+mod proposal;
+mod screening;
 mod transaction;
 mod withdrawal;
 
@@ -12,8 +16,9 @@ use custodyd_chain::{Address, AmountError, Network, OutPoint};
 use custodyd_policy::{WalletId, WithdrawalId};
 
 use crate::{
-    CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, Recorded,
-    Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal, WithdrawalState,
+    CancelledBy, Compromise, Event, Export, ExportId, Freeze, GenesisError, KeyId, ProposalId,
+    Recorded, Transaction, TransactionId, TransactionState, Vault, Wallet, Withdrawal,
+    WithdrawalState,
 };
 
 /// An event that can't follow on the state before it.
@@ -72,6 +77,8 @@ pub enum Touch {
     Transaction(TransactionId),
     /// An export.
     Export(ExportId),
+    /// A proposal.
+    Proposal(ProposalId),
     /// An output is held back for a transaction.
     ReserveOutpoint(Network, OutPoint, TransactionId),
     /// A nonce is held back for a transaction.
@@ -126,7 +133,19 @@ impl Vault {
             },
             Event::Expired { id } => self.expired(id, at),
             Event::HoldEnded { id } => self.hold_ended(id, at),
-            Event::PlanningBlocked { id, reason } => self.planning_blocked(id, reason, at),
+            Event::PlanningBlocked {
+                id,
+                reason,
+                verdict,
+            } => self.planning_blocked(id, reason, verdict.is_some(), at),
+            Event::ScreeningPassed { id } => self.screening_passed(id, at),
+            Event::ScreeningRefused { id, reason } => self.screening_refused(id, reason, at),
+            Event::PricesSet {
+                prices,
+                currency,
+                as_of,
+                ..
+            } => Ok(self.prices_set(prices, *currency, *as_of)),
             Event::TransactionPlanned {
                 transaction,
                 wallet,
@@ -190,6 +209,12 @@ impl Vault {
                 scope, operator, ..
             } => self.unfreeze_voted(scope, operator),
             Event::Unfrozen { scope } => self.unfrozen(scope),
+            Event::Proposed { .. }
+            | Event::ProposalApproved { .. }
+            | Event::ProposalVetoed { .. }
+            | Event::ProposalPassed { .. }
+            | Event::ProposalEnacted { .. }
+            | Event::ProposalEnded { .. } => self.governed(&recorded.event, at),
             Event::ColdExportRequested {
                 export,
                 transactions,

@@ -4,7 +4,8 @@ use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId, may_approve
 
 use crate::{
     APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal,
-    WithdrawalState, decide::MAX_EXACT,
+    WithdrawalState,
+    decide::{MAX_EXACT, is_statement_nonce},
 };
 
 impl Vault {
@@ -102,11 +103,6 @@ impl Vault {
         let keys = self.operators.get(&statement.operator).ok_or_else(|| {
             Rejection::UnknownPrincipal(format!("operator {}", statement.operator))
         })?;
-        let nonce_is_hex = statement.nonce.len() == 32
-            && statement
-                .nonce
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let expected = self.stated_effects(withdrawal);
         let differs = [
             (statement.domain != APPROVAL_DOMAIN, "domain"),
@@ -119,7 +115,7 @@ impl Vault {
             ),
             (statement.effects.amount != expected.amount, "amount"),
             (statement.policy != self.policy.hash(), "policy"),
-            (!nonce_is_hex, "nonce"),
+            (!is_statement_nonce(&statement.nonce), "nonce"),
             (statement.expires_at.as_ms() > MAX_EXACT, "expiry"),
         ];
         if let Some((_, field)) = differs.into_iter().find(|(wrong, _)| *wrong) {

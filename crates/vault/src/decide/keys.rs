@@ -29,6 +29,9 @@ impl Vault {
                 "its key is offline",
             ));
         }
+        if entry.retiring {
+            return Err(Rejection::Retiring(wallet.clone()));
+        }
         if self.keys.contains_key(key) {
             return Err(Rejection::Taken(key.to_string()));
         }

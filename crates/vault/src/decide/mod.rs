@@ -6,8 +6,14 @@ mod cold;
 mod freeze;
 mod keys;
 mod plan;
+mod prices;
+mod proposal;
+mod recheck;
 mod request;
+mod screening;
 mod timers;
+
+pub use prices::{MAX_PRICES, PriceFault};
 
 use custodyd_policy::Timestamp;
 
@@ -39,6 +45,17 @@ impl Vault {
                 signed_at,
                 evidence,
             } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
+            Command::Propose(propose) => self.decide_propose(propose, now),
+            Command::DecideProposal(decide) => self.decide_proposal(decide, now),
+            Command::SetPrices {
+                client,
+                prices,
+                currency,
+                as_of,
+                evidence,
+            } => self.decide_prices(client, prices, *currency, *as_of, evidence, now),
+            Command::ScreeningPassed { id } => self.decide_screening_passed(id, now),
+            Command::ScreeningRefused { id, reason } => self.decide_screening_refused(id, reason),
             Command::RequestAddress {
                 wallet,
                 key,
@@ -134,6 +151,9 @@ impl Vault {
     }
 }
 
+/// How far a speaker's clock may be off, in milliseconds.
+const CLOCK_SKEW_MS: u64 = 5_000;
+
 /// The largest integer that RFC 8785 writes exactly (ECMA-262 `MAX_SAFE_INTEGER`). A larger one has no place in the
 /// journal: an event that can't be written would be decided, and fail, again and again.
 pub(crate) const MAX_EXACT: u64 = (1 << 53) - 1;
@@ -145,4 +165,9 @@ pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
             c.is_control()
                 || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         })
+}
+
+/// Whether a text has the form of a statement's nonce: 32 lowercase hex digits.
+pub(crate) fn is_statement_nonce(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

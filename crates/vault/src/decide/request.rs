@@ -5,9 +5,7 @@ use custodyd_policy::{
     Facts, Initiator, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId,
 };
 
-use crate::{
-    Event, FreezeScope, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide::is_plain_text,
-};
+use crate::{Event, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide::is_plain_text};
 
 /// A judgement before it is recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +88,9 @@ impl Vault {
         if is_dust(&destination, amount) {
             return Err(Rejection::Dust(amount.to_string()));
         }
+        if let Some((scope, _)) = self.payout_freeze(&asked.initiator, &destination) {
+            return Err(Rejection::Frozen(self.name_of(scope)));
+        }
         let judgement = self.route(&asked.id, asked, &candidates, amount, &destination, now)?;
         let request = Request {
             initiator: asked.initiator.clone(),
@@ -150,8 +151,12 @@ impl Vault {
                 refused = Some(Rejection::Frozen(scope));
                 continue;
             }
-            if self.own.get(destination) == Some(&wallet.id) {
+            if self.destinations.own().get(destination) == Some(&wallet.id) {
                 refused.get_or_insert(Rejection::ToItself(wallet.id.clone()));
+                continue;
+            }
+            if let Some(retiring) = self.retiring_end(wallet, destination) {
+                refused.get_or_insert(Rejection::Retiring(retiring));
                 continue;
             }
             if wallet.tier == Tier::Cold && self.owner_tier(destination) == Some(Tier::Hot) {
@@ -176,7 +181,8 @@ impl Vault {
     }
 
     pub(crate) fn owner_tier(&self, destination: &Address) -> Option<Tier> {
-        self.own
+        self.destinations
+            .own()
             .get(destination)
             .and_then(|id| self.wallets.get(id))
             .map(|w| w.tier)
@@ -184,13 +190,9 @@ impl Vault {
 
     /// What is frozen around a wallet, in words.
     pub(super) fn freeze_of(&self, wallet: &WalletId) -> Option<String> {
-        if self.frozen.contains_key(&FreezeScope::Vault) {
-            Some(format!("vault {}", self.id))
-        } else if self.is_frozen(wallet) {
-            Some(format!("wallet {wallet}"))
-        } else {
-            None
-        }
+        let wallet = self.wallets.get(wallet)?;
+        self.wallet_freeze(wallet)
+            .map(|(scope, _)| self.name_of(scope))
     }
 }
 

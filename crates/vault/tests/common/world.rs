@@ -12,7 +12,7 @@ use custodyd_vault::{
 
 use super::{
     HOUR, START, amount, coin, eth, genesis, key_id, ltc, made, public, sign_statement, signed,
-    wallet,
+    signed_genesis,    wallet,
 };
 
 /// A vault, its journal, and a clock that only the test moves.
@@ -33,6 +33,7 @@ impl World {
     pub(crate) fn with(differ: impl FnOnce(&mut Genesis)) -> Self {
         let mut genesis = genesis();
         differ(&mut genesis);
+        let genesis = signed_genesis(genesis);
         let first = Recorded {
             seq: 1,
             at: Timestamp::from_ms(START),
@@ -57,12 +58,17 @@ impl World {
     /// The same, with coins, a balance, and fee quotes.
     pub(crate) fn funded() -> Self {
         let mut world = Self::new();
-        for name in ["hot-ltc", "warm-ltc", "cold-ltc"] {
-            world.observe_coins(name, &[1, 2, 3, 4]).unwrap();
-        }
-        world.observe_account("10", 0).unwrap();
-        world.quote_fees();
+        world.fund();
         world
+    }
+
+    /// Shows it coins, a balance, and fee quotes.
+    pub(crate) fn fund(&mut self) {
+        for name in ["hot-ltc", "warm-ltc", "cold-ltc"] {
+            self.observe_coins(name, &[1, 2, 3, 4]).unwrap();
+        }
+        self.observe_account("10", 0).unwrap();
+        self.quote_fees();
     }
 
     /// Decides, and folds what comes of it in, as the engine does.
