@@ -1,6 +1,10 @@
 //! `custodyd policy`: try a policy before anyone relies on it.
 
-use std::path::PathBuf;
+mod check;
+mod diff;
+mod prove;
+
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use custodyd::config::read;
@@ -10,11 +14,12 @@ use super::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Parses a policy and says what it holds.
-    Check {
-        /// The policy.
-        policy: PathBuf,
-    },
+    /// Parses a policy and says what is odd about it.
+    Check(check::Options),
+    /// Says what changes from one policy to another, with requests whose verdict differs.
+    Diff(diff::Options),
+    /// Answers claims about a policy: true with the argument, or false with a counterexample.
+    Prove(prove::Options),
     /// Runs cases (facts and the expected verdict) against a policy.
     Test {
         /// The policy.
@@ -27,21 +32,9 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Check { policy } => {
-            let parsed =
-                Policy::parse(&read(&policy)?).map_err(|e| format!("{}: {e}", policy.display()))?;
-            let (rules, limits, groups) = (
-                parsed.rule_count(),
-                parsed.limit_count(),
-                parsed.groups().len(),
-            );
-            println!(
-                "{}: {rules} rules, {limits} limits, {groups} groups",
-                policy.display()
-            );
-            println!("hash {}", parsed.hash());
-            Ok(())
-        }
+        Command::Check(options) => check::run(&options),
+        Command::Diff(options) => diff::run(&options),
+        Command::Prove(options) => prove::run(&options),
         Command::Test { policy, cases } => {
             let parsed =
                 Policy::parse(&read(&policy)?).map_err(|e| format!("{}: {e}", policy.display()))?;
@@ -66,4 +59,16 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             }
         }
     }
+}
+
+fn parsed(path: &Path) -> Result<Policy, Failure> {
+    Policy::parse(&read(path)?).map_err(|e| format!("{}: {e}", path.display()).into())
+}
+
+/// Writes a text to a file of a directory, which is made if it is not there.
+fn written(directory: &Path, name: &str, text: &str) -> Result<(), Failure> {
+    let path = directory.join(name);
+    std::fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+    std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(())
 }

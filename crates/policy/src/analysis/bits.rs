@@ -57,11 +57,6 @@ impl Bits {
         Self { words }
     }
 
-    pub(crate) fn or(&self, other: &Self) -> Self {
-        let words = self.zip(other).map(|(a, b)| a | b).collect();
-        Self { words }
-    }
-
     pub(crate) fn without(&self, other: &Self) -> Self {
         let words = self.zip(other).map(|(a, b)| a & !b).collect();
         Self { words }
@@ -76,17 +71,6 @@ impl Bits {
     pub(crate) fn first(&self) -> Option<usize> {
         self.iter().next()
     }
-
-    pub(crate) fn last(&self) -> Option<usize> {
-        self.iter().last()
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        let ones = self.words.iter().map(|word| word.count_ones());
-        ones.fold(0_usize, |sum, ones| {
-            sum.saturating_add(usize::try_from(ones).unwrap_or(usize::MAX))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -99,13 +83,7 @@ mod tests {
         let three = Bits::of(130, |atom| atom % 3 == 0);
         assert_eq!(even.and(&three), Bits::of(130, |atom| atom % 6 == 0));
         assert_eq!(even.without(&three).first(), Some(2));
-        assert_eq!(even.last(), Some(128));
-        assert_eq!(even.count(), 65);
         assert!(even.and(&three).is_subset(&even) && !even.is_subset(&three));
         assert!(even.is_disjoint(&Bits::full(130).without(&even)));
-        assert_eq!(
-            even.or(&Bits::of(130, |atom| atom % 2 == 1)),
-            Bits::full(130)
-        );
     }
 }

@@ -15,7 +15,7 @@ use crate::analysis::world::World;
 use crate::facts::{DestinationClass, Tier};
 use crate::governance::ChangeKind;
 use crate::ids::{GroupId, LimitId, RuleId};
-use crate::policy::{Policy, Rule};
+use crate::policy::{Effect, Policy, Rule};
 use crate::requirement::Requirement;
 
 /// How bad a finding is.
@@ -48,6 +48,8 @@ pub enum Finding {
     RuleShadowed {
         /// The rule.
         rule: RuleId,
+        /// Whether it denies: then it may be there to stay when others change.
+        denies: bool,
     },
     /// No allowed request counts towards the limit.
     LimitCountsNothing {
@@ -90,6 +92,7 @@ impl Finding {
     pub fn severity(&self) -> Severity {
         match self {
             Self::RuleNeverMatches { .. } => Severity::Error,
+            Self::RuleShadowed { denies: true, .. } | Self::Gap { .. } => Severity::Note,
             Self::RuleAlwaysDenied { .. }
             | Self::RuleShadowed { .. }
             | Self::LimitCountsNothing { .. }
@@ -97,7 +100,6 @@ impl Finding {
             | Self::ApprovalsImpossible { .. }
             | Self::GroupNotAsked { .. }
             | Self::ChangeImpossible { .. } => Severity::Warning,
-            Self::Gap { .. } => Severity::Note,
         }
     }
 }
@@ -123,7 +125,7 @@ impl fmt::Display for Finding {
                     "rule \"{rule}\" has no effect: whatever it matches is denied"
                 )
             }
-            Self::RuleShadowed { rule } => {
+            Self::RuleShadowed { rule, .. } => {
                 write!(
                     f,
                     "rule \"{rule}\" has no effect: every verdict is the same without it"
@@ -225,13 +227,12 @@ fn of_rule(
     if !compiled.faults.is_empty() {
         return Ok(None);
     }
-    Ok(Some(
-        if denied && rule.effect != crate::policy::Effect::Deny {
-            Finding::RuleAlwaysDenied { rule: id() }
-        } else {
-            Finding::RuleShadowed { rule: id() }
-        },
-    ))
+    let denies = rule.effect == Effect::Deny;
+    Ok(Some(if denied && !denies {
+        Finding::RuleAlwaysDenied { rule: id() }
+    } else {
+        Finding::RuleShadowed { rule: id(), denies }
+    }))
 }
 
 fn of_limits(

@@ -178,6 +178,13 @@ impl Claims {
     }
 }
 
+impl Claim {
+    /// What it is called.
+    pub fn id(&self) -> &RuleId {
+        &self.id
+    }
+}
+
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.statement {

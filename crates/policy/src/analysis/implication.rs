@@ -14,7 +14,7 @@ use crate::requirement::{Requirement, ways};
 /// More sets of people than are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there are more sets of approvers than are looked at ({MAX_SETS})")]
-pub struct TooManySets;
+pub(crate) struct TooManySets;
 
 const MAX_SETS: u32 = 50_000;
 

@@ -31,8 +31,6 @@ pub(crate) enum Role {
     Escalate(usize),
     /// It counts towards the limit.
     Count(usize),
-    /// Something else, that the walk is asked to decide.
-    Mark(usize),
 }
 
 /// A clause and its role.
@@ -73,7 +71,7 @@ pub(crate) enum Consequence {
     Denied,
     Allowed,
     Asked(Vec<Requirement>, u64),
-    Other(usize),
+    Counted(usize),
 }
 
 /// A policy's clauses.
@@ -254,7 +252,7 @@ impl<'p> Model<'p> {
                 let (requirements, hold_ms) = self.asked(role).unwrap_or_default();
                 Consequence::Asked(requirements.to_vec(), hold_ms)
             }
-            Role::Count(number) | Role::Mark(number) => Consequence::Other(number),
+            Role::Count(number) => Consequence::Counted(number),
         }
     }
 
@@ -270,7 +268,7 @@ impl<'p> Model<'p> {
                 Some((std::slice::from_ref(&floor.requirement), floor.hold_ms))
             }
             Role::Escalate(number) => Some((self.limit(number)?.on_breach.requirements(), 0)),
-            Role::Deny(_) | Role::Allow(_) | Role::Count(_) | Role::Mark(_) => None,
+            Role::Deny(_) | Role::Allow(_) | Role::Count(_) => None,
         }
     }
 

@@ -40,13 +40,6 @@ impl Region {
         }
         Some(part)
     }
-
-    /// What two regions share.
-    pub(crate) fn and(&self, other: &Self) -> Option<Self> {
-        let shared: Vec<Bits> = self.0.iter().zip(&other.0).map(|(a, b)| a.and(b)).collect();
-        let is_some = shared.iter().all(|atoms| !atoms.is_empty());
-        is_some.then_some(Self(shared))
-    }
 }
 
 /// One condition.
