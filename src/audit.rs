@@ -6,12 +6,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use custodyd_httpsig::SignedRequest;
-use custodyd_policy::Initiator;
+use custodyd_policy::{Initiator, OperatorId};
 use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
 
 use crate::{
     directory::{Directory, Speaker},
-    engine::{ReplayError, Replayed, read_event, rebuild, replay},
+    engine::{ReplayError, Replayed, rebuild, replay_observed},
     journal::{Anchor, JournalKey, Tip},
     nonces::{self, NonceError},
     store::{Projection, SignaturePointRow, Store, StoreError},
@@ -65,7 +65,7 @@ pub enum AuditFault {
 }
 
 /// What was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audited {
     /// Rows.
     pub events: u64,
@@ -134,28 +134,16 @@ async fn audit_at_rest(
     key: &JournalKey,
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
-    let Replayed { vault: state, head } = replay(store, vault, key, anchor).await?;
-    let mut audited = Audited {
-        events: state.seq(),
-        heads: count_heads(store, vault).await?,
-        head: hex::encode(head.hash),
-        transaction_signatures: 0,
-        manifest_signatures: 0,
-        key_signatures: 0,
-        evidence: 0,
-        projections: 0,
-        nonces: 0,
-    };
-    let directory = Directory::from(&state);
-    let mut after = Tip::START.seq;
-    loop {
-        let rows = store.journal(vault, after, 512).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.seq;
-        for row in &rows {
-            check_event(&state, &directory, &read_event(row)?, &mut audited)?;
-        }
-    }
+    let mut walk = Walk::default();
+    let Replayed { vault: state, head } =
+        replay_observed(store, vault, key, anchor, |before, recorded| {
+            walk.see(before, recorded);
+        })
+        .await?;
+    let mut audited = walk.ended()?;
+    audited.events = state.seq();
+    audited.heads = count_heads(store, vault).await?;
+    audited.head = hex::encode(head.hash);
     audited.projections = check_projections(store, vault, &state).await?;
     check_strays(store, vault, key).await?;
     audited.nonces = check_nonces(store, vault, &state).await?;
@@ -183,6 +171,34 @@ async fn count_heads(store: &Store, vault: &str) -> Result<u64, StoreError> {
         };
         after = last.seq;
         count = count.saturating_add(u64::try_from(heads.len()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Checks each event against who could speak when it was decided: a key that was taken away later was good then.
+#[derive(Debug, Default)]
+struct Walk {
+    directory: Option<Directory>,
+    audited: Audited,
+    fault: Option<AuditFault>,
+}
+
+impl Walk {
+    fn see(&mut self, before: Option<&Vault>, recorded: &Recorded) {
+        let (None, Some(state)) = (&self.fault, before) else {
+            return;
+        };
+        let directory = self.directory.get_or_insert_with(|| Directory::from(state));
+        self.fault = check_event(state, directory, recorded, &mut self.audited).err();
+        if matches!(recorded.event, Event::ProposalEnacted { .. }) {
+            self.directory = None;
+        }
+    }
+
+    fn ended(self) -> Result<Audited, AuditFault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(self.audited),
+        }
     }
 }
 
@@ -236,6 +252,32 @@ fn check_event(
                 verify_statement(state, statement, &signature.0).map_err(fault)?;
             }
         }
+        Event::Proposed {
+            operator, evidence, ..
+        } => match speaks(evidence)? {
+            Speaker::Operator(speaker) if speaker == *operator => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for operator {operator}"
+                )));
+            }
+        },
+        Event::ProposalApproved {
+            statement,
+            signature,
+            evidence,
+        }
+        | Event::ProposalVetoed {
+            statement,
+            signature,
+            evidence,
+        } => {
+            speaks(evidence)?;
+            let keys = state.operator(&statement.operator).unwrap_or_default();
+            if !statement.is_signed_by(keys, signature) {
+                return Err(fault(not_theirs(&statement.operator)));
+            }
+        }
         Event::KeyRequested { evidence, .. }
         | Event::Frozen { evidence, .. }
         | Event::UnfreezeVoted { evidence, .. }
@@ -279,11 +321,12 @@ fn verify_statement(
     if statement.is_signed_by(&keys, signature) {
         Ok(())
     } else {
-        Err(format!(
-            "the statement is not signed by operator {}",
-            statement.operator
-        ))
+        Err(not_theirs(&statement.operator))
     }
+}
+
+fn not_theirs(operator: &OperatorId) -> String {
+    format!("the statement is not signed by operator {operator}")
 }
 
 async fn check_projections(store: &Store, vault: &str, state: &Vault) -> Result<u64, AuditFault> {
@@ -355,6 +398,7 @@ fn name(row: &Projection) -> (&'static str, String) {
         Projection::Wallet { id, .. } => ("wallets", id.clone()),
         Projection::Key { id, .. } => ("keys", id.clone()),
         Projection::Export { id, .. } => ("exports", id.clone()),
+        Projection::Proposal { id, .. } => ("proposals", id.clone()),
         Projection::ReserveOutpoint {
             network, outpoint, ..
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use custodyd_httpsig::{HttpSigError, Principal, SignedRequest, Verified};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
-use custodyd_vault::{Ed25519Key, Genesis, Vault};
+use custodyd_vault::{Client, Ed25519Key, Scope, Vault};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use crate::problem::Problem;
@@ -40,18 +40,8 @@ impl std::fmt::Display for Speaker {
 #[derive(Debug, Clone)]
 pub struct Directory {
     vault: VaultId,
-    clients: BTreeMap<ClientId, Ed25519Key>,
+    clients: BTreeMap<ClientId, Client>,
     operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
-}
-
-impl From<&Genesis> for Directory {
-    fn from(genesis: &Genesis) -> Self {
-        Self {
-            vault: genesis.vault.clone(),
-            clients: genesis.clients.clone(),
-            operators: genesis.operators.clone(),
-        }
-    }
 }
 
 impl From<&Vault> for Directory {
@@ -65,6 +55,40 @@ impl From<&Vault> for Directory {
 }
 
 impl Directory {
+    /// Those who may speak to a vault.
+    pub fn new(
+        vault: VaultId,
+        clients: BTreeMap<ClientId, Client>,
+        operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    ) -> Self {
+        Self {
+            vault,
+            clients,
+            operators,
+        }
+    }
+
+    /// Refuses a client what none of `scopes` lets it do. Operators need no scope: groups and quorums decide what they do.
+    ///
+    /// # Errors
+    /// 403 of the type `scope`.
+    pub fn check_scope(&self, speaker: &Speaker, scopes: &[Scope]) -> Result<(), Problem> {
+        let Speaker::Client(id) = speaker else {
+            return Ok(());
+        };
+        let client = self.clients.get(id);
+        if client.is_some_and(|client| scopes.iter().any(|scope| client.may(*scope))) {
+            return Ok(());
+        }
+        let wanted: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        Err(Problem::new(
+            403,
+            "scope",
+            "Outside of the client's scopes",
+            format!("client {id} lacks the scope {}", wanted.join(" or ")),
+        ))
+    }
+
     /// The vault they speak to.
     pub fn vault(&self) -> &VaultId {
         &self.vault
@@ -105,8 +129,8 @@ impl Directory {
         match principal {
             Principal::Client(id) => {
                 let id: ClientId = id.parse().ok()?;
-                let key = self.clients.get(&id)?;
-                Some((Speaker::Client(id), std::slice::from_ref(key)))
+                let client = self.clients.get(&id)?;
+                Some((Speaker::Client(id), std::slice::from_ref(&client.key)))
             }
             Principal::Operator(id) => {
                 let id: OperatorId = id.parse().ok()?;
@@ -145,9 +169,13 @@ mod tests {
     #[test]
     fn an_unknown_name_and_a_wrong_signature_are_refused_alike() {
         let key = |byte| SigningKey::from_bytes(&[byte; 32]);
+        let shop = Client {
+            key: key(1).verifying_key().into(),
+            scopes: [Scope::Read].into(),
+        };
         let directory = Directory {
             vault: "main".parse().unwrap(),
-            clients: BTreeMap::from([("shop".parse().unwrap(), key(1).verifying_key().into())]),
+            clients: BTreeMap::from([("shop".parse().unwrap(), shop)]),
             operators: BTreeMap::from([(
                 "alice".parse().unwrap(),
                 vec![key(2).verifying_key().into(), key(3).verifying_key().into()],
@@ -179,5 +207,33 @@ mod tests {
         let stale = ask("client/shop", 1, 1).unwrap_err();
         assert_ne!(stale, wrong);
         assert_eq!(ask("client/nobody", 1, 9).unwrap_err(), stale);
+    }
+
+    #[test]
+    fn a_client_does_what_its_scopes_name_and_an_operator_needs_none() {
+        let key = SigningKey::from_bytes(&[1; 32]).verifying_key().into();
+        let scopes = [Scope::Read, Scope::Prices].into();
+        let directory = Directory::new(
+            "main".parse().unwrap(),
+            BTreeMap::from([("feed".parse().unwrap(), Client { key, scopes })]),
+            BTreeMap::new(),
+        );
+        let feed = Speaker::Client("feed".parse().unwrap());
+        assert_eq!(directory.check_scope(&feed, &[Scope::Prices]), Ok(()));
+        assert_eq!(
+            directory.check_scope(&feed, &[Scope::Withdraw, Scope::Read]),
+            Ok(())
+        );
+        let refused = directory
+            .check_scope(&feed, &[Scope::Withdraw])
+            .unwrap_err();
+        assert_eq!(
+            (refused.status, refused.kind.as_str()),
+            (403, "urn:custodyd:problem:scope")
+        );
+        let gone = Speaker::Client("gone".parse().unwrap());
+        assert!(directory.check_scope(&gone, &[Scope::Read]).is_err());
+        let alice = Speaker::Operator("alice".parse().unwrap());
+        assert_eq!(directory.check_scope(&alice, &[Scope::Withdraw]), Ok(()));
     }
 }

@@ -31,6 +31,7 @@ pub mod nonces;
 pub mod problem;
 pub mod request;
 pub mod signer;
+pub mod standing;
 pub mod state_dir;
 pub mod store;
 pub mod telemetry;

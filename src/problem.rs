@@ -116,14 +116,25 @@ impl From<Rejection> for Problem {
             Rejection::Destination(_) | Rejection::ToItself(_) => {
                 (422, "Destination not acceptable")
             }
+            Rejection::Change { .. } | Rejection::Changes(_) => (422, "Change not possible"),
+            Rejection::TooManyProposals { .. } => (429, "Too many open proposals"),
+            Rejection::ProposalNotNow(..)
+            | Rejection::ApprovedAlready(_) => (409, "Not in this state"),
+            Rejection::NotAsked(_) | Rejection::OwnProposal(_) => (403, "Not yours to decide"),
+            Rejection::Retiring(_) => (422, "No such wallet"),
+            Rejection::NotScoped(..) => (403, "Not within the client's scopes"),
+            Rejection::Prices(_) => (422, "Prices not acceptable"),
             Rejection::ColdToHot => (422, "Path between tiers not allowed"),
             Rejection::Frozen(_) => (423, "Frozen"),
             Rejection::UnknownWallet(_)
             | Rejection::UnknownWithdrawal(_)
             | Rejection::UnknownTransaction(_)
             | Rejection::UnknownKey(_)
+            | Rejection::UnknownProposal(_)
+            | Rejection::NothingToFreeze(_)
             | Rejection::UnknownExport(_) => (404, "There is no such thing"),
             Rejection::StatementDiffers(_)
+            | Rejection::ProposalStatementDiffers(_)
             | Rejection::StatementExpired(_)
             | Rejection::VoteTooOld(_) => (409, "The statement is void"),
             Rejection::StatementSignature(_) | Rejection::StatementSender { .. } => {
@@ -134,9 +145,10 @@ impl From<Rejection> for Problem {
             | Rejection::NotNow(..)
             | Rejection::KeyPlace(_)
             | Rejection::TransactionState(..) => (409, "Not in this state"),
-            Rejection::NotFrozen(_) | Rejection::ImportedAlready(_) | Rejection::Taken(_) => {
-                (409, "Done already")
-            }
+            Rejection::NothingLost(_)
+            | Rejection::NotFrozen(_)
+            | Rejection::ImportedAlready(_)
+            | Rejection::Taken(_) => (409, "Done already"),
             Rejection::SingleAddress(..) => (422, "No further address"),
             Rejection::KeyCompromised(_) => (409, "The key signs no more"),
             Rejection::ImportDiffers(_) => (422, "Not what was exported"),

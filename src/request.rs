@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 
 use custodyd_chain::Asset;
 use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{VaultId, WalletId, WithdrawalId};
-use custodyd_vault::{Ed25519Signature, Rejection, Statement};
+use custodyd_policy::{ClientId, VaultId, WalletId, WithdrawalId};
+use custodyd_vault::{
+    Change, Ed25519Signature, GovernanceDecision, GovernanceStatement, ProposalId, Rejection,
+    Scope, Statement,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,6 +49,60 @@ pub struct DecisionBody {
     /// Ed25519 over the statement's challenge, 128 hex digits.
     #[schema(value_type = String)]
     pub signature: Ed25519Signature,
+}
+
+/// Body of `POST /v1/proposals`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposalBody {
+    /// The vault that would change.
+    #[schema(value_type = String)]
+    pub vault: VaultId,
+    /// What is to change, in this order, as a whole: 1 to 256 changes.
+    #[schema(value_type = Vec<Object>)]
+    pub changes: Vec<Change>,
+    /// Why, for people: 1 to 500 characters.
+    pub reason: String,
+}
+
+/// Body of `POST /v1/proposals/{id}/approvals` and `/vetoes`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GovernanceBody {
+    /// What was signed.
+    #[schema(value_type = Object)]
+    pub statement: GovernanceStatement,
+    /// Ed25519 over the statement's challenge, 128 hex digits.
+    #[schema(value_type = String)]
+    pub signature: Ed25519Signature,
+}
+
+/// Body of `POST /v1/withdrawals/simulate`: a withdrawal, and for whom.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulationBody {
+    /// The vault that would pay.
+    #[schema(value_type = String)]
+    pub vault: VaultId,
+    /// `BTC`, `LTC` or `ETH`.
+    #[schema(value_type = String)]
+    pub asset: Asset,
+    /// A decimal string in the asset's unit.
+    #[schema(example = "0.25")]
+    pub amount: String,
+    /// An address on the vault's network of that asset.
+    pub destination: String,
+    /// As for a withdrawal.
+    #[serde(default)]
+    pub reference: String,
+    /// The wallet to pay from; the lowest tier that may pay when absent.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub wallet: Option<WalletId>,
+    /// Operators only: as if this client asked. Without it the operator asks.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub client: Option<ClientId>,
 }
 
 /// Body of `POST /v1/freeze` and `/v1/unfreeze`.
@@ -92,9 +149,13 @@ pub enum Intent {
     /// Pay.
     Withdraw(WithdrawalBody),
     /// Say what policy would answer.
-    Simulate(WithdrawalBody),
+    Simulate(SimulationBody),
     /// An operator's decision on a withdrawal.
     Decide(WithdrawalId, Box<DecisionBody>),
+    /// An operator wants something changed.
+    Propose(ProposalBody),
+    /// An operator's decision on a proposal.
+    DecideProposal(ProposalId, Box<GovernanceBody>),
     /// A client takes its request back.
     Cancel(WithdrawalId),
     /// Stop.
@@ -120,6 +181,8 @@ impl Intent {
             Self::Withdraw(_) => "withdraw",
             Self::Simulate(_) => "simulate",
             Self::Decide(..) => "decide",
+            Self::Propose(_) => "propose",
+            Self::DecideProposal(..) => "decide_proposal",
             Self::Cancel(_) => "cancel",
             Self::Freeze(_) => "freeze",
             Self::Unfreeze(_) => "unfreeze",
@@ -127,6 +190,23 @@ impl Intent {
             Self::Export(_) => "export",
             Self::Import => "import",
             Self::Limits => "limits",
+        }
+    }
+
+    /// What a client needs for this: any one of these scopes. Nothing for what only operators do, which they are refused
+    /// anyway.
+    pub fn scopes(&self) -> &'static [Scope] {
+        match self {
+            Self::Withdraw(_) | Self::Simulate(_) | Self::Cancel(_) => &[Scope::Withdraw],
+            Self::Address(_) | Self::Addresses(..) => &[Scope::Addresses],
+            Self::Limits => &[Scope::Read, Scope::Withdraw],
+            Self::Decide(..)
+            | Self::Propose(_)
+            | Self::DecideProposal(..)
+            | Self::Freeze(_)
+            | Self::Unfreeze(_)
+            | Self::Export(_)
+            | Self::Import => &[],
         }
     }
 
@@ -161,6 +241,15 @@ impl Intent {
             }
             ("POST", ["withdrawals", id, "cancellation"]) => {
                 decision(parse(id)?, json(request)?, "cancel")
+            }
+            ("POST", ["proposals"]) => Ok(Self::Propose(json(request)?)),
+            ("POST", ["proposals", id, verb @ ("approvals" | "vetoes")]) => {
+                let wanted = if *verb == "approvals" {
+                    GovernanceDecision::Approve
+                } else {
+                    GovernanceDecision::Veto
+                };
+                proposal_decision(parse(id)?, json(request)?, wanted)
             }
             ("POST", ["freeze"]) => Ok(Self::Freeze(json(request)?)),
             ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(json(request)?)),
@@ -207,6 +296,26 @@ fn decision(id: WithdrawalId, body: DecisionBody, wanted: &str) -> Result<Intent
         )));
     }
     Ok(Intent::Decide(id, Box::new(body)))
+}
+
+fn proposal_decision(
+    id: ProposalId,
+    body: GovernanceBody,
+    wanted: GovernanceDecision,
+) -> Result<Intent, Problem> {
+    if body.statement.proposal != id {
+        return Err(Problem::malformed(format!(
+            "the statement is about {}, not {id}",
+            body.statement.proposal
+        )));
+    }
+    if body.statement.decision != wanted {
+        return Err(Problem::malformed(format!(
+            "the statement says {}, not {wanted}",
+            body.statement.decision
+        )));
+    }
+    Ok(Intent::DecideProposal(id, Box::new(body)))
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {

@@ -6,7 +6,7 @@ use custodyd::{
     clock::Clock,
     config::Config,
     engine::rebuild,
-    genesis_file::GenesisFile,
+    genesis_file::Ceremony,
     journal::{Anchor, Entry, GENESIS, HeadRow, head_digest},
     nonces::head_point,
     signer::Signer,
@@ -19,7 +19,11 @@ use custodyd_vault::{Addresses, Event, JournalKey, KeyId, Recorded, Vault};
 use super::{Failure, keys::no_wrapping_key};
 
 pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
-    let (file, policy) = GenesisFile::load(genesis)?;
+    let Ceremony {
+        file,
+        policy,
+        signed,
+    } = Ceremony::load(genesis)?;
     if file.vault != config.vault {
         return Err(format!(
             "the genesis is of vault {}, the configuration of {}",
@@ -27,6 +31,15 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         )
         .into());
     }
+    // Before anything is made: everybody signed, and nothing in it is impossible.
+    let trial = JournalKey {
+        key: fresh_key_id()?,
+        public_key: String::new(),
+    };
+    file.clone()
+        .into_genesis(policy.clone(), trial, signed.clone(), fresh_key_id)?
+        .validate()
+        .map_err(|e| format!("{}: {e}", genesis.display()))?;
     let wrapped = file
         .wallets
         .iter()
@@ -52,7 +65,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         key: key.clone(),
         public_key,
     };
-    let genesis = file.into_genesis(policy, journal_key.clone(), fresh_key_id)?;
+    let genesis = file.into_genesis(policy, journal_key.clone(), signed, fresh_key_id)?;
     let at = Clock::system().now();
     let event = Event::VaultCreated {
         genesis: Box::new(genesis),

@@ -6,9 +6,8 @@ use custodyd::{
     canary,
     clock::Clock,
     config::Config,
-    directory::Directory,
     engine::{Engine, Parts, Pulse, Screener},
-    http::{self, AppState, PolicyDocument},
+    http::{self, AppState},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
@@ -91,8 +90,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
     }
     let state = AppState {
-        directory: Arc::new(Directory::from(engine.vault())),
-        policy: Arc::new(PolicyDocument::from(engine.vault().policy())),
+        standing: engine.standing(),
         intake,
         store,
         pulse: Some(pulse),

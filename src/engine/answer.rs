@@ -4,8 +4,8 @@
 use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{Initiator, Timestamp, WalletId, WithdrawalId};
 use custodyd_vault::{
-    Command, Decide, Evidence, ExportId, FreezeScope, KeyId, Rejection, RequestWithdrawal,
-    TransactionId, Vault,
+    Command, Decide, DecideProposal, Evidence, ExportId, FreezeScope, KeyId, ProposalId, Propose,
+    Rejection, RequestWithdrawal, TransactionId, Vault,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use crate::{
     cold,
     directory::{Directory, Speaker},
     problem::Problem,
-    request::{FreezeBody, Intent, WithdrawalBody},
+    request::{FreezeBody, Intent, SimulationBody, WithdrawalBody},
     store::{InboxRow, Outcome},
     view::{self, LimitView, VerdictView},
 };
@@ -27,6 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Reply {
     Withdrawal(u16, WithdrawalId),
+    Proposal(u16, ProposalId),
     Export(u16, ExportId),
     Key(u16, KeyId),
     Keys(u16, Vec<KeyId>),
@@ -47,6 +48,9 @@ impl Reply {
         let made = match self {
             Self::Withdrawal(status, id) => {
                 view::withdrawal(vault, &id).map(|view| Self::json(status, &view))
+            }
+            Self::Proposal(status, id) => {
+                view::proposal(vault, &id).map(|view| Self::json(status, &view))
             }
             Self::Export(status, id) => {
                 view::export(vault, &id).map(|view| Self::json(status, &view))
@@ -105,6 +109,12 @@ impl Engine {
             Ok(heard) => heard,
             Err(problem) => return Ok(Reply::Problem(problem)),
         };
+        let scopes = heard.intent.scopes();
+        if !scopes.is_empty()
+            && let Err(problem) = self.directory.check_scope(&heard.speaker, scopes)
+        {
+            return Ok(Reply::Problem(problem));
+        }
         match self.command(&row, heard, now).await {
             Err(problem) => Ok(Reply::Problem(problem)),
             Ok(Asked::Answered(reply)) => Ok(reply),
@@ -175,15 +185,43 @@ impl Engine {
                 )
             }
             (speaker, Intent::Simulate(body)) => {
+                let (initiator, body) = simulated(speaker, body)?;
                 let asked = withdrawal(
                     row,
-                    speaker.into(),
+                    initiator,
                     body,
                     "simulation".to_owned(),
                     &request,
                     evidence,
                 )?;
                 Asked::Answered(self.simulate(&asked, now)?)
+            }
+            (Speaker::Operator(operator), Intent::Propose(body)) => {
+                let id = ProposalId::from_bytes(id_bytes(row)?);
+                let propose = Propose {
+                    id: id.clone(),
+                    operator,
+                    vault: body.vault,
+                    changes: body.changes,
+                    reason: body.reason,
+                    evidence,
+                };
+                Asked::Command(
+                    Command::Propose(Box::new(propose)),
+                    Reply::Proposal(201, id),
+                )
+            }
+            (Speaker::Operator(operator), Intent::DecideProposal(id, body)) => {
+                let decide = DecideProposal {
+                    operator,
+                    statement: body.statement,
+                    signature: body.signature,
+                    evidence,
+                };
+                Asked::Command(
+                    Command::DecideProposal(Box::new(decide)),
+                    Reply::Proposal(200, id),
+                )
             }
             (Speaker::Client(client), Intent::Cancel(id)) => {
                 let reply = Reply::Withdrawal(200, id);
@@ -388,6 +426,29 @@ fn withdrawal(
         wallet: body.wallet,
         evidence,
     })
+}
+
+/// For whom it is simulated: an operator may see what a client would be told.
+fn simulated(
+    speaker: Speaker,
+    body: SimulationBody,
+) -> Result<(Initiator, WithdrawalBody), Problem> {
+    let initiator = match (speaker, body.client) {
+        (Speaker::Operator(_), Some(client)) => Initiator::Client(client),
+        (Speaker::Client(own), Some(client)) if own != client => {
+            return Err(Problem::forbidden("a client simulates its own withdrawals"));
+        }
+        (speaker, _) => speaker.into(),
+    };
+    let body = WithdrawalBody {
+        vault: body.vault,
+        asset: body.asset,
+        amount: body.amount,
+        destination: body.destination,
+        reference: body.reference,
+        wallet: body.wallet,
+    };
+    Ok((initiator, body))
 }
 
 /// Ids come from the inbox row's own, so that answering it again after a crash makes the same.

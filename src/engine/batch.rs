@@ -8,11 +8,13 @@ use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
 
 use super::{Engine, answer::Reply, projections, vetting::Nonces};
 use crate::{
+    directory::Directory,
     failpoint,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
     nonces::{NonceError, head_point},
     problem::Problem,
     signer::SignError,
+    standing::InForce,
     store::{Batch, CommitError, InboxRow, Outcome, Rule, StoreError},
 };
 
@@ -83,6 +85,7 @@ pub(super) struct Draft {
     replies: Vec<(String, Reply)>,
     pub(super) nonces: Nonces,
     compromised: Vec<PublicKey>,
+    enacted: bool,
 }
 
 impl Draft {
@@ -170,9 +173,15 @@ impl Engine {
             prev_hash,
         };
         draft.rows.push(entry.seal(&event)?);
+        let enacted = matches!(event, Event::ProposalEnacted { .. });
         draft
             .touched
             .extend(self.vault.apply(&Recorded { seq, at, event })?);
+        if enacted {
+            // Whoever speaks later in this batch speaks under what it changed.
+            self.directory = Directory::from(&self.vault);
+            draft.enacted = true;
+        }
         Ok(())
     }
 
@@ -220,6 +229,9 @@ impl Engine {
         }
         metrics::counter!("custodyd_commits_total").increment(1);
         self.head = batch.head;
+        if draft.enacted {
+            self.standing.set(InForce::from(&self.vault));
+        }
         self.anchored.send_replace(self.head.clone());
         self.parts.answers.deliver(batch.outcomes);
         draft.compromised.iter().for_each(|key| self.alarm(key));

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
-pub use replay::{ReplayError, Replayed, read_event, replay};
+pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
 pub use run::EngineError;
 pub use screening::{Screener, ScreeningFault};
 
@@ -37,6 +37,7 @@ use crate::{
     nodes::Node,
     nonces,
     signer::Signer,
+    standing::{InForce, Standing},
     store::Store,
 };
 
@@ -143,6 +144,7 @@ pub struct Engine {
     parts: Parts,
     vault: Vault,
     directory: Directory,
+    standing: Standing,
     tips: BTreeMap<Network, u64>,
     head: HeadRow,
     jobs: jobs::Jobs,
@@ -169,6 +171,7 @@ impl Engine {
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
         Ok(Self {
+            standing: Standing::new(InForce::from(&vault)),
             directory: Directory::from(&vault),
             tips: BTreeMap::new(),
             parts,
@@ -180,6 +183,11 @@ impl Engine {
             anchored,
             unsafe_journal_key: None,
         })
+    }
+
+    /// Who may speak under which policy: as of the last commit, whenever it is asked.
+    pub fn standing(&self) -> Standing {
+        self.standing.clone()
     }
 
     /// The vault as it is.

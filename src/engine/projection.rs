@@ -31,6 +31,7 @@ pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, serde_json::Error> {
     touched.extend(vault.withdrawals().keys().cloned().map(Touch::Withdrawal));
     touched.extend(vault.transactions().keys().cloned().map(Touch::Transaction));
     touched.extend(vault.exports().keys().cloned().map(Touch::Export));
+    touched.extend(vault.proposals().keys().cloned().map(Touch::Proposal));
     touched.extend(
         vault
             .wallets()
@@ -93,6 +94,15 @@ fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, serde_
                 document: text(&document)?,
             }),
             None => None,
+        },
+        Touch::Proposal(id) => match (view::proposal(vault, id), vault.proposals().get(id)) {
+            (Some(document), Some(proposal)) => Some(Projection::Proposal {
+                id: document.id.clone(),
+                state: document.state.clone(),
+                created_seq: proposal.seq,
+                document: text(&document)?,
+            }),
+            _ => None,
         },
         Touch::ReserveOutpoint(network, outpoint, transaction) => {
             Some(Projection::ReserveOutpoint {

@@ -96,6 +96,21 @@ pub async fn replay(
     key: &JournalKey,
     anchor: Option<&Anchor>,
 ) -> Result<Replayed, ReplayError> {
+    replay_observed(store, vault, key, anchor, |_, _| {}).await
+}
+
+/// The same; `observe` sees each event with the vault before it, the first one with none. What it sees of a journal that
+/// doesn't stand is worth nothing: the error tells.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_observed(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
+    mut observe: impl FnMut(Option<&Vault>, &Recorded),
+) -> Result<Replayed, ReplayError> {
     let mut state: Option<Vault> = None;
     let mut fault = None;
     // Read once, and before the rows: a daemon that goes on meanwhile moves it.
@@ -107,7 +122,7 @@ pub async fn replay(
                 hash_at_anchor = Some(row.hash);
             }
             if fault.is_none() {
-                fault = fold(&mut state, row).err();
+                fault = fold(&mut state, row, &mut observe).err();
             }
         })
         .await?;
@@ -124,8 +139,13 @@ pub async fn replay(
     }
 }
 
-fn fold(state: &mut Option<Vault>, row: &JournalRow) -> Result<(), ReplayError> {
+fn fold(
+    state: &mut Option<Vault>,
+    row: &JournalRow,
+    observe: &mut impl FnMut(Option<&Vault>, &Recorded),
+) -> Result<(), ReplayError> {
     let recorded = read_event(row)?;
+    observe(state.as_ref(), &recorded);
     match state {
         None => *state = Some(Vault::create(&recorded)?),
         Some(vault) => drop(vault.apply(&recorded)?),

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     directory::Directory,
+    standing::InForce,
     store::{CommitError, InboxRow},
 };
 
@@ -165,8 +166,9 @@ impl Engine {
             .await
             {
                 Ok(Replayed { vault, head }) => {
-                    self.directory = Directory::from(&vault);
                     (self.vault, self.head) = (vault, head);
+                    self.directory = Directory::from(&self.vault);
+                    self.standing.set(InForce::from(&self.vault));
                     self.parts.bell.notify_one();
                     return Ok(());
                 }

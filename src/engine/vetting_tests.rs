@@ -158,7 +158,11 @@ fn genesis() -> Genesis {
         key,
     };
     let online = WalletKey::Online(KeyId::from_bytes([1; 16]));
-    Genesis {
+    let signers = [("alice", 1), ("bob", 2)].map(|(name, seed)| {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+        (name.parse().unwrap(), key)
+    });
+    let genesis = Genesis {
         vault: "main".parse().unwrap(),
         policy: POLICY.to_owned(),
         journal_key: JournalKey {
@@ -186,7 +190,10 @@ fn genesis() -> Genesis {
         .into(),
         address_book: BTreeMap::new(),
         blocked: Default::default(),
-    }
+        client_scopes: Default::default(),
+        signatures: Default::default(),
+    };
+    genesis.signed_with(&signers.into())
 }
 
 /// A vault's first commit, as a version without the index of nonces made it.

@@ -57,7 +57,7 @@ pub(super) async fn bundle(
     signed.operators_only("the cold path")?;
     let bytes = state
         .store
-        .bundle(state.directory.vault().as_str(), id.as_str())
+        .bundle(state.standing.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?;
     let Some(bytes) = bytes else {
@@ -107,7 +107,7 @@ pub(super) async fn admit(
 async fn find(state: &AppState, id: &ExportId) -> Result<ExportRow, Problem> {
     state
         .store
-        .export(state.directory.vault().as_str(), id.as_str())
+        .export(state.standing.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?
         .ok_or_else(|| Problem::not_found(format!("there is no export {id}")))

@@ -31,11 +31,7 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
             }
         }
         None => {
-            if let Err(error) = state
-                .store
-                .last_head(state.directory.vault().as_str())
-                .await
-            {
+            if let Err(error) = state.store.last_head(state.standing.vault().as_str()).await {
                 trouble.insert("database".to_owned(), error.to_string());
             }
         }

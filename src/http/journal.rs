@@ -45,7 +45,7 @@ pub(super) async fn rows(
     let limit = limit(query.remove("limit"))?;
     let rows = state
         .store
-        .journal(state.directory.vault().as_str(), after, limit)
+        .journal(state.standing.vault().as_str(), after, limit)
         .await
         .map_err(reply::unavailable)?;
     let rows: Result<Vec<_>, _> = rows
@@ -80,7 +80,7 @@ pub(super) async fn checkpoint(
     signed.operators_only("the journal")?;
     let head = state
         .store
-        .last_head(state.directory.vault().as_str())
+        .last_head(state.standing.vault().as_str())
         .await
         .map_err(reply::unavailable)?;
     let head = head.ok_or_else(|| Problem::not_found("the journal is empty"))?;

@@ -9,6 +9,7 @@ mod journal;
 mod openapi;
 mod path;
 mod policy;
+mod proposals;
 mod replays;
 mod reply;
 mod router;
@@ -20,42 +21,19 @@ mod withdrawals;
 use std::sync::Arc;
 
 use custodyd_hsm::Hsm;
-use custodyd_policy::Policy;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 pub use connection::{Limits, serve, serve_within};
 pub use replays::Replays;
 pub use router::router;
 
-use crate::{clock::Clock, directory::Directory, engine::Pulse, intake::Intake, store::Store};
-
-/// The policy in force, as read.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct PolicyDocument {
-    /// Its TOML.
-    pub source: String,
-    /// SHA-256 of it, hex.
-    pub hash: String,
-}
-
-impl From<&Policy> for PolicyDocument {
-    fn from(policy: &Policy) -> Self {
-        Self {
-            source: policy.source().to_owned(),
-            hash: policy.hash().to_string(),
-        }
-    }
-}
+use crate::{clock::Clock, engine::Pulse, intake::Intake, standing::Standing, store::Store};
 
 /// What handlers share.
 #[derive(Debug, Clone)]
 pub struct AppState {
-    /// Who may speak.
-    pub directory: Arc<Directory>,
-    /// The policy in force.
-    pub policy: Arc<PolicyDocument>,
+    /// Who may speak, under which policy.
+    pub standing: Standing,
     /// The way to the engine.
     pub intake: Intake,
     /// What reads are served from.

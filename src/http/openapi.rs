@@ -47,7 +47,10 @@ impl Modify for Signatures {
 /// The description as it is served.
 pub(super) fn text(mut document: utoipa::openapi::OpenApi) -> Bytes {
     for (path, item) in &mut document.paths.paths {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.put]
+            .into_iter()
+            .flatten()
+        {
             name_by_subject(operation);
             if path.starts_with("/v1/") {
                 describe_problems(operation);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, response::Response};
+use custodyd_vault::Scope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, PolicyDocument, reply, signed::Signed};
-use crate::{problem::Problem, view::LimitView};
+use super::{AppState, reply, signed::Signed};
+use crate::{problem::Problem, standing::PolicyDocument, store::Cursor, view::LimitView};
 
 /// The policy in force.
 #[utoipa::path(
@@ -16,11 +17,12 @@ use crate::{problem::Problem, view::LimitView};
 )]
 pub(super) async fn policy(
     State(state): State<AppState>,
-    _signed: Signed,
+    signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read])?;
     Ok(reply::raw(
         200,
-        serde_json::to_string(&*state.policy).map_err(|_| Problem::internal())?,
+        serde_json::to_string(&state.standing.now().policy).map_err(|_| Problem::internal())?,
     ))
 }
 
@@ -70,6 +72,15 @@ pub(super) fn query(target: &str, known: &[&str]) -> Result<BTreeMap<String, Str
         }
     }
     Ok(read)
+}
+
+/// Where a list goes on.
+pub(super) fn cursor(text: Option<String>) -> Result<Option<Cursor>, Problem> {
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| Problem::malformed("the cursor is not one of ours"))
+    })
+    .transpose()
 }
 
 /// A page's size: 50 unless stated, 200 at most.

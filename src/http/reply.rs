@@ -5,7 +5,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{problem::Problem, store::StoreError};
+use crate::{
+    problem::Problem,
+    store::{Cursor, StoreError},
+};
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -34,6 +37,14 @@ pub(super) fn raw(status: u16, body: String) -> Response {
         "application/json"
     };
     typed(status, kind, body)
+}
+
+/// A page of documents that are JSON already.
+pub(super) fn page(documents: &[&str], next: Option<&Cursor>) -> Result<Response, Problem> {
+    let next = next.map(ToString::to_string);
+    let next = serde_json::to_string(&next).map_err(|_| Problem::internal())?;
+    let items = documents.join(",");
+    Ok(raw(200, format!("{{\"items\":[{items}],\"next\":{next}}}")))
 }
 
 /// 202: the request is stored, and its answer will be found under its id.

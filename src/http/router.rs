@@ -17,8 +17,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, freeze, health, hsm, journal, openapi, policy, transactions, wallets,
-    withdrawals,
+    AppState, Limits, cold, freeze, health, hsm, journal, openapi, policy, proposals, transactions,
+    wallets, withdrawals,
 };
 use crate::problem::Problem;
 
@@ -30,6 +30,7 @@ pub fn router(state: AppState) -> Router {
 /// The API, each request answered within `patience`.
 pub(super) fn within(state: AppState, patience: Duration) -> Router {
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
+    let proposing = from_fn_with_state(proposals::places(), cold::admit);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -49,6 +50,11 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(cold::import).layer(imports))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::unfreeze))
+        .routes(routes!(proposals::create).layer(proposing))
+        .routes(routes!(proposals::list))
+        .routes(routes!(proposals::show))
+        .routes(routes!(proposals::approve))
+        .routes(routes!(proposals::veto))
         .routes(routes!(policy::policy))
         .routes(routes!(policy::limits))
         .routes(routes!(journal::rows))
@@ -132,6 +138,7 @@ fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
+        Method::PUT => "PUT",
         Method::HEAD => "HEAD",
         _ => "other",
     }

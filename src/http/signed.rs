@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use custodyd_httpsig::{SignedRequest, Verified};
+use custodyd_vault::Scope;
 
 use super::{AppState, reply};
 use crate::{
@@ -18,6 +19,8 @@ use crate::{
 
 /// Largest body of an ordinary request, bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
+/// Largest proposal, bytes: a policy, or a block list.
+pub(super) const PROPOSAL_LIMIT: usize = 1024 * 1024;
 /// Largest returned bundle, bytes.
 pub(super) const BUNDLE_LIMIT: usize = 16 * 1024 * 1024;
 /// Longest target, bytes.
@@ -65,10 +68,10 @@ impl FromRequest<AppState> for Signed {
         if let Some(key) = &idempotency_key {
             request::check_idempotency_key(key)?;
         }
-        let limit = if target == "/v1/cold/imports" {
-            BUNDLE_LIMIT
-        } else {
-            BODY_LIMIT
+        let limit = match (parts.method.as_str(), target.as_str()) {
+            ("POST", "/v1/cold/imports") => BUNDLE_LIMIT,
+            ("POST", "/v1/proposals") => PROPOSAL_LIMIT,
+            _ => BODY_LIMIT,
         };
         let request = SignedRequest {
             method: parts.method.as_str().to_owned(),
@@ -83,6 +86,8 @@ impl FromRequest<AppState> for Signed {
         };
         let now_s = state.clock.now().as_seconds();
         let (speaker, verified) = state
+            .standing
+            .now()
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
         // The inbox refuses a repeated write; a repeated read is refused here.
@@ -100,6 +105,12 @@ impl FromRequest<AppState> for Signed {
 }
 
 impl Signed {
+    /// Refuses a client what none of these scopes lets it see.
+    pub(super) fn within(&self, state: &AppState, scopes: &[Scope]) -> Result<(), Problem> {
+        let in_force = state.standing.now();
+        in_force.directory.check_scope(&self.speaker, scopes)
+    }
+
     /// Refuses clients what shows more than their own.
     pub(super) fn operators_only(&self, what: &str) -> Result<(), Problem> {
         match self.speaker {
@@ -150,7 +161,7 @@ impl AppState {
 
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
         let intent = Intent::read(&signed.request)?;
-        let vault = self.directory.vault().as_str();
+        let vault = self.standing.vault().as_str();
         let principal = signed.speaker.to_string();
         let submitted = self
             .intake

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use custodyd_policy::ClientId;
-use custodyd_vault::TransactionId;
+use custodyd_vault::{Scope, TransactionId};
 
 use super::{AppState, path::Id, reply, signed::Signed};
 use crate::{directory::Speaker, problem::Problem, view::TransactionView};
@@ -18,10 +18,11 @@ pub(super) async fn show(
     Id(id): Id<TransactionId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Withdraw])?;
     let missing = || Problem::not_found(format!("there is no transaction {id}"));
     let row = state
         .store
-        .transaction(state.directory.vault().as_str(), id.as_str())
+        .transaction(state.standing.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?
         .ok_or_else(missing)?;
@@ -56,7 +57,7 @@ async fn pays_only(
     for id in &view.withdrawals {
         let row = state
             .store
-            .withdrawal(state.directory.vault().as_str(), id)
+            .withdrawal(state.standing.vault().as_str(), id)
             .await
             .map_err(reply::unavailable)?;
         if row.is_none_or(|row| row.client != client.as_str()) {

@@ -2,6 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use custodyd_policy::WalletId;
+use custodyd_vault::Scope;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,14 +20,15 @@ use crate::{
 )]
 pub(super) async fn list(
     State(state): State<AppState>,
-    _signed: Signed,
+    signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let mut documents = Vec::new();
     let mut after = String::new();
     loop {
         let rows = state
             .store
-            .wallets(state.directory.vault().as_str(), &after, 200)
+            .wallets(state.standing.vault().as_str(), &after, 200)
             .await
             .map_err(reply::unavailable)?;
         let Some(last) = rows.last() else { break };
@@ -47,11 +49,12 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(state): State<AppState>,
     Id(id): Id<WalletId>,
-    _signed: Signed,
+    signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let row = state
         .store
-        .wallet(state.directory.vault().as_str(), id.as_str())
+        .wallet(state.standing.vault().as_str(), id.as_str())
         .await
         .map_err(reply::unavailable)?;
     let row = row.ok_or_else(|| Problem::not_found(format!("there is no wallet {id}")))?;
@@ -94,12 +97,13 @@ pub(super) async fn addresses(
     Id(id): Id<WalletId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let mut query = super::policy::query(&signed.request.target, &["cursor", "limit"])?;
     let limit = super::policy::limit(query.remove("limit"))?;
     let after = query.remove("cursor").unwrap_or_default();
     let rows = state
         .store
-        .wallet_keys(state.directory.vault().as_str(), id.as_str(), &after, limit)
+        .wallet_keys(state.standing.vault().as_str(), id.as_str(), &after, limit)
         .await
         .map_err(reply::unavailable)?;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);

@@ -2,6 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use custodyd_policy::WithdrawalId;
+use custodyd_vault::Scope;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,8 +15,8 @@ use super::{
 use crate::{
     directory::Speaker,
     problem::Problem,
-    request::{DecisionBody, WithdrawalBody},
-    store::{Cursor, Filter},
+    request::{DecisionBody, SimulationBody, WithdrawalBody},
+    store::Filter,
     view::{VerdictView, WithdrawalView},
 };
 
@@ -36,7 +37,7 @@ pub(super) async fn create(State(state): State<AppState>, signed: Signed) -> Res
 
 /// What policy would answer; changes nothing.
 #[utoipa::path(
-    post, path = "/v1/withdrawals/simulate", tag = "withdrawals", request_body = WithdrawalBody,
+    post, path = "/v1/withdrawals/simulate", tag = "withdrawals", request_body = SimulationBody,
     responses((status = 200, body = SimulationView), (status = "4XX", body = Problem))
 )]
 pub(super) async fn simulate(State(state): State<AppState>, signed: Signed) -> Response {
@@ -83,10 +84,11 @@ pub(super) async fn show(
     Id(id): Id<WithdrawalId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Withdraw])?;
     let missing = || Problem::not_found(format!("there is no withdrawal {id}"));
     let row = state
         .store
-        .withdrawal(state.directory.vault().as_str(), &id.to_string())
+        .withdrawal(state.standing.vault().as_str(), &id.to_string())
         .await
         .map_err(reply::unavailable)?;
     let row = row.ok_or_else(missing)?;
@@ -123,17 +125,12 @@ pub(super) async fn list(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
+    signed.within(&state, &[Scope::Read, Scope::Withdraw])?;
     let mut query = super::policy::query(
         &signed.request.target,
         &["state", "client", "cursor", "limit"],
     )?;
-    let cursor: Option<Cursor> = match query.remove("cursor") {
-        Some(text) => Some(
-            text.parse()
-                .map_err(|_| Problem::malformed("the cursor is not one of ours"))?,
-        ),
-        None => None,
-    };
+    let cursor = super::policy::cursor(query.remove("cursor"))?;
     let limit = super::policy::limit(query.remove("limit"))?;
     let client = match &signed.speaker {
         Speaker::Client(client) => Some(client.to_string()),
@@ -143,19 +140,14 @@ pub(super) async fn list(
         state: query.remove("state"),
         client,
     };
-    let vault = state.directory.vault().as_str();
+    let vault = state.standing.vault().as_str();
     let page = state
         .store
         .withdrawals(vault, &filter, cursor.as_ref(), limit)
         .await
         .map_err(reply::unavailable)?;
     let documents: Vec<&str> = page.rows.iter().map(|row| row.document.as_str()).collect();
-    let next = page.next.map(|cursor| cursor.to_string());
-    let next = serde_json::to_string(&next).map_err(|_| Problem::internal())?;
-    Ok(reply::raw(
-        200,
-        format!("{{\"items\":[{}],\"next\":{next}}}", documents.join(",")),
-    ))
+    reply::page(&documents, page.next.as_ref())
 }
 
 /// The answer to a request that was stored but not answered in time. Only for whoever signed it.
@@ -172,7 +164,7 @@ pub(super) async fn outcome(
     let id = id.as_str();
     let asked_by = state
         .store
-        .inbox_principal(state.directory.vault().as_str(), id)
+        .inbox_principal(state.standing.vault().as_str(), id)
         .await
         .map_err(reply::unavailable)?;
     if asked_by.as_deref() != Some(signed.speaker.to_string().as_str()) {

@@ -53,7 +53,8 @@ pub enum AnchorError {
     /// The database lacks commits that this machine has seen.
     #[error(
         "the database is behind its anchor: vault {vault} has head seq {database_seq}, anchor {path} has seq \
-         {anchor_seq} ({anchor_hash}); an older copy of the database was put in place"
+         {anchor_seq} ({anchor_hash}); an older copy of the database was put in place. Put the newer one back; if it is lost, `custodyd journal \
+         accept-restore` goes on from here with a frozen vault"
     )]
     Behind {
         /// The anchor's file.

@@ -72,6 +72,12 @@ bulk!(
     " ON CONFLICT (vault, id) DO UPDATE SET state = excluded.state, document = excluded.document"
 );
 bulk!(
+    PROPOSALS,
+    5,
+    "INSERT INTO proposals (vault, id, state, created_seq, document) VALUES ",
+    " ON CONFLICT (vault, id) DO UPDATE SET state = excluded.state, document = excluded.document"
+);
+bulk!(
     OUTPOINTS_FREED,
     3,
     "DELETE FROM outpoint_reservations WHERE (network, outpoint, vault) IN (VALUES ",
@@ -163,6 +169,7 @@ async fn write(
         (Rule::IdempotencyKey, &WITHDRAWALS, &folded.withdrawals),
         (Rule::Other, &TRANSACTIONS, &folded.transactions),
         (Rule::Other, &EXPORTS, &folded.exports),
+        (Rule::Other, &PROPOSALS, &folded.proposals),
         (Rule::Outpoint, &OUTPOINTS_FREED, &folded.outpoints_freed),
         (Rule::Outpoint, &OUTPOINTS_TAKEN, &folded.outpoints_taken),
         (Rule::Nonce, &NONCES_FREED, &folded.nonces_freed),

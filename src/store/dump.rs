@@ -4,8 +4,8 @@
 use super::Store;
 use super::error::StoreError;
 use super::rows::{
-    ExportRow, Filter, KeyRow, NonceReservation, OutpointReservation, Projection, TransactionRow,
-    WalletRow, WithdrawalRow,
+    ExportRow, Filter, KeyRow, NonceReservation, OutpointReservation, Projection, ProposalRow,
+    TransactionRow, WalletRow, WithdrawalRow,
 };
 
 const PAGE: u32 = 1000;
@@ -23,6 +23,15 @@ impl Store {
             let page = self
                 .withdrawals(vault, &Filter::default(), cursor.as_ref(), PAGE)
                 .await?;
+            dump.extend(page.rows.into_iter().map(Projection::from));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut cursor = None;
+        loop {
+            let page = self.proposals(vault, None, cursor.as_ref(), PAGE).await?;
             dump.extend(page.rows.into_iter().map(Projection::from));
             cursor = page.next;
             if cursor.is_none() {
@@ -106,6 +115,17 @@ impl From<ExportRow> for Projection {
         Self::Export {
             id: row.id,
             state: row.state,
+            document: row.document,
+        }
+    }
+}
+
+impl From<ProposalRow> for Projection {
+    fn from(row: ProposalRow) -> Self {
+        Self::Proposal {
+            id: row.id,
+            state: row.state,
+            created_seq: row.created_seq,
             document: row.document,
         }
     }

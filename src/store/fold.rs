@@ -70,6 +70,7 @@ pub(super) struct Folded<'a> {
     pub(super) wallets: Vec<Value<'a>>,
     pub(super) keys: Vec<Value<'a>>,
     pub(super) exports: Vec<Value<'a>>,
+    pub(super) proposals: Vec<Value<'a>>,
     pub(super) outpoints_freed: Vec<Value<'a>>,
     pub(super) outpoints_taken: Vec<Value<'a>>,
     pub(super) nonces_freed: Vec<Value<'a>>,
@@ -280,6 +281,18 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 vault,
                 text("id", id)?,
                 text("state", state)?,
+                text("document", document)?,
+            ]),
+            Projection::Proposal {
+                id,
+                state,
+                created_seq,
+                document,
+            } if written.insert(("proposal", id)) => folded.proposals.extend([
+                vault,
+                text("id", id)?,
+                text("state", state)?,
+                Value::Int(int("created_seq", *created_seq)?),
                 text("document", document)?,
             ]),
             _ => {}

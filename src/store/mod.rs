@@ -18,6 +18,7 @@ mod history;
 mod inbox;
 mod points;
 mod postgres;
+mod proposals;
 mod record;
 mod rows;
 mod sqlite;
@@ -35,8 +36,8 @@ pub use error::{CommitError, Rule, StoreError};
 pub use fold::BatchFault;
 pub use rows::{
     Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
-    OutpointReservation, Page, Projection, Reservations, SignaturePointRow, TransactionRow,
-    WalletRow, WithdrawalRow,
+    OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,
+    TransactionRow, WalletRow, WithdrawalRow,
 };
 
 use connection::{Conn, Pools, Transaction};

@@ -136,6 +136,13 @@ pub enum Projection {
         state: String,
         document: String,
     },
+    /// Inserts, or sets `state` and `document`.
+    Proposal {
+        id: String,
+        state: String,
+        created_seq: u64,
+        document: String,
+    },
     /// Fails when any transaction of any vault holds the coin.
     ReserveOutpoint {
         network: String,
@@ -257,6 +264,16 @@ pub struct KeyRow {
 pub struct ExportRow {
     pub id: String,
     pub state: String,
+    pub document: String,
+}
+
+/// A stored proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table's columns")]
+pub struct ProposalRow {
+    pub id: String,
+    pub state: String,
+    pub created_seq: u64,
     pub document: String,
 }
 

@@ -99,14 +99,7 @@ impl Store {
         cursor: Option<&Cursor>,
         limit: u32,
     ) -> Result<Page<WithdrawalRow>, StoreError> {
-        let (seq, id) = cursor.map_or((i64::MAX, ""), |cursor| (cursor.created_seq, &cursor.id));
-        let mut values = vec![
-            text("vault", vault)?,
-            Value::Int(seq),
-            text("id", id)?,
-            // One more than asked for tells whether there is a next page.
-            Value::Int(i64::from(limit).saturating_add(1)),
-        ];
+        let mut values = newest_from(vault, cursor, limit)?;
         for (column, wanted) in [("state", &filter.state), ("client", &filter.client)] {
             if let Some(wanted) = wanted {
                 values.push(text(column, wanted)?);
@@ -119,21 +112,7 @@ impl Store {
             (Some(_), Some(_)) => BY_BOTH,
         };
         let rows = self.rows(sql, &values).await?;
-        let asked = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = rows.len() > asked;
-        let rows: Vec<WithdrawalRow> = rows
-            .iter()
-            .take(asked)
-            .map(withdrawal)
-            .collect::<Result<_, _>>()?;
-        let next = match rows.last() {
-            Some(last) if more => Some(Cursor {
-                created_seq: int("created_seq", last.created_seq)?,
-                id: last.id.clone(),
-            }),
-            _ => None,
-        };
-        Ok(Page { rows, next })
+        page(&rows, limit, withdrawal, |row| (row.created_seq, &row.id))
     }
 
     /// One transaction.
@@ -255,6 +234,46 @@ impl Store {
             nonces: nonces.iter().map(nonce).collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// What a list from newest to oldest is asked with: the vault, the place to go on after, and one row more than is shown,
+/// which tells whether there is a next page.
+pub(super) fn newest_from<'a>(
+    vault: &'a str,
+    cursor: Option<&'a Cursor>,
+    limit: u32,
+) -> Result<Vec<Value<'a>>, StoreError> {
+    let (seq, id) = cursor.map_or((i64::MAX, ""), |cursor| (cursor.created_seq, &cursor.id));
+    Ok(vec![
+        text("vault", vault)?,
+        Value::Int(seq),
+        text("id", id)?,
+        Value::Int(i64::from(limit).saturating_add(1)),
+    ])
+}
+
+/// The page that these rows make, and where the next one starts.
+pub(super) fn page<T>(
+    rows: &[Row],
+    limit: u32,
+    read: fn(&Row) -> Result<T, StoreError>,
+    place: fn(&T) -> (u64, &String),
+) -> Result<Page<T>, StoreError> {
+    let asked = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > asked;
+    let rows: Vec<T> = rows
+        .iter()
+        .take(asked)
+        .map(read)
+        .collect::<Result<_, _>>()?;
+    let next = match rows.last().map(place) {
+        Some((seq, id)) if more => Some(Cursor {
+            created_seq: int("created_seq", seq)?,
+            id: id.clone(),
+        }),
+        _ => None,
+    };
+    Ok(Page { rows, next })
 }
 
 fn withdrawal(row: &Row) -> Result<WithdrawalRow, StoreError> {

@@ -1,6 +1,7 @@
 //! What readers see: documents made from the state, stored beside the journal, and rebuilt from it at will.
 
 mod documents;
+mod proposal;
 
 use custodyd_chain::Effects;
 use custodyd_policy::{LimitUsage, Requirement, Verdict};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use documents::{export, key, transaction, wallet, withdrawal};
+pub use proposal::{GivenView, GovernanceTemplate, ProposalView, proposal};
 
 /// A withdrawal, as the API gives it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

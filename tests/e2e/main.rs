@@ -23,6 +23,7 @@ mod keys;
 mod main_job;
 mod nonces;
 mod postgres;
+mod restore;
 mod spy;
 mod sqlite;
 mod tampering;

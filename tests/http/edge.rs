@@ -5,14 +5,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use custodyd::{
     clock::Clock,
     directory::Directory,
-    http::{AppState, Limits, PolicyDocument, serve_within},
+    http::{AppState, Limits, serve_within},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
+    standing::{InForce, PolicyDocument, Standing},
     store::{Batch, InboxRow, Outcome, Projection, Store},
 };
 use custodyd_hsm::Health;
 use custodyd_httpsig::{UnsignedRequest, sign};
-use custodyd_vault::{Genesis, JournalKey, KeyId};
+use custodyd_vault::{Client, Scope};
 use ed25519_dalek::SigningKey;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use p256::ecdsa::{Signature, signature::hazmat::PrehashSigner as _};
@@ -25,6 +26,8 @@ use crate::{
 
 pub(crate) const SHOP: &str = "client/shop";
 pub(crate) const DESK: &str = "client/desk";
+/// A client that may set prices and nothing else.
+pub(crate) const FEED: &str = "client/feed";
 pub(crate) const ALICE: &str = "operator/alice";
 pub(crate) const MAX_SKEW_S: u64 = 300;
 
@@ -41,6 +44,7 @@ pub(crate) fn key_of(keyid: &str) -> SigningKey {
         SHOP => 1,
         DESK => 2,
         ALICE => 3,
+        FEED => 4,
         _ => 99,
     };
     SigningKey::from_bytes(&[byte; 32])
@@ -54,25 +58,22 @@ pub(crate) fn nonce() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
-fn genesis() -> Genesis {
+fn directory() -> Directory {
     let public = |keyid| key_of(keyid).verifying_key().into();
-    Genesis {
-        vault: "main".parse().unwrap(),
-        policy: String::new(),
-        journal_key: JournalKey {
-            key: KeyId::from_bytes([7; 16]),
-            public_key: String::new(),
-        },
-        operators: [("alice".parse().unwrap(), vec![public(ALICE)])].into(),
-        clients: [
-            ("shop".parse().unwrap(), public(SHOP)),
-            ("desk".parse().unwrap(), public(DESK)),
+    let client = |keyid, scopes: &[Scope]| Client {
+        key: public(keyid),
+        scopes: scopes.iter().copied().collect(),
+    };
+    Directory::new(
+        "main".parse().unwrap(),
+        [
+            ("shop".parse().unwrap(), client(SHOP, &Scope::ALL)),
+            ("desk".parse().unwrap(), client(DESK, &Scope::ALL)),
+            ("feed".parse().unwrap(), client(FEED, &[Scope::Prices])),
         ]
         .into(),
-        wallets: Default::default(),
-        address_book: Default::default(),
-        blocked: Default::default(),
-    }
+        [("alice".parse().unwrap(), vec![public(ALICE)])].into(),
+    )
 }
 
 impl Edge {
@@ -96,10 +97,12 @@ impl Edge {
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
         let state = AppState {
-            directory: Arc::new(Directory::from(&genesis())),
-            policy: Arc::new(PolicyDocument {
-                source: "version = 1".into(),
-                hash: "00".into(),
+            standing: Standing::new(InForce {
+                directory: directory(),
+                policy: PolicyDocument {
+                    source: "version = 1".into(),
+                    hash: "00".into(),
+                },
             }),
             intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
             store: store.clone(),

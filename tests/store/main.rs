@@ -61,6 +61,7 @@ on_both! {
         a_thousand_requests_from_many_sides_keep_one_order;
     views:
         withdrawals_are_paged_newest_first_and_filtered
+        proposals_are_paged_newest_first_by_state_and_follow_their_changes
         the_dump_is_what_was_committed
         the_first_bundle_of_an_export_stays;
     tamper:

@@ -63,6 +63,48 @@ pub(crate) async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
     assert_eq!(list(Filter { state, client }, 2).await, expected);
 }
 
+fn proposal(number: u64, state: &str) -> Projection {
+    Projection::Proposal {
+        id: format!("pr_{number:032x}"),
+        state: state.into(),
+        created_seq: number,
+        document: format!("{{\"number\":{number}}}"),
+    }
+}
+
+pub(crate) async fn proposals_are_paged_newest_first_by_state_and_follow_their_changes(bed: Bed) {
+    let store = bed.open().await;
+    let mut writer = Writer::new("main");
+    let state = |n: u64| if n % 3 == 0 { "voting" } else { "enacted" };
+    let first = writer.with(1, (0..20).map(|n| proposal(n, "voting")).collect());
+    writer.commit(&store, &first).await;
+    let later = writer.with(1, (0..20).map(|n| proposal(n, state(n))).collect());
+    writer.commit(&store, &later).await;
+    for wanted in [None, Some("voting"), Some("enacted")] {
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = store.proposals("main", wanted, cursor.as_ref(), 3).await;
+            let page = page.unwrap();
+            seen.extend(page.rows.into_iter().map(|row| row.created_seq));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let expected = (0..20)
+            .rev()
+            .filter(|n| wanted.is_none_or(|s| s == state(*n)));
+        assert_eq!(seen, expected.collect::<Vec<_>>(), "{wanted:?}");
+    }
+    let id = format!("pr_{:032x}", 4);
+    let row = store.proposal("main", &id).await.unwrap().unwrap();
+    assert_eq!(
+        (row.state.as_str(), row.document.as_str()),
+        ("enacted", "{\"number\":4}")
+    );
+    assert_eq!(store.proposal("other", &id).await.unwrap(), None);
+}
+
 pub(crate) async fn the_dump_is_what_was_committed(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
@@ -95,6 +137,7 @@ pub(crate) async fn the_dump_is_what_was_committed(bed: Bed) {
         state: "exported".into(),
         document: "{}".into(),
     });
+    projections.extend((0..1050).map(|n| proposal(n, "voting")));
     projections.push(reserve_outpoint("aa:0", "tx_1"));
     projections.push(reserve_nonce(i64::MAX as u64, "tx_1"));
     let batch = writer.with(1, projections.clone());

@@ -104,6 +104,22 @@ impl Client {
         self.json(Call::post(target, body)?).await
     }
 
+    /// `PUT` of a JSON body.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn put<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        target: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        self.json(Call {
+            method: Method::PUT,
+            ..Call::post(target, body)?
+        })
+        .await
+    }
+
     /// `POST` of a JSON body under an idempotency key: the same call again gives the same answer, and acts once.
     ///
     /// # Errors

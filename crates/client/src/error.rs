@@ -4,6 +4,7 @@ use crate::decision::DecisionError;
 use crate::endpoint::EndpointError;
 use crate::identity::IdentityError;
 use crate::problem::Problem;
+use crate::proposal::GovernanceError;
 
 /// A failed call. Only `Refused` is the daemon's word.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum ClientError {
     /// The decision can't be signed.
     #[error(transparent)]
     Decision(#[from] DecisionError),
+    /// The vote on a proposal can't be signed.
+    #[error(transparent)]
+    Governance(#[from] GovernanceError),
     /// The request can't be written as JSON.
     #[error("the request can't be written: {0}")]
     Request(#[source] serde_json::Error),

@@ -12,9 +12,11 @@ mod client;
 mod decision;
 mod endpoint;
 mod error;
+mod genesis;
 mod identity;
 mod page;
 mod problem;
+mod proposal;
 mod state;
 mod withdrawal;
 
@@ -23,9 +25,14 @@ pub use client::Client;
 pub use decision::{DecisionError, SignedDecision, sign_decision, stated_effects};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
+pub use genesis::{CeremonyError, GenesisCeremony};
 pub use identity::{Identity, IdentityError, KeyFile};
 pub use page::{Page, with_query};
 pub use problem::Problem;
+pub use proposal::{
+    Approver, GovernanceError, NewProposal, OfferedStatement, Proposal, SignedGovernance,
+    sign_governance,
+};
 pub use state::State;
 pub use withdrawal::{
     Given, NewWithdrawal, Payout, ProposedStatement, Reason, VerdictView, Withdrawal,

@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::{
     Anvil, AnvilOptions, Daemon, HouseHsm, HsmPlan, Litecoind, Mining, SoftToken, TestbedError,
     house_files::{
-        make_cold_key, make_identities, pkcs11_calls, run, write_coldsign_config, write_config,
-        write_genesis,
+        make_cold_key, make_identities, pkcs11_calls, run, sign_genesis, write_coldsign_config,
+        write_config, write_genesis,
     },
     scratch,
 };
@@ -170,6 +170,8 @@ impl House {
             _ => None,
         };
         let genesis = write_genesis(folder, &plan, &identities, cold_key.as_deref())?;
+        tell("each operator signs the genesis: custodyctl genesis sign");
+        sign_genesis(&genesis, &identities)?;
         if plan.wrapped {
             tell("the wrapping key: custodyd keys generate wrapping");
             run(Command::new(&programs.custodyd)

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use custodyd_client::KeyFile;
+use custodyd_client::{GenesisCeremony, Identity, KeyFile};
 
 use crate::{
     Anvil, HouseHsm, Litecoind, SoftToken, TestbedError,
@@ -169,6 +169,21 @@ pub(crate) fn write_genesis(
         wallet("hot-eth", "hot", "eip155:31337", "0.1 ETH", None);
     }
     scratch::write_file(folder, "genesis.toml", &text)
+}
+
+/// Every operator signs the genesis, as `custodyctl genesis sign` does it.
+pub(crate) fn sign_genesis(genesis: &Path, identities: &Identities) -> Result<(), TestbedError> {
+    let fault =
+        |e: &dyn std::fmt::Display| TestbedError::unexpected("genesis ceremony", &e.to_string());
+    let mut ceremony = GenesisCeremony::load(genesis).map_err(|e| fault(&e))?;
+    for (principal, file, _) in &identities.0 {
+        if principal.starts_with("operator/") {
+            let who = principal.parse().map_err(|e| fault(&e))?;
+            let identity = Identity::load(who, file).map_err(|e| fault(&e))?;
+            ceremony.sign(&identity).map_err(|e| fault(&e))?;
+        }
+    }
+    Ok(())
 }
 
 /// `coldsign keygen`; gives the public key it prints.

@@ -162,6 +162,13 @@ pub enum Command {
         /// The signed request.
         evidence: Evidence,
     },
+    /// Go on from an older copy of the database.
+    AcceptRestore {
+        /// The last event that this machine knew of.
+        last_seen: u64,
+        /// Why, for people.
+        reason: String,
+    },
     /// An operator proposes changes to the vault.
     Propose(Box<Propose>),
     /// An operator approves or vetoes such changes.

@@ -310,6 +310,13 @@ pub enum Event {
         /// What.
         scope: FreezeScope,
     },
+    /// The database was restored from an older copy, and whoever runs the daemon accepted that: the whole vault is frozen.
+    RestoreAccepted {
+        /// The last event that the machine knew of before. From this event's own number to that one, all is lost.
+        last_seen: u64,
+        /// Why, for people.
+        reason: String,
+    },
     /// An operator proposed changes. Who has to agree follows from them and from the policy in force.
     Proposed {
         /// Its id.
@@ -423,6 +430,7 @@ impl Event {
             Self::Frozen { .. } => "frozen",
             Self::UnfreezeVoted { .. } => "unfreeze_voted",
             Self::Unfrozen { .. } => "unfrozen",
+            Self::RestoreAccepted { .. } => "restore_accepted",
             Self::Proposed { .. } => "proposed",
             Self::ProposalApproved { .. } => "proposal_approved",
             Self::ProposalVetoed { .. } => "proposal_vetoed",

@@ -25,6 +25,7 @@ mod event;
 mod facts;
 mod freezes;
 mod genesis;
+mod genesis_file;
 mod governance;
 mod ids;
 mod rejection;
@@ -50,10 +51,11 @@ pub use destinations::{
 pub use effect::Effect;
 pub use event::{CancelledBy, Event, Recorded, Request};
 pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
+pub use genesis_file::{GenesisFile, GenesisSignatures, WalletEntry};
 pub use governance::{
     Change, ChangeFault, Client, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
     MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, WalletStatus,
-    changes_digest,
+    changes_digest, line_diff,
 };
 pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;

@@ -104,6 +104,9 @@ pub enum Rejection {
         "key {0} is not kept where its wallet's keys are: on the token or wrapped, in at most 1024 bytes"
     )]
     KeyPlace(KeyId),
+    /// The database is no older than what was seen.
+    #[error("nothing is lost: the journal reaches event {0}, and no later one was seen")]
+    NothingLost(u64),
     /// This wallet can't get more addresses.
     #[error("wallet {0} has one address only: {1}")]
     SingleAddress(WalletId, &'static str),
@@ -215,6 +218,7 @@ impl Rejection {
             Self::OtherClient(_) => "other-client",
             Self::VoteTooOld(_) => "vote-too-old",
             Self::NotFrozen(_) => "not-frozen",
+            Self::NothingLost(_) => "nothing-lost",
             Self::SingleAddress(..) => "single-address",
             Self::KeyCompromised(_) => "key-compromised",
             Self::ImportDiffers(_) => "import-differs",

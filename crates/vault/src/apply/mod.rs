@@ -8,6 +8,7 @@ mod freeze;
 mod funds;
 mod limits;
 mod proposal;
+mod restore;
 mod screening;
 mod transaction;
 mod withdrawal;
@@ -209,6 +210,7 @@ impl Vault {
                 scope, operator, ..
             } => self.unfreeze_voted(scope, operator),
             Event::Unfrozen { scope } => self.unfrozen(scope),
+            Event::RestoreAccepted { last_seen, reason } => self.restored(*last_seen, reason, at),
             Event::Proposed { .. }
             | Event::ProposalApproved { .. }
             | Event::ProposalVetoed { .. }

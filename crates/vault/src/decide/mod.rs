@@ -10,6 +10,7 @@ mod prices;
 mod proposal;
 mod recheck;
 mod request;
+mod restore;
 mod screening;
 mod timers;
 
@@ -45,6 +46,7 @@ impl Vault {
                 signed_at,
                 evidence,
             } => self.decide_unfreeze(scope, operator, *signed_at, evidence),
+            Command::AcceptRestore { last_seen, reason } => self.decide_restore(*last_seen, reason),
             Command::Propose(propose) => self.decide_propose(propose, now),
             Command::DecideProposal(decide) => self.decide_proposal(decide, now),
             Command::SetPrices {

@@ -10,6 +10,7 @@ mod proposal;
 mod retirement;
 mod scope;
 mod statement;
+mod words;
 
 pub use change::{Change, MAX_ADDRESSES, MAX_CHANGES, changes_digest};
 pub(crate) use draft::{Draft, WalletSettings, check_staffing};
@@ -18,3 +19,4 @@ pub use proposal::{Proposal, ProposalEnd, ProposalState};
 pub use retirement::WalletStatus;
 pub use scope::{Client, Scope};
 pub use statement::{GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement};
+pub use words::line_diff;

@@ -1,12 +1,15 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use custodyd_client::State;
 use custodyd_httpsig::Principal;
 use custodyd_policy::{WalletId, WithdrawalId, parse_duration};
-use custodyd_vault::TransactionId;
+use custodyd_vault::{ProposalId, TransactionId};
+
+use crate::propose::Propose;
 
 /// custodyd's client
 #[derive(Debug, Parser)]
@@ -63,15 +66,39 @@ pub(crate) enum Command {
         #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
         timeout: u64,
     },
-    /// Approve a withdrawal: shows its exact effects, asks, and signs them
+    /// Approve a withdrawal or a proposal: shows exactly what it does, asks, and signs that
     Approve {
-        id: WithdrawalId,
+        /// wd_… or pr_…
+        id: Subject,
         /// Don't ask
         #[arg(long)]
         yes: bool,
         /// How long the approval is good for
         #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
         valid_for: u64,
+    },
+    /// End a proposal, or reject a withdrawal, for good
+    Veto {
+        /// pr_… or wd_…
+        id: Subject,
+        /// How long the signed statement is good for
+        #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
+        valid_for: u64,
+    },
+    /// Propose a change of the vault; others approve it
+    Propose(Propose),
+    /// List proposals
+    Proposals {
+        /// Only those in this state, such as voting
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Show a proposal, and what a policy in it would change
+    Proposal { id: ProposalId },
+    /// The genesis ceremony
+    Genesis {
+        #[command(subcommand)]
+        command: GenesisCommand,
     },
     /// Reject a withdrawal for good
     Reject {
@@ -129,6 +156,40 @@ pub(crate) enum Command {
     Hsm,
     /// Whether the daemon lives, and is ready
     Health,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenesisCommand {
+    /// Sign what a vault begins with, as one of its first operators; needs no daemon
+    Sign {
+        /// The genesis file; signatures gather beside it
+        genesis: PathBuf,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What is decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A payout.
+    Withdrawal(WithdrawalId),
+    /// A change of the vault.
+    Proposal(ProposalId),
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("pr_") {
+            let id = text.parse().map(Self::Proposal);
+            return id.map_err(|fault: custodyd_vault::IdError| fault.to_string());
+        }
+        let id = text.parse().map(Self::Withdrawal);
+        id.map_err(|fault: custodyd_policy::IdError| fault.to_string())
+    }
 }
 
 /// A payout to ask for. The daemon judges the texts.
@@ -255,6 +316,16 @@ mod tests {
             "list --state done",
             "journal --after -1",
             "wallets --as alice",
+            "approve pr_1",
+            "veto",
+            "proposal wd_00112233445566778899aabbccddeeff",
+            "propose",
+            "propose add-operator erin",
+            "propose add-operator erin 00",
+            "propose set-scopes shop admin",
+            "propose add-destination ltc1q --name x",
+            "propose set-wallet hot --fee-cap 1",
+            "genesis sign",
             "freeze",
             "export --out bundle",
             "export --wallet cold --withdrawal wd_00112233445566778899aabbccddeeff --out b",

@@ -78,14 +78,14 @@ async fn decide(
 }
 
 /// Asks the person at the terminal.
-fn confirmed() -> Result<bool, Failure> {
+pub(crate) fn confirmed() -> Result<bool, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Err(Failure::Usage(
-            "approving asks at a terminal; without one, give --yes".to_owned(),
+            "signing asks at a terminal; without one, give --yes".to_owned(),
         ));
     }
-    eprint!("Type yes to approve: ");
+    eprint!("Type yes to sign: ");
     std::io::stderr().flush().map_err(Failure::Terminal)?;
     let mut line = String::new();
     input

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use custodyd_client::{BundleError, ClientError, DecisionError, State};
+use custodyd_client::{
+    BundleError, CeremonyError, ClientError, DecisionError, GovernanceError, State,
+};
 
 /// A command that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub(crate) enum Failure {
     /// The bundle can't be read or written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The genesis can't be signed.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
     /// Policy or people ended the withdrawal.
     #[error("withdrawal {id} is {state}{detail}")]
     Unpaid {
@@ -52,7 +57,7 @@ pub(crate) enum Failure {
     #[error("export {0} is not built yet; nothing was written")]
     NotBuilt(String),
     /// The person asked said no.
-    #[error("not approved; nothing was sent")]
+    #[error("not signed; nothing was sent")]
     Declined,
     /// The daemon isn't ready.
     #[error("the daemon is not ready: {0}")]
@@ -74,9 +79,10 @@ impl Failure {
                 ClientError::Endpoint(_)
                 | ClientError::Identity(_)
                 | ClientError::Signature(_)
-                | ClientError::Decision(DecisionError::NotOperator(_) | DecisionError::Expiry(_)) => {
-                    2
-                }
+                | ClientError::Decision(DecisionError::NotOperator(_) | DecisionError::Expiry(_))
+                | ClientError::Governance(
+                    GovernanceError::NotOperator(_) | GovernanceError::Expiry(_),
+                ) => 2,
                 ClientError::NoAnswer { .. } => 3,
                 _ => 1,
             },

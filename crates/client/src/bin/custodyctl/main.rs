@@ -7,6 +7,9 @@ mod arguments;
 mod cold;
 mod decisions;
 mod failure;
+mod genesis;
+mod governance;
+mod propose;
 mod session;
 mod text;
 mod vault;
@@ -18,7 +21,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use custodyd_client::KeyFile;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, GenesisCommand, Subject};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -42,6 +45,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         println!("{}", hex::encode(public.as_bytes()));
         return Ok(());
     }
+    if let Command::Genesis {
+        command: GenesisCommand::Sign { genesis, yes },
+    } = &arguments.command
+    {
+        return genesis::sign(arguments.connection, genesis, *yes);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -53,14 +62,22 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         // Needs no daemon, so it was done before.
-        Command::Keygen { .. } => Ok(()),
+        Command::Keygen { .. } | Command::Genesis { .. } => Ok(()),
         Command::Withdraw(order) => withdrawals::withdraw(session, order).await,
         Command::Show { id } => withdrawals::show(session, &id).await,
         Command::List { state } => withdrawals::list(session, state).await,
         Command::Watch { id, timeout } => withdrawals::watch(session, &id, timeout).await,
-        Command::Approve { id, yes, valid_for } => {
-            decisions::approve(session, &id, yes, valid_for).await
-        }
+        Command::Approve { id, yes, valid_for } => match id {
+            Subject::Withdrawal(id) => decisions::approve(session, &id, yes, valid_for).await,
+            Subject::Proposal(id) => governance::approve(session, &id, yes, valid_for).await,
+        },
+        Command::Veto { id, valid_for } => match id {
+            Subject::Withdrawal(id) => decisions::reject(session, &id, valid_for).await,
+            Subject::Proposal(id) => governance::veto(session, &id, valid_for).await,
+        },
+        Command::Propose(asked) => propose::propose(session, asked).await,
+        Command::Proposals { state } => governance::list(session, state).await,
+        Command::Proposal { id } => governance::show(session, &id).await,
         Command::Reject { id, valid_for } => decisions::reject(session, &id, valid_for).await,
         Command::Cancel { id, valid_for } => decisions::cancel(session, &id, valid_for).await,
         Command::Wallets => vault::wallets(session).await,

@@ -85,6 +85,6 @@ impl Session {
     }
 }
 
-fn missing(option: &str, variable: &str) -> Failure {
+pub(crate) fn missing(option: &str, variable: &str) -> Failure {
     Failure::Usage(format!("{option} is missing (or set {variable})"))
 }

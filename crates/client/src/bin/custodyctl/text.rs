@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use custodyd_client::Withdrawal;
 use custodyd_policy::{PolicyHash, Timestamp};
-use custodyd_vault::StatedEffects;
+use custodyd_vault::{Change, StatedEffects};
 use serde_json::Value;
 
 /// A text with control and direction characters written out: a terminal obeys nothing in it.
@@ -220,6 +220,17 @@ pub(crate) fn effects(
     table(&format!("approve {}", withdrawal.id), &rows)
 }
 
+/// Changes in words, a row each.
+pub(crate) fn change_rows(changes: &[Change]) -> Vec<(&'static str, String)> {
+    let row = |change: &Change| ("change", plain(&change.to_string()));
+    changes.iter().map(row).collect()
+}
+
+/// Changes in words, under a title.
+pub(crate) fn changes(title: &str, changes: &[Change]) -> String {
+    table(title, &change_rows(changes))
+}
+
 /// Who asked, what policy said, and who decided already.
 fn context(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
     let mut rows = vec![
@@ -254,7 +265,7 @@ fn context(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn good_until(valid_ms: u64) -> String {
+pub(crate) fn good_until(valid_ms: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let until = now
         .and_then(|since| u64::try_from(since.as_millis()).ok())
@@ -262,7 +273,7 @@ fn good_until(valid_ms: u64) -> String {
     until.map_or_else(|| "?".to_owned(), |ms| Timestamp::from_ms(ms).to_string())
 }
 
-fn table(title: &str, rows: &[(&str, String)]) -> String {
+pub(crate) fn table(title: &str, rows: &[(&str, String)]) -> String {
     let mut text = title.to_owned();
     let mut last = "";
     for (name, value) in rows {

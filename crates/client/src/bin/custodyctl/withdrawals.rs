@@ -161,7 +161,7 @@ pub(crate) async fn watch(
 }
 
 /// The vault that the daemon's wallets belong to, if it is one.
-async fn only_vault(session: &Session) -> Result<String, Failure> {
+pub(crate) async fn only_vault(session: &Session) -> Result<String, Failure> {
     let wallets = session.pages("/v1/wallets", &[]).await?;
     let vault_of = |wallet: &Value| wallet.get("vault")?.as_str().map(str::to_owned);
     let vaults: BTreeSet<String> = wallets.iter().filter_map(vault_of).collect();

@@ -1,5 +1,7 @@
 //! `custodyd journal`: for the auditor. Needs the database and the pinned public key, not the HSM.
 
+mod accept_restore;
+
 use clap::Subcommand;
 use custodyd::{
     audit::{Audited, audit},
@@ -21,6 +23,12 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 0)]
         after: u64,
     },
+    /// Goes on from an older copy of the database: says what is lost, and freezes the vault until a quorum lifts that.
+    AcceptRestore {
+        /// Why the copy was put in place; it stays in the journal.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
@@ -28,6 +36,7 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
     match command {
         Command::Verify => verify(&config, &store).await,
         Command::Export { after } => export(&config, &store, after).await,
+        Command::AcceptRestore { reason } => accept_restore::run(&config, &store, &reason).await,
     }
 }
 

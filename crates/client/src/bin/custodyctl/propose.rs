@@ -1,0 +1,311 @@
+//! What an operator may propose, one subcommand for each kind of change; and asking the daemon for it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use custodyd_chain::{Address, Amount, FeeCaps, Network, PublicKey};
+use custodyd_client::{ClientError, NewProposal, Proposal};
+use custodyd_policy::{ClientId, OperatorId, Tag, Tier, WalletId};
+use custodyd_vault::{Change, Ed25519Key, Scope};
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::governance;
+use crate::session::Session;
+use crate::text;
+use crate::withdrawals::only_vault;
+
+/// More than any policy or block list has, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// A proposal to make.
+#[derive(Debug, Args)]
+pub(crate) struct Propose {
+    /// Why, for those who are asked
+    #[arg(long, global = true)]
+    pub(crate) reason: Option<String>,
+    /// The vault; the daemon's only one if left out
+    #[arg(long, global = true, env = "CUSTODYD_VAULT")]
+    pub(crate) vault: Option<String>,
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// One more person who may approve
+    AddOperator {
+        id: OperatorId,
+        /// Their public keys, as `custodyctl keygen` printed them
+        #[arg(required = true, value_parser = Ed25519Key::parse)]
+        keys: Vec<Ed25519Key>,
+    },
+    /// One person less
+    RemoveOperator { id: OperatorId },
+    /// One more key of a person
+    AddKey {
+        operator: OperatorId,
+        #[arg(value_parser = Ed25519Key::parse)]
+        key: Ed25519Key,
+    },
+    /// A key that no longer counts
+    RevokeKey {
+        operator: OperatorId,
+        #[arg(value_parser = Ed25519Key::parse)]
+        key: Ed25519Key,
+    },
+    /// One more service
+    AddClient {
+        id: ClientId,
+        #[arg(value_parser = Ed25519Key::parse)]
+        key: Ed25519Key,
+        /// What it may do: read, withdraw, addresses, prices
+        #[arg(long, value_delimiter = ',', default_value = "read,withdraw,addresses", value_parser = scope)]
+        scopes: Vec<Scope>,
+    },
+    /// One service less
+    RemoveClient { id: ClientId },
+    /// What a service may do, all of it
+    SetScopes {
+        id: ClientId,
+        #[arg(required = true, value_parser = scope)]
+        scopes: Vec<Scope>,
+    },
+    /// A service signs with another key
+    RotateKey {
+        id: ClientId,
+        #[arg(value_parser = Ed25519Key::parse)]
+        key: Ed25519Key,
+    },
+    /// One more known destination
+    AddDestination {
+        /// With its network: litecoin:ltc1q…, eip155:1:0x…
+        address: Address,
+        /// Its name in the address book
+        #[arg(long)]
+        name: String,
+        /// What policy may know it by
+        #[arg(long, value_delimiter = ',')]
+        tags: Vec<Tag>,
+    },
+    /// A destination that is no longer known
+    RemoveDestination { address: Address },
+    /// Never pay what a file lists, an address with its network a line
+    Block { file: PathBuf },
+    /// Judge by the rules again what a file lists
+    Unblock { file: PathBuf },
+    /// Another policy
+    SetPolicy { file: PathBuf },
+    /// Other settings of a wallet
+    SetWallet {
+        id: WalletId,
+        /// What a transaction may cost in fees at most, such as "0.01 LTC"; with --fee-basis-points
+        #[arg(long, requires = "fee_basis_points")]
+        fee_cap: Option<Amount>,
+        /// The same relative to what is paid, in hundredths of a percent
+        #[arg(long, requires = "fee_cap")]
+        fee_basis_points: Option<u32>,
+        /// Depth at which a payout is final
+        #[arg(long)]
+        confirmations: Option<u32>,
+    },
+    /// One more wallet
+    AddWallet {
+        id: WalletId,
+        /// hot, warm or cold
+        #[arg(long, value_parser = tier)]
+        tier: Tier,
+        #[arg(long)]
+        network: Network,
+        #[arg(long)]
+        fee_cap: Amount,
+        #[arg(long)]
+        fee_basis_points: u32,
+        #[arg(long)]
+        confirmations: u32,
+        /// A cold wallet's public key, as `coldsign keygen` printed it
+        #[arg(long)]
+        public_key: Option<PublicKey>,
+        /// Keys of further addresses lie wrapped in the journal
+        #[arg(long)]
+        wrapped: bool,
+    },
+    /// A wallet that pays own wallets only, until it is empty
+    RetireWallet { id: WalletId },
+    /// Several changes at once, as a JSON array in a file
+    Changes { file: PathBuf },
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    let found = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
+    found.ok_or_else(|| {
+        let all = Scope::ALL.map(Scope::as_str).join(", ");
+        format!("{text:?} is none of {all}")
+    })
+}
+
+fn tier(text: &str) -> Result<Tier, String> {
+    match text {
+        "hot" => Ok(Tier::Hot),
+        "warm" => Ok(Tier::Warm),
+        "cold" => Ok(Tier::Cold),
+        _ => Err(format!("{text:?} is none of hot, warm, cold")),
+    }
+}
+
+impl What {
+    /// The changes that this asks for.
+    ///
+    /// # Errors
+    /// A file that can't be read, or holds something else.
+    fn changes(self) -> Result<Vec<Change>, Failure> {
+        Ok(vec![match self {
+            Self::AddOperator { id, keys } => Change::AddOperator {
+                id,
+                credentials: keys,
+            },
+            Self::RemoveOperator { id } => Change::RemoveOperator { id },
+            Self::AddKey { operator, key } => Change::AddCredential {
+                operator,
+                credential: key,
+            },
+            Self::RevokeKey { operator, key } => Change::RevokeCredential {
+                operator,
+                credential: key,
+            },
+            Self::AddClient { id, key, scopes } => Change::AddClient {
+                id,
+                key,
+                scopes: scopes.into_iter().collect(),
+            },
+            Self::RemoveClient { id } => Change::RemoveClient { id },
+            Self::SetScopes { id, scopes } => Change::SetClientScopes {
+                id,
+                scopes: scopes.into_iter().collect(),
+            },
+            Self::RotateKey { id, key } => Change::RotateClientKey { id, key },
+            Self::AddDestination {
+                address,
+                name,
+                tags,
+            } => Change::AddDestination {
+                address,
+                name,
+                tags: tags.into_iter().collect(),
+            },
+            Self::RemoveDestination { address } => Change::RemoveDestination { address },
+            Self::Block { file } => Change::Block {
+                addresses: addresses(&file)?,
+            },
+            Self::Unblock { file } => Change::Unblock {
+                addresses: addresses(&file)?,
+            },
+            Self::SetPolicy { file } => Change::SetPolicy {
+                source: read(&file)?,
+            },
+            Self::SetWallet {
+                id,
+                fee_cap,
+                fee_basis_points,
+                confirmations,
+            } => Change::SetWallet {
+                id,
+                fee_caps: fee_cap
+                    .zip(fee_basis_points)
+                    .map(|(absolute, relative_bp)| FeeCaps {
+                        absolute,
+                        relative_bp,
+                    }),
+                confirmations,
+            },
+            Self::AddWallet {
+                id,
+                tier,
+                network,
+                fee_cap,
+                fee_basis_points,
+                confirmations,
+                public_key,
+                wrapped,
+            } => Change::AddWallet {
+                id,
+                tier,
+                network,
+                fee_caps: FeeCaps {
+                    absolute: fee_cap,
+                    relative_bp: fee_basis_points,
+                },
+                confirmations,
+                public_key,
+                addresses: if wrapped {
+                    custodyd_vault::Addresses::Wrapped
+                } else {
+                    custodyd_vault::Addresses::Token
+                },
+            },
+            Self::RetireWallet { id } => Change::RetireWallet { id },
+            Self::Changes { file } => {
+                let text = read(&file)?;
+                return serde_json::from_str(&text)
+                    .map_err(|fault| Failure::Usage(format!("{}: {fault}", file.display())));
+            }
+        }])
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let wrong = |what: String| Failure::Usage(format!("{}: {what}", path.display()));
+    let metadata = std::fs::metadata(path).map_err(|fault| wrong(fault.to_string()))?;
+    if metadata.len() > MAX_FILE {
+        return Err(wrong(format!("longer than {MAX_FILE} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|fault| wrong(fault.to_string()))
+}
+
+/// A plain list: an address with its network a line, empty lines and what follows a `#` left out.
+fn addresses(path: &Path) -> Result<BTreeSet<Address>, Failure> {
+    let mut found = BTreeSet::new();
+    for (number, line) in read(path)?.lines().enumerate() {
+        let written = line.split('#').next().unwrap_or_default().trim();
+        if written.is_empty() {
+            continue;
+        }
+        let address = written.parse().map_err(|fault| {
+            let number = number.saturating_add(1);
+            Failure::Usage(format!(
+                "{} line {number}: {fault}; write the network and the address, such as litecoin:ltc1q…",
+                path.display()
+            ))
+        })?;
+        found.insert(address);
+    }
+    Ok(found)
+}
+
+/// `propose`
+pub(crate) async fn propose(session: &Session, asked: Propose) -> Result<(), Failure> {
+    let reason = asked
+        .reason
+        .ok_or_else(|| Failure::Usage("--reason is missing: those who are asked read it".into()))?;
+    let changes = asked.what.changes()?;
+    let vault = match asked.vault {
+        Some(vault) => vault,
+        None => only_vault(session).await?,
+    };
+    // On standard error, so that standard output holds the answer alone.
+    eprintln!("{}", text::changes("propose", &changes));
+    let body = NewProposal {
+        vault,
+        changes,
+        reason,
+    };
+    let answer: Value = session.client.post("/v1/proposals", &body).await?;
+    let proposal: Proposal =
+        serde_json::from_value(answer.clone()).map_err(|fault| ClientError::Answer {
+            url: "/v1/proposals".to_owned(),
+            reason: fault.to_string(),
+        })?;
+    session.print(&answer, |_| governance::shown(&proposal));
+    Ok(())
+}

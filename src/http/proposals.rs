@@ -1,0 +1,171 @@
+//! `/v1/proposals`: what operators want changed, and what others say to it. Operators only: a proposal shows who guards
+//! what.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use custodyd_vault::{Change, ProposalId, line_diff};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{AppState, path::Id, reply, signed::Signed};
+use crate::{
+    problem::Problem,
+    request::{GovernanceBody, ProposalBody},
+    standing::PolicyDocument,
+    store::Cursor,
+    view::ProposalView,
+};
+
+/// Proposals taken in at a time: each may be [`super::signed::PROPOSAL_LIMIT`] long.
+const MOST_PROPOSALS: usize = 8;
+
+/// Places for proposals whose bodies are read.
+pub(super) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MOST_PROPOSALS))
+}
+
+/// An operator proposes changes. The answer names who has to approve, and how long others may then still veto.
+#[utoipa::path(
+    post, path = "/v1/proposals", tag = "proposals", request_body = ProposalBody,
+    responses((status = 201, body = ProposalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("governance")?;
+    Ok(state.submit(signed).await)
+}
+
+/// An operator approves what they signed. Nobody approves what they proposed.
+#[utoipa::path(
+    post, path = "/v1/proposals/{id}/approvals", tag = "proposals", request_body = GovernanceBody,
+    params(("id" = String, Path)),
+    responses((status = 200, body = ProposalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn approve(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("governance")?;
+    Ok(state.submit(signed).await)
+}
+
+/// An operator ends a proposal for good: one who is asked, or whoever made it.
+#[utoipa::path(
+    post, path = "/v1/proposals/{id}/vetoes", tag = "proposals", request_body = GovernanceBody,
+    params(("id" = String, Path)),
+    responses((status = 200, body = ProposalView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn veto(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("governance")?;
+    Ok(state.submit(signed).await)
+}
+
+/// A proposal, and what a policy in it would change.
+#[utoipa::path(
+    get, path = "/v1/proposals/{id}", tag = "proposals", params(("id" = String, Path)),
+    responses((status = 200, body = ProposalDocument), (status = "4XX", body = Problem))
+)]
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Id(id): Id<ProposalId>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("governance")?;
+    let row = state
+        .store
+        .proposal(state.standing.vault().as_str(), id.as_str())
+        .await
+        .map_err(reply::unavailable)?
+        .ok_or_else(|| Problem::not_found(format!("there is no proposal {id}")))?;
+    let view: ProposalView =
+        serde_json::from_str(&row.document).map_err(|_| Problem::internal())?;
+    let diff = policy_diff(&view, &state.standing.now().policy);
+    let document = ProposalDocument {
+        proposal: view,
+        diff,
+    };
+    let text = serde_json::to_string(&document).map_err(|_| Problem::internal())?;
+    Ok(reply::raw(200, text))
+}
+
+/// What differs from the policy in force. Only of a proposal that was made under it: what another one was compared with is
+/// no longer in force, and such a proposal is void or has taken effect.
+fn policy_diff(view: &ProposalView, in_force: &PolicyDocument) -> Option<String> {
+    if view.policy != in_force.hash {
+        return None;
+    }
+    view.changes.iter().find_map(|change| match change {
+        Change::SetPolicy { source } => Some(line_diff(&in_force.source, source)),
+        _ => None,
+    })
+}
+
+/// Which proposals to list.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(
+    dead_code,
+    reason = "the shape of the query, for the description; it is read field by field"
+)]
+pub(super) struct ListQuery {
+    /// Only those in this state.
+    state: Option<String>,
+    /// Where the list before ended.
+    cursor: Option<String>,
+    /// At most so many: 1 to 200.
+    limit: Option<u32>,
+}
+
+/// Proposals, newest first.
+#[utoipa::path(
+    get, path = "/v1/proposals", tag = "proposals", params(ListQuery),
+    responses((status = 200, body = ProposalsView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    signed: Signed,
+) -> Result<Response, Problem> {
+    signed.operators_only("governance")?;
+    let mut query = super::policy::query(&signed.request.target, &["state", "cursor", "limit"])?;
+    let cursor: Option<Cursor> = super::policy::cursor(query.remove("cursor"))?;
+    let limit = super::policy::limit(query.remove("limit"))?;
+    let wanted = query.remove("state");
+    let page = state
+        .store
+        .proposals(
+            state.standing.vault().as_str(),
+            wanted.as_deref(),
+            cursor.as_ref(),
+            limit,
+        )
+        .await
+        .map_err(reply::unavailable)?;
+    let documents: Vec<&str> = page.rows.iter().map(|row| row.document.as_str()).collect();
+    reply::page(&documents, page.next.as_ref())
+}
+
+/// A proposal as it is shown alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProposalDocument {
+    #[serde(flatten)]
+    proposal: ProposalView,
+    /// What a policy in it would change of the one in force, line by line. Null without one, and once another is in force.
+    diff: Option<String>,
+}
+
+/// A page of proposals.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct ProposalsView {
+    /// The page.
+    items: Vec<ProposalView>,
+    /// The next page's cursor; null at the end.
+    next: Option<String>,
+}
