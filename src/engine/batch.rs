@@ -154,7 +154,7 @@ impl Engine {
 
     fn record(&mut self, event: Event, at: Timestamp, draft: &mut Draft) -> Result<(), BatchError> {
         match &event {
-            Event::TransactionSigned { transaction, .. } => draft.nonces.keep(transaction),
+            Event::TransactionSigned { raw, .. } => draft.nonces.keep(raw),
             Event::KeyCompromised { public_key, .. } => draft.compromised.push(*public_key),
             _ => {}
         }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use custodyd_chain::{NonceX, PublicKey};
-use custodyd_vault::{Command, FreezeScope, TransactionId};
+use custodyd_chain::{NonceX, PublicKey, RawTransaction};
+use custodyd_vault::{Command, FreezeScope};
 
 use super::{
     Engine,
@@ -20,8 +20,9 @@ use crate::{
 pub(super) struct Nonces {
     /// Used before, by key and r; those of this batch too.
     known: BTreeMap<(String, [u8; 32]), SignaturePointRow>,
-    /// Of signatures that passed, until the event comes that holds them.
-    passed: Vec<SignaturePointRow>,
+    /// Of signed transactions that passed, until the event comes that holds one of them. By their bytes: one transaction may
+    /// have been signed twice, and only what the journal holds is on record.
+    passed: Vec<(RawTransaction, Vec<SignaturePointRow>)>,
     /// To be stored with the batch.
     pub(super) kept: Vec<SignaturePointRow>,
 }
@@ -30,26 +31,30 @@ impl Nonces {
     /// Takes the nonces of one command in, or gives the first that was used before with what it was used for.
     fn take_in(
         &mut self,
-        points: Vec<SignaturePointRow>,
+        brought: Vec<(RawTransaction, Vec<SignaturePointRow>)>,
     ) -> Option<(SignaturePointRow, SignaturePointRow)> {
-        for row in points {
-            match self.known.entry((row.key.clone(), row.r)) {
-                // Word for word the same: a signer that draws its nonces from what it signs (RFC 6979).
-                Entry::Occupied(earlier) if earlier.get().digest == row.digest => {}
-                Entry::Occupied(earlier) => return Some((earlier.get().clone(), row)),
-                Entry::Vacant(free) => {
-                    free.insert(row.clone());
-                    self.passed.push(row);
+        for (raw, points) in brought {
+            let mut fresh = Vec::new();
+            for row in points {
+                match self.known.entry((row.key.clone(), row.r)) {
+                    // Word for word the same: a signer that draws its nonces from what it signs (RFC 6979).
+                    Entry::Occupied(earlier) if earlier.get().digest == row.digest => {}
+                    Entry::Occupied(earlier) => return Some((earlier.get().clone(), row)),
+                    Entry::Vacant(free) => {
+                        free.insert(row.clone());
+                        fresh.push(row);
+                    }
                 }
             }
+            self.passed.push((raw, fresh));
         }
         None
     }
 
-    /// A transaction's signatures are in the journal: their nonces are stored in the same commit.
-    pub(super) fn keep(&mut self, transaction: &TransactionId) {
-        let of_it = |row: &mut SignaturePointRow| row.origin.as_str() == transaction.as_str();
-        self.kept.extend(self.passed.extract_if(.., of_it));
+    /// A signed transaction is in the journal: its nonces are stored in the same commit.
+    pub(super) fn keep(&mut self, raw: &RawTransaction) {
+        let of_it = self.passed.extract_if(.., |(passed, _)| passed == raw);
+        self.kept.extend(of_it.flat_map(|(_, rows)| rows));
     }
 }
 
@@ -65,20 +70,28 @@ impl Engine {
             .into_iter()
             .map(|command| Ok((self.points_of(&command)?, command)))
             .collect::<Result<Vec<_>, NonceError>>()?;
-        let points: Vec<_> = brought.iter().flat_map(|(points, _)| points).collect();
+        let points: Vec<_> = brought
+            .iter()
+            .flat_map(|(signed, _)| signed)
+            .flat_map(|(_, points)| points)
+            .collect();
         let vault = self.vault.id().as_str();
         for row in self.parts.store.known_points(vault, &points).await? {
             let place = (row.key.clone(), row.r);
             draft.nonces.known.insert(place, row);
         }
-        let vetted = brought.into_iter().map(|(points, command)| {
-            let reused = draft.nonces.take_in(points);
+        let vetted = brought.into_iter().map(|(signed, command)| {
+            let reused = draft.nonces.take_in(signed);
             reused.map_or(Ok(command), |(earlier, late)| reuse(&earlier, &late))
         });
         vetted.collect()
     }
 
-    fn points_of(&self, command: &Command) -> Result<Vec<SignaturePointRow>, NonceError> {
+    /// The signed transactions that a command brings, each with its nonces.
+    fn points_of(
+        &self,
+        command: &Command,
+    ) -> Result<Vec<(RawTransaction, Vec<SignaturePointRow>)>, NonceError> {
         let signed: Vec<_> = match command {
             Command::Signed {
                 transaction, raw, ..
@@ -92,7 +105,8 @@ impl Engine {
         for (id, raw) in signed {
             // One that nobody planned is refused by the vault.
             if let Some(transaction) = self.vault.transactions().get(id) {
-                points.extend(transaction_points(id, &transaction.plan, raw)?);
+                let rows = transaction_points(id, &transaction.plan, raw)?;
+                points.push((raw.clone(), rows));
             }
         }
         Ok(points)

@@ -434,6 +434,29 @@ async fn two_signatures_with_one_nonce_in_one_batch_are_told_apart_too() {
 }
 
 #[tokio::test]
+async fn of_a_transaction_signed_twice_in_one_batch_only_what_the_journal_holds_is_on_record() {
+    let mut bench = Bench::funded().await;
+    let id = bench.ask().await;
+    let signed = |nonce| {
+        let plan = &bench.engine.vault().transactions()[&id].plan;
+        let digest = plan.signing_requests().unwrap()[0].digest;
+        let signature = sign(&WALLET, digest.as_bytes(), nonce);
+        Command::Signed {
+            transaction: id.clone(),
+            raw: plan.assemble(&[signature]).unwrap(),
+            signatures: 1,
+        }
+    };
+    let results = vec![signed(11), signed(12)];
+    bench.engine.step(Vec::new(), results).await.unwrap();
+    assert_eq!(bench.state(&id), TransactionState::Signed);
+    let store = bench.engine.parts.store.clone();
+    let explained = nonces::of_journal(&store, "main", bench.engine.vault());
+    let stored = store.all_points("main").await.unwrap();
+    assert_eq!(stored, explained.await.unwrap());
+}
+
+#[tokio::test]
 async fn the_index_is_what_the_journal_explains_and_is_made_for_a_journal_without_one() {
     let mut bench = Bench::funded().await;
     let (store, vault) = (bench.engine.parts.store.clone(), "main");

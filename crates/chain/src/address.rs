@@ -2,6 +2,7 @@
 //! (case, EIP-55, Litecoin's two P2SH bytes) are one `Address`, so a list of known or blocked
 //! destinations cannot be sidestepped by respelling.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -208,6 +209,27 @@ impl Address {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The canonical text after what every address of its kind begins with: without `0x`, without a bech32 prefix, its
+    /// separator and witness version (`bc1q`), without a base58 address's first character. In lower case where case
+    /// is no part of the address. It is what people compare, and what somebody who makes an address to be
+    /// taken for another has to search for.
+    #[must_use]
+    pub fn distinctive(&self) -> Cow<'_, str> {
+        match &self.payload {
+            Payload::Account(_) => {
+                Cow::Owned(self.text.trim_start_matches("0x").to_ascii_lowercase())
+            }
+            Payload::Script(script) => {
+                // Bech32's characters hold no '1', so the last one is the separator (BIP-173).
+                let fixed = match self.text.rfind('1').filter(|_| script.is_witness_program()) {
+                    Some(separator) => separator.saturating_add(2),
+                    None => 1,
+                };
+                Cow::Borrowed(self.text.get(fixed..).unwrap_or_default())
+            }
+        }
     }
 
     /// The output script, for the Bitcoin family.

@@ -297,6 +297,7 @@ impl Withdrawal {
             destination_tier: None,
             tags: Default::default(),
             flags: Default::default(),
+            resembles: None,
             call: Default::default(),
             at,
         }

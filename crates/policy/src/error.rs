@@ -4,10 +4,10 @@ use std::fmt;
 
 use custodyd_chain::{AmountError, Asset};
 
-use crate::duration::DurationError;
+use crate::duration::{DurationError, Span};
 use crate::facts::Tier;
 use crate::governance::ChangeKind;
-use crate::ids::{GroupId, LimitId, OperatorId, Quoted, RuleId};
+use crate::ids::{GroupId, LimitId, OperatorId, OrganisationId, Quoted, RuleId};
 
 /// The longest policy, in bytes.
 pub const MAX_POLICY_BYTES: usize = 256 * 1024;
@@ -118,8 +118,74 @@ pub enum PolicyFault {
         quorum: u32,
         members: usize,
     },
+    #[error(
+        "destinations.look_alike: prefix and suffix are 0 to {most} characters, together at least {least}; write for example {{ prefix = 4, suffix = 4 }}"
+    )]
+    LookAlike { least: u8, most: u8 },
+    #[error("destinations.probe: times is 2 to {most}; write for example times = 10")]
+    ProbeTimes { most: u64 },
+    #[error("destinations.{key} is at most {most}")]
+    DestinationsTooLong { key: &'static str, most: Span },
+    #[error(
+        "destinations.screening: required_for is a list of \"known\", \"new\" and \"own\" that is not empty; a blocked destination is denied unasked"
+    )]
+    ScreeningClasses,
     #[error("{place}: group \"{group}\" is required twice; write it once, with the higher quorum")]
     GroupTwice { place: Place, group: GroupId },
+    #[error("{place}: \"{part}\" is written twice in one list; write it once")]
+    RequirementTwice { place: Place, part: String },
+    #[error(
+        "{place}: a requirement is one of {{ group = \"…\", quorum = 2 }}, {{ any_of = […] }} and {{ all_of = […] }}; write each by itself"
+    )]
+    RequirementForm { place: Place },
+    #[error("{place}: any_of and all_of stand in each other more than 4 deep; write fewer")]
+    RequirementTooDeep { place: Place },
+    #[error("{place}: the list names {found} quorums; write at most 32")]
+    TooManyQuorums { place: Place, found: usize },
+    #[error(
+        "{place}: there are more than 256 ways to meet it, too many for anybody to keep in mind; write fewer alternatives"
+    )]
+    TooManyWays { place: Place },
+    #[error(
+        "{place}: {organisations} organisations for a quorum of {quorum}; write from 1 to {quorum}, or leave `organisations` out"
+    )]
+    OrganisationsOutOfRange {
+        place: Place,
+        organisations: u32,
+        quorum: u32,
+    },
+    #[error(
+        "{place}: {organisations} organisations, and the people of \"{group}\" belong to {represented}; name them in [organisations], or write fewer"
+    )]
+    OrganisationsAboveGroup {
+        place: Place,
+        group: GroupId,
+        organisations: u32,
+        represented: usize,
+    },
+    #[error("organisation \"{organisation}\" has nobody in it; name its operators or remove it")]
+    EmptyOrganisation { organisation: OrganisationId },
+    #[error(
+        "organisation \"{organisation}\" names {operator}, who is in no group; add them to a group, or remove them"
+    )]
+    OutsideGroups {
+        organisation: OrganisationId,
+        operator: OperatorId,
+    },
+    #[error(
+        "organisation \"{organisation}\" names {operator}, who is named in \"{other}\"; one person belongs to one organisation, once"
+    )]
+    TwoOrganisations {
+        organisation: OrganisationId,
+        operator: OperatorId,
+        other: OrganisationId,
+    },
+    #[error("the groups name more than 256 operators; write at most 256")]
+    TooManyOperators,
+    #[error(
+        "{place}: write either `group` and `quorum`, or `require`, for example {{ require = [{{ group = \"treasury\", quorum = 2 }}] }}"
+    )]
+    FloorForm { place: Place },
     #[error(
         "{place}: {require} cannot be met, because one person counts once and the groups overlap; lower a quorum, or add people"
     )]

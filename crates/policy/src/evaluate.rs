@@ -5,7 +5,7 @@ use crate::condition::Subject;
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
-use crate::policy::{Effect, Policy, Rule};
+use crate::policy::{Effect, Policy};
 use crate::reason::{Fault, LimitCheck, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
@@ -18,10 +18,10 @@ impl Policy {
         let subject = Subject::of(facts, book.clamp(facts.at));
         let mut findings = Findings::default();
         findings.facts(&subject);
-        findings.rules(&self.0.rules, &subject);
+        findings.rules(self, &subject);
         findings.tier(self, subject.tier);
         match book.standing(self, &subject, &facts.withdrawal) {
-            Some(standing) => findings.limits(&self.0.limits, &subject, &standing),
+            Some(standing) => findings.limits(self, &subject, &standing),
             None => findings.fault(Fault::OtherBook),
         }
         findings.conclude(self)
@@ -60,8 +60,8 @@ impl Findings {
         }
     }
 
-    fn rules(&mut self, rules: &[Rule], subject: &Subject<'_>) {
-        for rule in rules.iter().filter(|rule| rule.when.matches(subject)) {
+    fn rules(&mut self, policy: &Policy, subject: &Subject<'_>) {
+        for (_, rule) in policy.rules_about(subject) {
             let (id, saw) = (rule.id.clone(), rule.when.observe(subject));
             let (require, hold_ms) = (rule.require.clone(), rule.hold_ms);
             self.ask(&rule.require, rule.hold_ms);
@@ -109,11 +109,9 @@ impl Findings {
         }
     }
 
-    fn limits(&mut self, limits: &[Limit], subject: &Subject<'_>, standing: &Standing<'_>) {
-        for (index, limit) in limits.iter().enumerate() {
-            if limit.applies(subject) {
-                self.limit(limit, subject, &standing.of(index, limit, subject));
-            }
+    fn limits(&mut self, policy: &Policy, subject: &Subject<'_>, standing: &Standing<'_>) {
+        for (index, limit) in policy.limits_on(subject) {
+            self.limit(limit, subject, &standing.of(index, limit, subject));
         }
     }
 
@@ -179,7 +177,7 @@ impl Findings {
         // One rule's list was checked when the policy was parsed; what several ask for together was not.
         let everyone = &policy.0.everyone;
         let possible = requirements.len() < 2
-            || requirement::satisfied(&policy.0.groups, &requirements, everyone).is_ok();
+            || requirement::satisfied(&policy.0.people, &requirements, everyone).is_ok();
         if self.denials.is_empty() && !possible {
             self.denials.push(Reason::ApprovalsImpossible {
                 require: requirements.clone(),

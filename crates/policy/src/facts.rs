@@ -265,6 +265,9 @@ pub struct Facts {
     /// What asks for a second look.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub flags: BTreeSet<Flag>,
+    /// With [`Flag::LookAlike`]: the address that the destination could be taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resembles: Option<Address>,
     /// What is called.
     #[serde(default)]
     pub call: Call,

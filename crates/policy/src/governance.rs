@@ -130,11 +130,11 @@ impl Policy {
         let same_rest = old.governance == new.governance
             && (&old.warm, &old.cold) == (&new.warm, &new.cold)
             && old.approval_ttl_ms == new.approval_ttl_ms
-            && old.destination_cool_off_ms == new.destination_cool_off_ms;
+            && old.destinations == new.destinations;
         let parts = [
             (ChangeKind::Rules, old.rules == new.rules),
             (ChangeKind::Limits, old.limits == new.limits),
-            (ChangeKind::Groups, old.groups == new.groups),
+            (ChangeKind::Groups, old.people == new.people),
             (ChangeKind::Governance, same_rest),
         ];
         let changed = parts.into_iter().filter(|(_, same)| !same);

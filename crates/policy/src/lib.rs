@@ -21,6 +21,7 @@
 
 pub mod cases;
 mod condition;
+mod destinations;
 mod duration;
 mod error;
 mod evaluate;
@@ -29,6 +30,7 @@ mod fiat;
 mod governance;
 mod hours;
 mod ids;
+mod index;
 mod instant;
 mod limit;
 mod parse;
@@ -39,6 +41,7 @@ mod staffing;
 mod verdict;
 mod window;
 
+pub use destinations::{DestinationTerms, LookAlike, MAX_PROBE_WINDOW_MS, Probe, Screening};
 pub use duration::{
     DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
 };
@@ -54,7 +57,7 @@ pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
 pub use policy::{Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
-pub use requirement::{Groups, Quorum, Requirement, Shortfall, may_approve};
+pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
 pub use staffing::Demand;
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};

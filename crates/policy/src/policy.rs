@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::condition::When;
+use crate::condition::{Subject, When};
+use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
 use crate::governance::Governance;
 use crate::ids::{OperatorId, RuleId};
+use crate::index::Index;
 use crate::limit::Limit;
-use crate::requirement::{self, Groups, Requirement, Shortfall};
+use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
 use crate::verdict::PolicyHash;
 
 /// A policy, ready to judge. Cloning it is cheap.
@@ -20,17 +22,19 @@ pub struct Policy(pub(crate) Arc<Parsed>);
 pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
-    pub(crate) groups: Groups,
+    pub(crate) people: People,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
-    pub(crate) destination_cool_off_ms: u64,
+    pub(crate) destinations: DestinationTerms,
     pub(crate) governance: Governance,
     pub(crate) warm: Option<TierFloor>,
     pub(crate) cold: Option<TierFloor>,
     /// In order of id, so that verdicts list them alike however the file is ordered.
     pub(crate) rules: Vec<Rule>,
+    pub(crate) rule_index: Index,
     /// In order of id.
-    pub(crate) limits: Arc<[Limit]>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_index: Index,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.
@@ -71,7 +75,12 @@ impl Policy {
 
     /// Groups and their members; none is empty.
     pub fn groups(&self) -> &Groups {
-        &self.0.groups
+        &self.0.people.groups
+    }
+
+    /// Organisations and who of the groups belongs to them.
+    pub fn organisations(&self) -> &Organisations {
+        &self.0.people.organisations
     }
 
     /// Every operator that is in a group.
@@ -91,7 +100,12 @@ impl Policy {
 
     /// For how long an address in the address book is still [`New`](crate::DestinationClass::New), in milliseconds.
     pub fn destination_cool_off_ms(&self) -> u64 {
-        self.0.destination_cool_off_ms
+        self.0.destinations.cool_off_ms
+    }
+
+    /// What it says about destinations.
+    pub fn destinations(&self) -> &DestinationTerms {
+        &self.0.destinations
     }
 
     /// What wallets of this tier ask for whatever the rules say: nothing for hot ones; for the others `None` means
@@ -114,6 +128,28 @@ impl Policy {
         self.0.limits.len()
     }
 
+    /// The rules that match, with their positions.
+    pub(crate) fn rules_about<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Rule)> {
+        let candidates = self.0.rule_index.candidates(subject);
+        candidates
+            .filter_map(|position| Some((position, self.0.rules.get(position)?)))
+            .filter(|(_, rule)| rule.when.matches(subject))
+    }
+
+    /// The limits that a withdrawal counts towards, with their positions.
+    pub(crate) fn limits_on<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Limit)> {
+        let candidates = self.0.limit_index.candidates(subject);
+        candidates
+            .filter_map(|position| Some((position, self.0.limits.get(position)?)))
+            .filter(|(_, limit)| limit.applies(subject))
+    }
+
     /// Whether these people's approvals meet the requirements. One person fills one seat: two of one group and one
     /// of another are three people, even where the groups overlap.
     ///
@@ -124,6 +160,6 @@ impl Policy {
         requirements: &[Requirement],
         approvers: &BTreeSet<OperatorId>,
     ) -> Result<(), Vec<Shortfall>> {
-        requirement::satisfied(&self.0.groups, requirements, approvers)
+        requirement::satisfied(&self.0.people, requirements, approvers)
     }
 }

@@ -173,7 +173,7 @@ fn facts_of(admitted: &Admitted) -> Facts {
 /// A call that changed the book, to be replayed.
 #[derive(Debug, Clone)]
 enum Call {
-    Reserve(usize, Facts),
+    Reserve(usize, Box<Facts>),
     Release(u64),
     Settle(u64),
     Adopt(usize, Vec<Facts>),
@@ -282,7 +282,7 @@ proptest! {
                     prop_assert_eq!(policies[1 - force].evaluate(&facts, &book).outcome, Outcome::Deny);
                 }
                 if allowed {
-                    calls.push(Call::Reserve(force, facts));
+                    calls.push(Call::Reserve(force, Box::new(facts)));
                     latest = next.at;
                     history.retain(|h| h.serial != next.serial);
                     history.push(next);

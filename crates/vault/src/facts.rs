@@ -1,7 +1,7 @@
 //! What policy judges a withdrawal by, as the vault knows it.
 
 use custodyd_chain::{Address, Amount};
-use custodyd_policy::{Call, Facts, Initiator, Timestamp, WithdrawalId};
+use custodyd_policy::{Call, Currency, Facts, Fiat, Initiator, Policy, Timestamp, WithdrawalId};
 
 use crate::{Vault, Wallet};
 
@@ -17,22 +17,37 @@ impl Vault {
         destination: &Address,
         at: Timestamp,
     ) -> Facts {
+        let terms = self.policy.destinations();
+        let sight = self.destinations.look_at(destination, amount, terms, at);
         Facts {
             withdrawal,
             vault: self.id.clone(),
             wallet: wallet.id.clone(),
             tier: wallet.tier,
             amount,
-            fiat: None,
+            fiat: self.value_of(&amount, at),
             fee: wallet.fee_caps.absolute,
             destination: destination.clone(),
-            class: self.classify(destination),
+            class: sight.class,
             destination_tier: self.owner_tier(destination),
-            tags: Default::default(),
-            flags: Default::default(),
+            tags: sight.tags,
+            flags: sight.flags,
+            resembles: sight.resembles,
             call: Call::Native,
             initiator: initiator.clone(),
             at,
         }
     }
+
+    /// What an amount is worth in the policy's currency at `at`; nothing without a fresh price, or where the policy has no
+    /// currency.
+    pub(crate) fn value_of(&self, amount: &Amount, at: Timestamp) -> Option<Fiat> {
+        let (currency, max_age_ms) = fiat_terms(&self.policy)?;
+        self.prices.value_of(amount, currency, at, max_age_ms)
+    }
+}
+
+/// The currency that the policy counts in, and for how many milliseconds a price counts.
+pub(crate) fn fiat_terms(_policy: &Policy) -> Option<(Currency, u64)> {
+    None
 }

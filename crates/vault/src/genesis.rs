@@ -7,7 +7,8 @@ use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChangeFault, Client, Ed25519Key, Ed25519Signature, KeyId, Scope, governance::check_staffing,
+    ChangeFault, Client, Ed25519Key, Ed25519Signature, FoundingEntry, KeyId, Scope,
+    governance::check_staffing,
 };
 
 /// A vault at its beginning, as the genesis ceremony wrote it.
@@ -29,9 +30,9 @@ pub struct Genesis {
     pub client_scopes: BTreeMap<ClientId, BTreeSet<Scope>>,
     /// The wallets, by name.
     pub wallets: BTreeMap<WalletId, WalletSpec>,
-    /// Destinations known from the start.
+    /// Destinations known from the start, by name: without a cool-off, since those who sign the genesis have seen them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub address_book: BTreeMap<String, Address>,
+    pub address_book: BTreeMap<String, FoundingEntry>,
     /// Destinations never paid.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub blocked: BTreeSet<Address>,
@@ -155,6 +156,9 @@ pub enum GenesisError {
     /// Zero confirmations would call final what is not even in a block.
     #[error("wallet {0}: confirmations must be at least 1")]
     Confirmations(WalletId),
+    /// Which of its names, and whose tags, would count?
+    #[error("{0} is twice in the address book; name it once, with all its tags")]
+    NamedTwice(Address),
     /// An address on a network that no wallet uses.
     #[error("{0} is on a network that no wallet of this vault uses")]
     ForeignAddress(Address),
@@ -204,7 +208,14 @@ impl Genesis {
         self.validate_scopes()?;
         self.validate_wallets()?;
         let networks: BTreeSet<Network> = self.wallets.values().map(|w| w.network).collect();
-        for address in self.address_book.values().chain(&self.blocked) {
+        let mut named: BTreeMap<&Address, &FoundingEntry> = BTreeMap::new();
+        for entry in self.address_book.values() {
+            let before = named.insert(entry.address(), entry);
+            if before.is_some_and(|before| before.is_tagged() || entry.is_tagged()) {
+                return Err(GenesisError::NamedTwice(entry.address().clone()));
+            }
+        }
+        for address in named.into_keys().chain(&self.blocked) {
             if !networks.contains(&address.network()) {
                 return Err(GenesisError::ForeignAddress(address.clone()));
             }

@@ -8,8 +8,8 @@ use custodyd_policy::{ClientId, OperatorId, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Addresses, Ed25519Key, Ed25519Signature, Genesis, GenesisStatement, JournalKey, KeyId, Scope,
-    WalletKey, WalletSpec,
+    Addresses, Ed25519Key, Ed25519Signature, FoundingEntry, Genesis, GenesisStatement, JournalKey,
+    KeyId, Scope, WalletKey, WalletSpec,
 };
 
 /// A genesis file. Online keys get their ids when the vault is made; the HSM makes them once the ids are durable.
@@ -31,7 +31,7 @@ pub struct GenesisFile {
     pub wallets: BTreeMap<WalletId, WalletEntry>,
     /// Known destinations by label.
     #[serde(default)]
-    pub address_book: BTreeMap<String, Address>,
+    pub address_book: BTreeMap<String, FoundingEntry>,
     /// Destinations never paid.
     #[serde(default)]
     pub blocked: BTreeSet<Address>,

@@ -19,6 +19,7 @@ mod ceremony;
 mod command;
 mod credential;
 mod decide;
+mod destinations;
 mod effect;
 mod event;
 mod facts;
@@ -41,6 +42,10 @@ pub use command::{
     RequestWithdrawal,
 };
 pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
+pub use destinations::{
+    BlockListError, BlockListFault, Entry, FoundingEntry, MAX_BLOCK_LIST_LINES, TaggedAddress,
+    parse_block_list,
+};
 pub use effect::Effect;
 pub use event::{CancelledBy, Event, Recorded, Request};
 pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};

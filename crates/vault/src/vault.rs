@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
     ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
-    PolicyHash, Timestamp, VaultId, WalletId, WithdrawalId,
+    PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
+use crate::destinations::Destinations;
 use crate::{
-    Client, Ed25519Key, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal, ProposalId,
+    Client, Ed25519Key, Entry, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal, ProposalId,
     StatedEffects, Touch, Transaction, TransactionId, TransactionState, Wallet, Withdrawal,
     WithdrawalState,
 };
@@ -75,9 +76,8 @@ pub struct Vault {
     pub(crate) journal_key: JournalKey,
     pub(crate) operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
     pub(crate) clients: BTreeMap<ClientId, Client>,
-    pub(crate) known: BTreeSet<Address>,
-    pub(crate) blocked: BTreeSet<Address>,
-    pub(crate) own: BTreeMap<Address, WalletId>,
+    pub(crate) destinations: Destinations,
+    pub(crate) prices: Prices,
     pub(crate) wallets: BTreeMap<WalletId, Wallet>,
     pub(crate) keys: BTreeMap<KeyId, WalletId>,
     pub(crate) withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
@@ -316,17 +316,31 @@ impl Vault {
         held
     }
 
-    /// What policy takes a destination for.
-    pub fn classify(&self, destination: &Address) -> DestinationClass {
-        if self.blocked.contains(destination) {
-            DestinationClass::Blocked
-        } else if self.own.contains_key(destination) {
-            DestinationClass::Own
-        } else if self.known.contains(destination) {
-            DestinationClass::Known
-        } else {
-            DestinationClass::New
-        }
+    /// What policy takes a destination for at `at`.
+    pub fn classify(&self, destination: &Address, at: Timestamp) -> DestinationClass {
+        self.destinations
+            .class(destination, self.policy.destinations(), at)
+    }
+
+    /// The address that this one could be taken for, if there is one: what a proposal to add it should show.
+    pub fn resembled(&self, destination: &Address, at: Timestamp) -> Option<Address> {
+        self.destinations
+            .resembled(destination, self.policy.destinations(), at)
+    }
+
+    /// The address book.
+    pub fn address_book(&self) -> &BTreeMap<Address, Entry> {
+        self.destinations.book()
+    }
+
+    /// Destinations never paid.
+    pub fn block_list(&self) -> &BTreeSet<Address> {
+        self.destinations.blocked()
+    }
+
+    /// What assets cost, as last told.
+    pub fn prices(&self) -> &Prices {
+        &self.prices
     }
 
     /// Payouts that a cold wallet may be asked to sign, in order.

@@ -2,8 +2,10 @@
 //! line and with what to write instead.
 
 mod condition;
+mod destinations;
 mod governance;
 mod limit;
+mod people;
 mod requirement;
 mod rule;
 mod syntax;
@@ -16,14 +18,13 @@ use toml::Spanned;
 use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
+use crate::index::Index;
 use crate::policy::{Parsed, Policy, TierFloor};
-use crate::requirement::Groups;
+use crate::requirement::{People, Requirement};
 use crate::verdict::PolicyHash;
 
 /// How long an approval counts where the policy does not say.
 const DEFAULT_APPROVAL_TTL_MS: u64 = DAY_MS;
-/// How long an address is new where the policy does not say.
-const DEFAULT_COOL_OFF_MS: u64 = DAY_MS;
 /// How many approve a warm or cold withdrawal where the policy does not say.
 const DEFAULT_FLOOR_QUORUM: u32 = 2;
 /// For how long a warm withdrawal can be cancelled where the policy does not say.
@@ -38,7 +39,11 @@ impl Policy {
         let mut file = read(source)?;
         let parser = Parser {
             source,
-            groups: requirement::groups(source, std::mem::take(&mut file.groups))?,
+            people: people::people(
+                source,
+                std::mem::take(&mut file.groups),
+                std::mem::take(&mut file.organisations),
+            )?,
         };
         parser.policy(file)
     }
@@ -97,7 +102,7 @@ fn refused<T>(source: &str, at: &Spanned<T>, fault: PolicyFault) -> PolicyError 
 /// What each part of the file is read against.
 struct Parser<'a> {
     source: &'a str,
-    groups: Groups,
+    people: People,
 }
 
 impl Parser<'_> {
@@ -112,12 +117,7 @@ impl Parser<'_> {
             file.approvals.expire_after.as_ref(),
             DEFAULT_APPROVAL_TTL_MS,
         )?;
-        let destination_cool_off_ms = self.duration(
-            &Place::Destinations,
-            "cool_off",
-            file.destinations.cool_off.as_ref(),
-            DEFAULT_COOL_OFF_MS,
-        )?;
+        let destinations = self.destinations(&file.destinations)?;
         let governance = self.governance(&file.governance)?;
         let warm = self.floor(Tier::Warm, file.tiers.warm.as_ref(), DEFAULT_WARM_HOLD_MS)?;
         let cold = self.floor(Tier::Cold, file.tiers.cold.as_ref(), 0)?;
@@ -126,15 +126,17 @@ impl Parser<'_> {
         Ok(Policy(Arc::new(Parsed {
             source: self.source.to_owned(),
             hash: PolicyHash::of(self.source),
-            everyone: self.groups.values().flatten().cloned().collect(),
-            groups: self.groups,
+            everyone: self.people.everyone().cloned().collect(),
+            people: self.people,
             approval_ttl_ms,
-            destination_cool_off_ms,
+            destinations,
             governance,
             warm,
             cold,
+            rule_index: Index::of(rules.iter().map(|rule| (&rule.when, None))),
             rules,
-            limits: limits.into(),
+            limit_index: Index::of(limits.iter().map(|limit| (&limit.when, limit.asset))),
+            limits,
         })))
     }
 
@@ -170,11 +172,22 @@ impl Parser<'_> {
         let syntax::Floor {
             group,
             quorum,
+            require,
             hold,
         } = floor.get_ref();
-        let quorum = quorum.unwrap_or(DEFAULT_FLOOR_QUORUM);
+        let requirement = match (group, quorum, require) {
+            (Some(group), quorum, None) => {
+                let quorum = quorum.unwrap_or(DEFAULT_FLOOR_QUORUM);
+                self.quorum(&place, floor, group, quorum, 1)?
+            }
+            (None, None, Some(list)) => Requirement::AllOf {
+                all_of: self.requirements(&place, list)?,
+            }
+            .canonical(),
+            _ => return Err(self.refused(floor, PolicyFault::FloorForm { place })),
+        };
         Ok(Some(TierFloor {
-            requirement: self.requirement(&place, floor, group, quorum)?,
+            requirement,
             hold_ms: self.duration(&place, "hold", hold.as_ref(), hold_left_out)?,
         }))
     }

@@ -1,81 +1,125 @@
-//! Groups, and quorums that they can meet.
+//! Requirements that can be met, whichever of their ways is chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use toml::Spanned;
 
 use crate::error::{Place, PolicyError, PolicyFault};
 use crate::ids::{GroupId, OperatorId};
-use crate::parse::{Parser, refused, syntax};
-use crate::requirement::{Groups, Listed, Requirement, satisfied};
+use crate::parse::{Parser, syntax};
+use crate::requirement::{Listed, MAX_WAYS, Quorum, Requirement, shortfalls};
 
-type Members = Spanned<Vec<Spanned<OperatorId>>>;
+/// How deep `any_of` and `all_of` may stand in each other.
+pub(crate) const MAX_DEPTH: usize = 4;
+/// The most quorums that one list may name.
+pub(crate) const MAX_QUORUMS: usize = 32;
 
-/// Groups in which there is somebody, and each person once.
-pub(super) fn groups(
-    source: &str,
-    written: BTreeMap<GroupId, Members>,
-) -> Result<Groups, PolicyError> {
-    let mut groups = Groups::new();
-    for (group, members) in written {
-        if members.get_ref().is_empty() {
-            return Err(refused(source, &members, PolicyFault::EmptyGroup { group }));
-        }
-        let mut people = BTreeSet::new();
-        for member in members.get_ref() {
-            let operator = member.get_ref().clone();
-            if !people.insert(operator.clone()) {
-                let fault = PolicyFault::DuplicateMember { group, operator };
-                return Err(refused(source, member, fault));
-            }
-        }
-        groups.insert(group, people);
-    }
-    Ok(groups)
-}
+type List = Spanned<Vec<Spanned<syntax::Requirement>>>;
 
 impl Parser<'_> {
-    /// A list of requirements that all operators together can meet; never empty.
+    /// A list of requirements that all operators together can meet, in its one spelling; never empty.
     pub(super) fn requirements(
         &self,
         place: &Place,
-        list: &Spanned<Vec<Spanned<syntax::Requirement>>>,
+        list: &List,
     ) -> Result<Vec<Requirement>, PolicyError> {
-        let place_of_fault = || place.clone();
-        if list.get_ref().is_empty() {
-            let place = place_of_fault();
-            return Err(self.refused(list, PolicyFault::NoRequirements { place }));
+        let all_of = self.parts(place, list, 0)?;
+        let whole = Requirement::AllOf { all_of }.canonical();
+        let found = whole.quorums().len();
+        if found > MAX_QUORUMS {
+            let place = place.clone();
+            return Err(self.refused(list, PolicyFault::TooManyQuorums { place, found }));
         }
-        let mut requirements: Vec<Requirement> = Vec::new();
-        let mut named = BTreeSet::new();
-        for one in list.get_ref() {
-            let syntax::Requirement { group, quorum } = one.get_ref();
-            if !named.insert(group) {
-                let (place, group) = (place_of_fault(), group.clone());
-                return Err(self.refused(one, PolicyFault::GroupTwice { place, group }));
+        if whole.count_ways() > MAX_WAYS {
+            let place = place.clone();
+            return Err(self.refused(list, PolicyFault::TooManyWays { place }));
+        }
+        self.unambiguous(place, list, &whole)?;
+        let everyone: BTreeSet<OperatorId> = self.people.everyone().cloned().collect();
+        for way in whole.ways() {
+            if !shortfalls(&self.people, &way, &everyone).is_empty() {
+                let way: Vec<_> = way.into_iter().map(Requirement::Quorum).collect();
+                let (place, require) = (place.clone(), Listed(&way).to_string());
+                return Err(self.refused(list, PolicyFault::QuorumsOverlap { place, require }));
             }
-            requirements.push(self.requirement(place, one, group, *quorum)?);
         }
-        let everyone = self.groups.values().flatten().cloned().collect();
-        if satisfied(&self.groups, &requirements, &everyone).is_err() {
-            let (place, require) = (place_of_fault(), Listed(&requirements).to_string());
-            return Err(self.refused(list, PolicyFault::QuorumsOverlap { place, require }));
-        }
-        requirements.sort();
-        Ok(requirements)
+        Ok(match whole {
+            Requirement::AllOf { all_of } => all_of,
+            one => vec![one],
+        })
     }
 
-    /// One requirement: a group that exists, and at least one and at most all of its people.
-    pub(super) fn requirement<T>(
+    fn parts(
+        &self,
+        place: &Place,
+        list: &List,
+        depth: usize,
+    ) -> Result<Vec<Requirement>, PolicyError> {
+        if depth > MAX_DEPTH {
+            let place = place.clone();
+            return Err(self.refused(list, PolicyFault::RequirementTooDeep { place }));
+        }
+        if list.get_ref().is_empty() {
+            let place = place.clone();
+            return Err(self.refused(list, PolicyFault::NoRequirements { place }));
+        }
+        let parts = list.get_ref().iter();
+        parts.map(|one| self.part(place, one, depth)).collect()
+    }
+
+    fn part(
+        &self,
+        place: &Place,
+        one: &Spanned<syntax::Requirement>,
+        depth: usize,
+    ) -> Result<Requirement, PolicyError> {
+        let deeper = depth.saturating_add(1);
+        match one.get_ref() {
+            syntax::Requirement {
+                group: Some(group),
+                quorum: Some(quorum),
+                organisations,
+                any_of: None,
+                all_of: None,
+            } => self.quorum(place, one, group, *quorum, organisations.unwrap_or(1)),
+            syntax::Requirement {
+                group: None,
+                quorum: None,
+                organisations: None,
+                any_of: Some(list),
+                all_of: None,
+            } => Ok(Requirement::AnyOf {
+                any_of: self.parts(place, list, deeper)?,
+            }),
+            syntax::Requirement {
+                group: None,
+                quorum: None,
+                organisations: None,
+                any_of: None,
+                all_of: Some(list),
+            } => Ok(Requirement::AllOf {
+                all_of: self.parts(place, list, deeper)?,
+            }),
+            _ => {
+                let place = place.clone();
+                Err(self.refused(one, PolicyFault::RequirementForm { place }))
+            }
+        }
+    }
+
+    /// One quorum: of a group that exists, at least one and at most all of its people, from organisations that they
+    /// belong to.
+    pub(super) fn quorum<T>(
         &self,
         place: &Place,
         at: &Spanned<T>,
         group: &GroupId,
         quorum: u32,
+        organisations: u32,
     ) -> Result<Requirement, PolicyError> {
         let (place, group) = (place.clone(), group.clone());
-        let Some(members) = self.groups.get(&group).map(BTreeSet::len) else {
-            let names: Vec<_> = self.groups.keys().map(GroupId::as_str).collect();
+        let Some(members) = self.people.groups.get(&group) else {
+            let names: Vec<_> = self.people.groups.keys().map(GroupId::as_str).collect();
             let known = names.join(", ");
             let fault = PolicyFault::UnknownGroup {
                 place,
@@ -87,17 +131,73 @@ impl Parser<'_> {
         if quorum == 0 {
             return Err(self.refused(at, PolicyFault::ZeroQuorum { place, group }));
         }
-        if usize::try_from(quorum).is_ok_and(|quorum| quorum <= members) {
-            return Ok(Requirement::of(group, quorum));
-        }
-        Err(self.refused(
-            at,
-            PolicyFault::QuorumAboveGroup {
+        let fits = |asked: u32, there: usize| usize::try_from(asked).is_ok_and(|n| n <= there);
+        if !fits(quorum, members.len()) {
+            let fault = PolicyFault::QuorumAboveGroup {
                 place,
                 group,
                 quorum,
-                members,
-            },
-        ))
+                members: members.len(),
+            };
+            return Err(self.refused(at, fault));
+        }
+        if organisations == 0 || organisations > quorum {
+            let fault = PolicyFault::OrganisationsOutOfRange {
+                place,
+                organisations,
+                quorum,
+            };
+            return Err(self.refused(at, fault));
+        }
+        let represented = members.iter().filter_map(|p| self.people.organisation(p));
+        let represented = represented.collect::<BTreeSet<_>>().len();
+        if organisations > 1 && !fits(organisations, represented) {
+            let fault = PolicyFault::OrganisationsAboveGroup {
+                place,
+                group,
+                organisations,
+                represented,
+            };
+            return Err(self.refused(at, fault));
+        }
+        Ok(Requirement::Quorum(Quorum {
+            group,
+            quorum,
+            organisations,
+        }))
+    }
+
+    /// Refuses what is asked for twice in one breath: two quorums of one group that must both be met, and an
+    /// alternative to itself.
+    fn unambiguous(
+        &self,
+        place: &Place,
+        list: &List,
+        requirement: &Requirement,
+    ) -> Result<(), PolicyError> {
+        let place_of_fault = || place.clone();
+        let parts = match requirement {
+            Requirement::Quorum(_) => return Ok(()),
+            Requirement::AnyOf { any_of } => any_of,
+            Requirement::AllOf { all_of } => all_of,
+        };
+        let mut groups = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for part in parts {
+            let both = matches!(requirement, Requirement::AllOf { .. });
+            if let Requirement::Quorum(Quorum { group, .. }) = part
+                && both
+                && !groups.insert(group)
+            {
+                let (place, group) = (place_of_fault(), group.clone());
+                return Err(self.refused(list, PolicyFault::GroupTwice { place, group }));
+            }
+            if !seen.insert(part) {
+                let (place, part) = (place_of_fault(), part.to_string());
+                return Err(self.refused(list, PolicyFault::RequirementTwice { place, part }));
+            }
+            self.unambiguous(place, list, part)?;
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::facts::{Call, DestinationClass, Flag, Initiator, Tier};
 use crate::hours::Day;
-use crate::ids::{ClientId, GroupId, LimitId, OperatorId, RuleId, Tag, WalletId};
+use crate::ids::{ClientId, GroupId, LimitId, OperatorId, OrganisationId, RuleId, Tag, WalletId};
 use crate::limit::Dimension;
 use crate::reason::BreachKind;
 
@@ -18,6 +18,8 @@ use crate::reason::BreachKind;
 pub(super) struct File {
     pub(super) version: Spanned<i64>,
     pub(super) groups: BTreeMap<GroupId, Spanned<Vec<Spanned<OperatorId>>>>,
+    #[serde(default)]
+    pub(super) organisations: BTreeMap<OrganisationId, Spanned<Vec<Spanned<OperatorId>>>>,
     #[serde(default)]
     pub(super) approvals: Approvals,
     #[serde(default)]
@@ -41,6 +43,30 @@ pub(super) struct Approvals {
 #[serde(deny_unknown_fields)]
 pub(super) struct Destinations {
     pub(super) cool_off: Option<Spanned<String>>,
+    pub(super) look_alike: Option<Spanned<LookAlike>>,
+    pub(super) probe: Option<Spanned<Probe>>,
+    pub(super) screening: Option<Spanned<Screening>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LookAlike {
+    pub(super) prefix: Option<u64>,
+    pub(super) suffix: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Probe {
+    pub(super) window: Option<Spanned<String>>,
+    pub(super) times: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Screening {
+    pub(super) required_for: Spanned<Vec<DestinationClass>>,
+    pub(super) deadline: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -91,16 +117,20 @@ pub(super) struct Tiers {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Floor {
-    pub(super) group: GroupId,
+    pub(super) group: Option<GroupId>,
     pub(super) quorum: Option<u32>,
+    pub(super) require: Option<Spanned<Vec<Spanned<Requirement>>>>,
     pub(super) hold: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Requirement {
-    pub(super) group: GroupId,
-    pub(super) quorum: u32,
+    pub(super) group: Option<GroupId>,
+    pub(super) quorum: Option<u32>,
+    pub(super) organisations: Option<u32>,
+    pub(super) any_of: Option<Spanned<Vec<Spanned<Requirement>>>>,
+    pub(super) all_of: Option<Spanned<Vec<Spanned<Requirement>>>>,
 }
 
 #[derive(Deserialize, Clone, Copy)]

@@ -11,7 +11,6 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use custodyd_chain::U256;
 
@@ -21,7 +20,6 @@ use crate::ids::WithdrawalId;
 use crate::instant::Timestamp;
 use crate::limit::{Dimension, Limit};
 use crate::policy::Policy;
-use crate::verdict::PolicyHash;
 use crate::window::places::{Places, Windows};
 use crate::window::series::Series;
 use crate::window::usage::LimitUsage;
@@ -119,7 +117,7 @@ impl LimitBook {
     pub fn usage(&self, policy: &Policy, at: Timestamp) -> Vec<LimitUsage> {
         let at = self.clamp(at);
         match &self.sums {
-            Some(sums) => LimitUsage::of_all(&sums.limits, Some(&sums.places), at),
+            Some(sums) => LimitUsage::of_all(&sums.policy.0.limits, Some(&sums.places), at),
             None => LimitUsage::of_all(&policy.0.limits, None, at),
         }
     }
@@ -140,7 +138,7 @@ impl LimitBook {
         let Some(sums) = &self.sums else {
             return Some(Standing::default());
         };
-        if sums.policy != policy.hash() {
+        if sums.policy.hash() != policy.hash() {
             return None;
         }
         let own = self.open.get(own).map(|facts| Subject::of(facts, facts.at));
@@ -201,18 +199,24 @@ impl Used<'_> {
 }
 
 /// The windows of one policy's limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Sums {
-    policy: PolicyHash,
-    limits: Arc<[Limit]>,
+    policy: Policy,
     places: Places,
 }
+
+impl PartialEq for Sums {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy.hash() == other.policy.hash() && self.places == other.places
+    }
+}
+
+impl Eq for Sums {}
 
 impl Sums {
     fn empty(policy: &Policy) -> Self {
         Self {
-            policy: policy.hash(),
-            limits: Arc::clone(&policy.0.limits),
+            policy: policy.clone(),
             places: Places::default(),
         }
     }
@@ -220,11 +224,9 @@ impl Sums {
     /// Adds an admission to each limit it counts towards.
     fn count(&mut self, facts: &Facts) {
         let subject = Subject::of(facts, facts.at);
-        for (index, limit) in self.limits.iter().enumerate() {
-            if limit.applies(&subject) {
-                let weight = limit.weight(&subject);
-                self.places.count((index, limit), &subject, weight);
-            }
+        for (index, limit) in self.policy.limits_on(&subject) {
+            let weight = limit.weight(&subject);
+            self.places.count((index, limit), &subject, weight);
         }
         self.places.sweep(subject.at);
     }
@@ -232,11 +234,9 @@ impl Sums {
     /// Takes an admission out of each limit it counts towards.
     fn discount(&mut self, facts: &Facts) {
         let subject = Subject::of(facts, facts.at);
-        for (index, limit) in self.limits.iter().enumerate() {
-            if limit.applies(&subject) {
-                let weight = limit.weight(&subject);
-                self.places.discount((index, limit), &subject, weight);
-            }
+        for (index, limit) in self.policy.limits_on(&subject) {
+            let weight = limit.weight(&subject);
+            self.places.discount((index, limit), &subject, weight);
         }
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn facts(serial: u64, amount: &str) -> Facts {
         destination_tier: None,
         tags: Default::default(),
         flags: Default::default(),
+        resembles: None,
         call: Default::default(),
         at: Timestamp::from_ms(1_772_618_400_000),
     }

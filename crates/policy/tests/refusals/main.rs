@@ -8,8 +8,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod destinations;
 mod governance;
 mod limits;
+mod requirements;
 mod rules;
 
 use common::{ALLOW, HEAD};

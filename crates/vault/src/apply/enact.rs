@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use custodyd_policy::{OperatorId, Policy, Timestamp, WalletId, WithdrawalId};
+use custodyd_policy::{OperatorId, Policy, PolicyHash, Timestamp, WalletId, WithdrawalId};
 
 use super::{ReplayFault, Touch};
 use crate::{
-    Change, Freeze, ProposalId, ProposalState, TransactionState, Vault, Wallet, WalletSpec,
+    Change, ProposalId, ProposalState, TransactionState, Vault, Wallet, WalletSpec,
     WithdrawalState,
     governance::{Draft, WalletSettings},
 };
@@ -50,7 +50,7 @@ impl Vault {
             touched.extend(self.add_wallet(&wallet, &spec));
         }
         for change in &changes {
-            self.change_destinations(change, at);
+            touched.extend(self.change_destinations(change, at)?);
         }
         for operator in &voided {
             touched.extend(self.void_votes(operator, at)?);
@@ -82,13 +82,19 @@ impl Vault {
             self.keys_to_make.insert(key.clone());
             touched.push(Touch::Key(key));
         }
-        let own = wallet.addresses().map(|address| (address, id.clone()));
-        self.own.extend(own);
+        for address in wallet.addresses() {
+            self.destinations.add_own(address, id.clone());
+        }
         self.wallets.insert(id.clone(), wallet);
         touched
     }
 
-    fn change_destinations(&mut self, change: &Change, at: Timestamp) {
+    fn change_destinations(
+        &mut self,
+        change: &Change,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
+        let mut touched = Vec::new();
         match change {
             Change::AddDestination {
                 address,
@@ -96,10 +102,19 @@ impl Vault {
                 tags,
             } => self.add_destination(address, name, tags, at),
             Change::RemoveDestination { address } => self.remove_destination(address),
-            Change::Block { addresses } => self.block(addresses),
+            Change::Block { addresses } => {
+                self.block(addresses);
+                // What people approved before they knew is not paid either.
+                for id in self.open_payouts() {
+                    if addresses.contains(&self.withdrawal_mut(&id)?.request.destination) {
+                        touched.extend(self.begin_again(&id, at)?);
+                    }
+                }
+            }
             Change::Unblock { addresses } => self.unblock(addresses),
             _ => {}
         }
+        Ok(touched)
     }
 
     /// Somebody's say in what is still open no longer counts: they are gone, or it may not have been they who spoke.
@@ -155,28 +170,36 @@ impl Vault {
     fn put_in_force(&mut self, policy: Policy, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
         let mut touched = Vec::new();
         for id in self.open_payouts() {
-            self.give_back(&id)?;
-            let withdrawal = self.withdrawal_mut(&id)?;
-            withdrawal.votes.clear();
-            withdrawal.verdict = None;
-            let place = (withdrawal.seq, id);
-            touched.extend(self.move_withdrawal(&id, WithdrawalState::Received, at)?);
-            self.unjudged.insert(place);
+            touched.extend(self.begin_again(&id, at)?);
         }
         // The last votes to let something go on were under the old quorum.
-        for Freeze { votes, .. } in self.frozen.values_mut() {
-            votes.clear();
+        for freeze in self.frozen.values_mut() {
+            freeze.votes.clear();
         }
         let before = std::mem::replace(&mut self.policy, policy);
         self.former.insert(before.hash(), before);
         let in_use = self.plans_to_sign();
         self.former.retain(|hash, _| in_use.contains(hash));
         self.recount();
+        let look_alike = self.policy.destinations().look_alike;
+        self.destinations.compare_by(look_alike);
         Ok(touched)
     }
 
+    /// A payout as if it had only been asked for: it gives its limits back, nobody has approved it, and it waits to be
+    /// judged.
+    fn begin_again(&mut self, id: &WithdrawalId, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
+        self.give_back(id)?;
+        let withdrawal = self.withdrawal_mut(id)?;
+        withdrawal.votes.clear();
+        withdrawal.verdict = None;
+        let place = (withdrawal.seq, *id);
+        self.unjudged.insert(place);
+        self.move_withdrawal(id, WithdrawalState::Received, at)
+    }
+
     /// The policies that judged what is planned and not signed.
-    fn plans_to_sign(&self) -> BTreeSet<custodyd_policy::PolicyHash> {
+    fn plans_to_sign(&self) -> BTreeSet<PolicyHash> {
         let open = self.open.iter().filter_map(|id| self.transactions.get(id));
         open.filter(|transaction| transaction.state == TransactionState::Planned)
             .flat_map(|transaction| &transaction.withdrawals)

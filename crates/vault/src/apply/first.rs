@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use custodyd_policy::LimitBook;
+use custodyd_policy::{LimitBook, Timestamp};
 
 use super::ReplayFault;
+use crate::destinations::Destinations;
 use crate::{Event, Genesis, GenesisError, Recorded, Vault, Wallet};
 
 impl Vault {
@@ -19,10 +20,10 @@ impl Vault {
                 found: first.seq,
             });
         }
-        Ok(Self::from_genesis(genesis)?)
+        Ok(Self::from_genesis(genesis, first.at)?)
     }
 
-    fn from_genesis(genesis: &Genesis) -> Result<Self, GenesisError> {
+    fn from_genesis(genesis: &Genesis, at: Timestamp) -> Result<Self, GenesisError> {
         let policy = genesis.validate()?;
         let wallets: BTreeMap<_, _> = genesis
             .wallets
@@ -37,10 +38,19 @@ impl Vault {
         let keys: BTreeMap<_, _> = slots()
             .filter_map(|(w, slot)| Some((slot.id.clone()?, w.id.clone())))
             .collect();
-        let own = wallets
-            .values()
-            .flat_map(|w| w.addresses().map(|a| (a, w.id.clone())))
-            .collect();
+        let mut destinations = Destinations::new(policy.destinations().look_alike);
+        for (name, entry) in &genesis.address_book {
+            // Of two names for one address the first counts: neither has tags.
+            if !destinations.book().contains_key(entry.address()) {
+                destinations.add(entry.address().clone(), entry.found(name, at));
+            }
+        }
+        destinations.block(&genesis.blocked);
+        for wallet in wallets.values() {
+            for address in wallet.addresses() {
+                destinations.add_own(address, wallet.id.clone());
+            }
+        }
         Ok(Self {
             id: genesis.vault.clone(),
             seq: 1,
@@ -48,9 +58,8 @@ impl Vault {
             journal_key: genesis.journal_key.clone(),
             operators: genesis.operators.clone(),
             clients: genesis.clients(),
-            known: genesis.address_book.values().cloned().collect(),
-            blocked: genesis.blocked.clone(),
-            own,
+            destinations,
+            prices: Default::default(),
             keys_to_make: keys.keys().cloned().collect(),
             keys,
             wallets,

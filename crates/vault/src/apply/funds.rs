@@ -41,8 +41,8 @@ impl Vault {
         if !found {
             return Err(self.missing(key));
         }
-        self.own
-            .insert(Address::from_public_key(network, &public), id.clone());
+        self.destinations
+            .add_own(Address::from_public_key(network, &public), id.clone());
         self.keys_to_make.remove(key);
         Ok(vec![Touch::Key(key.clone()), Touch::Wallet(id)])
     }

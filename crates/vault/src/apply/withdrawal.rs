@@ -30,7 +30,7 @@ impl Vault {
             seq: self.seq,
             request: request.clone(),
             wallet: wallet.id.clone(),
-            class: self.classify(&request.destination),
+            class: self.classify(&request.destination, at),
             facts: None,
             admitted_at: None,
             verdict: None,

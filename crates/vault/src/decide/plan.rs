@@ -152,7 +152,7 @@ impl Vault {
             Plan::Evm(_) => None,
         };
         change
-            .filter(|address| self.own.get(address) == Some(&wallet.id))
+            .filter(|address| self.destinations.own().get(address) == Some(&wallet.id))
             .cloned()
             .into_iter()
             .collect()

@@ -150,7 +150,7 @@ impl Vault {
                 refused = Some(Rejection::Frozen(scope));
                 continue;
             }
-            if self.own.get(destination) == Some(&wallet.id) {
+            if self.destinations.own().get(destination) == Some(&wallet.id) {
                 refused.get_or_insert(Rejection::ToItself(wallet.id.clone()));
                 continue;
             }
@@ -180,7 +180,8 @@ impl Vault {
     }
 
     pub(crate) fn owner_tier(&self, destination: &Address) -> Option<Tier> {
-        self.own
+        self.destinations
+            .own()
             .get(destination)
             .and_then(|id| self.wallets.get(id))
             .map(|w| w.tier)

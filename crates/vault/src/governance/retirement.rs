@@ -54,7 +54,7 @@ impl Vault {
 
     /// The retiring wallet that keeps a payout from being made: at either end.
     pub(crate) fn retiring_end(&self, from: &Wallet, to: &Address) -> Option<WalletId> {
-        let owner = self.own.get(to).and_then(|id| self.wallets.get(id));
+        let owner = self.destinations.own().get(to).and_then(|id| self.wallets.get(id));
         match owner {
             Some(owner) if owner.retiring => Some(owner.id.clone()),
             None if from.retiring => Some(from.id.clone()),

@@ -58,12 +58,17 @@ impl World {
     /// The same, with coins, a balance, and fee quotes.
     pub(crate) fn funded() -> Self {
         let mut world = Self::new();
-        for name in ["hot-ltc", "warm-ltc", "cold-ltc"] {
-            world.observe_coins(name, &[1, 2, 3, 4]).unwrap();
-        }
-        world.observe_account("10", 0).unwrap();
-        world.quote_fees();
+        world.fund();
         world
+    }
+
+    /// Shows it coins, a balance, and fee quotes.
+    pub(crate) fn fund(&mut self) {
+        for name in ["hot-ltc", "warm-ltc", "cold-ltc"] {
+            self.observe_coins(name, &[1, 2, 3, 4]).unwrap();
+        }
+        self.observe_account("10", 0).unwrap();
+        self.quote_fees();
     }
 
     /// Decides, and folds what comes of it in, as the engine does.

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use custodyd_client::{ClientError, GenesisCeremony, Identity};
+use custodyd_policy::Tag;
+use custodyd_vault::FoundingEntry;
 
 use crate::arguments::Connection;
 use crate::decisions::confirmed;
@@ -72,8 +74,16 @@ fn described(ceremony: &GenesisCeremony) -> String {
             ),
         ));
     }
-    for (name, address) in &file.address_book {
-        rows.push(("destination", format!("{}: {address}", text::plain(name))));
+    for (name, entry) in &file.address_book {
+        let tags = match entry {
+            FoundingEntry::Plain(_) => String::new(),
+            FoundingEntry::Tagged(tagged) => {
+                let tags: Vec<&str> = tagged.tags.iter().map(Tag::as_str).collect();
+                format!(", tagged {}", tags.join(", "))
+            }
+        };
+        let row = format!("{}: {}{tags}", text::plain(name), entry.address());
+        rows.push(("destination", row));
     }
     rows.push(("blocked", format!("{} destinations", file.blocked.len())));
     rows.push(("digest", ceremony.statement().digest));
