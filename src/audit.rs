@@ -83,7 +83,7 @@ pub struct Audited {
     pub evidence: u64,
     /// Rows that readers are served from.
     pub projections: u64,
-    /// Nonces on record, one for each signature of a head or a transaction.
+    /// Nonces on record, one for each signature of a head, a transaction or a cold export.
     pub nonces: u64,
 }
 

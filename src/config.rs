@@ -10,8 +10,10 @@ use custodyd_policy::VaultId;
 use serde::Deserialize;
 
 mod hsm;
+mod screening;
 
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
+pub use screening::ScreeningConfig;
 
 use crate::nodes::NodeConfig;
 
@@ -76,6 +78,9 @@ pub struct Config {
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
+    /// Who is asked about payouts that the policy wants screened.
+    #[serde(default)]
+    pub screening: Option<ScreeningConfig>,
 }
 
 /// `[database]`
@@ -204,6 +209,11 @@ impl Config {
             && !file.starts_with('/')
         {
             config.database.url = format!("sqlite:{}", folder.join(file).display());
+        }
+        if let Some(screening) = &mut config.screening {
+            screening.secret_file = screening.secret_file.take().map(|file| folder.join(file));
+            screening.parsed_url()?;
+            screening.deadline()?;
         }
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use custodyd_airgap::{Bundle, JournalKey};
 use custodyd_chain::{DecodeError, Plan, RawTransaction};
-use custodyd_vault::{Event, TransactionId, Vault};
+use custodyd_vault::{Event, ExportId, TransactionId, Vault};
 
 use crate::{
+    cold::manifest_sha256,
     engine::{ReplayError, read_event},
     journal::{CanonicalError, HeadRow, head_digest},
     store::{Origin, SignaturePointRow, Store, StoreError},
@@ -39,6 +41,14 @@ pub enum NonceError {
         transaction: TransactionId,
         /// Why not.
         source: DecodeError,
+    },
+    /// An export whose bundle is not the one that was signed.
+    #[error("export {export}: its bundle {reason}")]
+    Bundle {
+        /// The export.
+        export: ExportId,
+        /// What is wrong.
+        reason: String,
     },
     /// A signature of a transaction that was never planned.
     #[error("{0} was never planned")]
@@ -87,6 +97,46 @@ pub fn transaction_points(
     Ok(rows.collect())
 }
 
+/// The nonce of a cold export's manifest. `journal_key` is the compressed point in hex.
+pub fn manifest_point(journal_key: &str, export: &ExportId, bundle: &Bundle) -> SignaturePointRow {
+    let r = bundle.signature().first_chunk::<32>();
+    SignaturePointRow {
+        key: journal_key.to_owned(),
+        r: *r.expect("64 bytes begin with 32"),
+        digest: *bundle.manifest().digest().as_bytes(),
+        origin: Origin::export(export.as_str()),
+    }
+}
+
+/// The same, read from the bundle as it is stored, which must have the manifest that the journal remembers and be signed by
+/// the journal key.
+///
+/// # Errors
+/// The bundle is missing, or another.
+pub async fn stored_manifest_point(
+    store: &Store,
+    vault: &Vault,
+    export: &ExportId,
+    manifest: &str,
+) -> Result<SignaturePointRow, NonceError> {
+    let fault = |reason: String| NonceError::Bundle {
+        export: export.clone(),
+        reason,
+    };
+    let stored = store.bundle(vault.id().as_str(), export.as_str()).await?;
+    let tar = stored.ok_or_else(|| fault("is missing".to_owned()))?;
+    let bundle = Bundle::from_tar(&tar).map_err(|e| fault(format!("can't be read: {e}")))?;
+    if manifest_sha256(&bundle) != manifest {
+        return Err(fault("is not the one that was built".to_owned()));
+    }
+    let key = &vault.journal_key().public_key;
+    let pinned: JournalKey = key.parse().map_err(|e| fault(format!("{e}")))?;
+    bundle
+        .verify(&pinned)
+        .map_err(|e| fault(format!("is not signed: {e}")))?;
+    Ok(manifest_point(key, export, &bundle))
+}
+
 /// Every nonce that the journal holds, each key and r once and with its first use, ordered by them. `state` is what the
 /// journal comes to.
 ///
@@ -115,16 +165,23 @@ pub async fn of_journal(
         let rows = store.journal(vault, after, 512).await?;
         let Some(last) = rows.last() else { break };
         after = last.seq;
-        for row in rows.iter().filter(|row| row.kind == "transaction_signed") {
-            if let Event::TransactionSigned {
-                transaction, raw, ..
-            } = read_event(row).map_err(Box::new)?.event
-            {
-                let plan = state.transactions().get(&transaction).map(|t| &t.plan);
-                let plan = plan.ok_or_else(|| NonceError::Unplanned(transaction.clone()))?;
-                transaction_points(&transaction, plan, &raw)?
-                    .into_iter()
-                    .for_each(&mut keep);
+        let signed = ["transaction_signed", "cold_export_built"];
+        for row in rows.iter().filter(|row| signed.contains(&&*row.kind)) {
+            match read_event(row).map_err(Box::new)?.event {
+                Event::TransactionSigned {
+                    transaction, raw, ..
+                } => {
+                    let plan = state.transactions().get(&transaction).map(|t| &t.plan);
+                    let plan = plan.ok_or_else(|| NonceError::Unplanned(transaction.clone()))?;
+                    transaction_points(&transaction, plan, &raw)?
+                        .into_iter()
+                        .for_each(&mut keep);
+                }
+                Event::ColdExportBuilt {
+                    export,
+                    manifest_sha256,
+                } => keep(stored_manifest_point(store, state, &export, &manifest_sha256).await?),
+                _ => {}
             }
         }
     }

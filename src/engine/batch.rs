@@ -42,6 +42,8 @@ pub(super) enum BatchError {
     Lookup(#[from] StoreError),
     #[error("nonces on record: {0}")]
     PointRow(String),
+    #[error("journal key {0}")]
+    JournalKeyNonce(String),
 }
 
 impl BatchError {
@@ -52,7 +54,8 @@ impl BatchError {
             | Self::Canonical(_)
             | Self::Document(_)
             | Self::Nonce(_)
-            | Self::PointRow(_) => true,
+            | Self::PointRow(_)
+            | Self::JournalKeyNonce(_) => true,
             Self::Commit(e) => matches!(
                 e,
                 CommitError::Malformed(_) | CommitError::Constraint { .. }
@@ -67,7 +70,8 @@ impl BatchError {
             Self::Commit(CommitError::Constraint {
                 rule: Rule::JournalKeyNonce,
                 what,
-            }) => Some(what),
+            })
+            | Self::JournalKeyNonce(what) => Some(what),
             _ => None,
         }
     }
@@ -155,6 +159,7 @@ impl Engine {
     fn record(&mut self, event: Event, at: Timestamp, draft: &mut Draft) -> Result<(), BatchError> {
         match &event {
             Event::TransactionSigned { raw, .. } => draft.nonces.keep(raw),
+            Event::ColdExportBuilt { export, .. } => draft.nonces.keep_manifest(export),
             Event::KeyCompromised { public_key, .. } => draft.compromised.push(*public_key),
             _ => {}
         }

@@ -77,7 +77,7 @@ pub(super) fn broadcasts(vault: &Vault, jobs: &[Job]) -> Vec<Group> {
                 raw,
                 inputs: effects.inputs,
                 account,
-                resend: !vault.is_frozen(&transaction.wallet),
+                resend: !vault.is_stopped(transaction),
             });
         }
     }

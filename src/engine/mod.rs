@@ -12,6 +12,7 @@ mod perform;
 mod projection;
 mod replay;
 mod run;
+mod screening;
 mod vetting;
 #[cfg(test)]
 mod vetting_tests;
@@ -26,6 +27,7 @@ pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
 pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
 pub use run::EngineError;
+pub use screening::{Screener, ScreeningFault};
 
 use crate::{
     clock::Clock,
@@ -50,6 +52,8 @@ pub struct Parts {
     pub wrapping_key: Option<custodyd_hsm::KeyId>,
     /// A node for each network.
     pub nodes: BTreeMap<Network, Node>,
+    /// Who is asked about payouts that the policy wants screened.
+    pub screener: Option<Screener>,
     /// The time.
     pub clock: Clock,
     /// Where answers go.
@@ -147,6 +151,8 @@ pub struct Engine {
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
     anchored: tokio::sync::watch::Sender<HeadRow>,
+    /// What the journal key signed with one nonce, once an effect has seen it.
+    unsafe_journal_key: Option<String>,
 }
 
 impl Engine {
@@ -175,6 +181,7 @@ impl Engine {
             done,
             report,
             anchored,
+            unsafe_journal_key: None,
         })
     }
 

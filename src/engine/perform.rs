@@ -7,11 +7,18 @@ use custodyd_hsm::{Curve, HsmError, KeyRef};
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Effect, ExportId, JournalKey, KeyId, TransactionId, WrappedBlob};
 
-use super::{Engine, Parts, follow::quote, jobs::Job};
+use super::{
+    Engine, Parts,
+    follow::quote,
+    jobs::Job,
+    screening::{Question, ScreeningFault, screen},
+    vetting::both,
+};
 use crate::{
     cold::{self, ColdError, Contents},
     failpoint,
     nodes::NodeError,
+    nonces::manifest_point,
     signer::{SignError, key_ref},
 };
 
@@ -45,6 +52,9 @@ pub enum EffectError {
     /// The wallet's keys are to be wrapped, under none.
     #[error("the configuration names no hsm.wrapping_key")]
     NoWrappingKey,
+    /// The manifest's signature has a nonce that the journal key used before. It was thrown away.
+    #[error("journal key {0}")]
+    JournalKeyNonce(String),
     /// A signature that doesn't hold.
     #[error("the signed bundle was refused: {0}")]
     Bundle(String),
@@ -159,6 +169,31 @@ impl Engine {
                         .await;
                 });
             }
+            Effect::Screen(id) => {
+                let Some(question) = Question::of(&self.vault, id) else {
+                    return self.jobs.failed(&job, now);
+                };
+                tokio::spawn(async move {
+                    let (command, outcome) = screen(parts.screener.as_ref(), &question, now).await;
+                    // A refusal is an answer; that nobody could be asked is for whoever looks after this daemon.
+                    let part = match outcome {
+                        Ok(()) | Err(ScreeningFault::Refused(_)) => "screening".to_owned(),
+                        Err(fault) => {
+                            let what = Some(fault.to_string());
+                            parts.pulse.note_trouble("screening", what);
+                            "a payout that could not be screened".to_owned()
+                        }
+                    };
+                    let _ = report
+                        .send(Done {
+                            job,
+                            part,
+                            result: Ok(vec![command]),
+                            tip: None,
+                        })
+                        .await;
+                });
+            }
             Effect::Broadcast(_) | Effect::Watch(_) => {}
         }
     }
@@ -233,6 +268,12 @@ async fn build_export(
     let bundle = unsigned
         .signed(signature)
         .map_err(|e| EffectError::Bundle(e.to_string()))?;
+    // Before anybody can see it: beside the earlier signature it would be the journal's private key.
+    let point = manifest_point(&journal_key.public_key, id, &bundle);
+    let known = parts.store.known_points(&vault, &[&point]).await?;
+    if let Some(earlier) = known.iter().find(|known| known.digest != point.digest) {
+        return Err(EffectError::JournalKeyNonce(both(earlier, &point)));
+    }
     failpoint::pass("bundle-signed");
     parts
         .store

@@ -11,7 +11,7 @@ use super::{
     batch::BatchError,
     follow::{broadcasts, observations},
     jobs::Job,
-    perform::Done,
+    perform::{Done, EffectError},
     replay,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub enum EngineError {
     /// The journal doesn't stand.
     #[error("{0}")]
     Replay(#[from] ReplayError),
-    /// Two heads with one nonce are the journal's private key.
+    /// Two heads, or a head and a manifest, with one nonce are the journal's private key.
     #[error(
         "the journal key is compromised: {0}; the second was thrown away. Find out what is wrong with the HSM's random \
          numbers before anything is signed with it again"
@@ -76,7 +76,10 @@ impl Engine {
     }
 
     /// One turn: a batch from inbox and results. A failure costs the memory, never the journal.
-    async fn turn(&mut self, results: Vec<Command>) -> Result<(), EngineError> {
+    pub(super) async fn turn(&mut self, results: Vec<Command>) -> Result<(), EngineError> {
+        if let Some(what) = self.unsafe_journal_key.take() {
+            return Err(EngineError::JournalKey(what));
+        }
         let inbox = match self
             .parts
             .store
@@ -212,6 +215,9 @@ impl Engine {
                     commands.extend(found);
                 }
                 Err(error) => {
+                    if let EffectError::JournalKeyNonce(what) = &error {
+                        self.unsafe_journal_key = Some(what.clone());
+                    }
                     self.parts
                         .pulse
                         .note_trouble(&part, Some(error.to_string()));
@@ -246,6 +252,7 @@ impl Engine {
         for touch in touched {
             let effect = match touch {
                 Touch::Transaction(id) => self.vault.effect_of(id),
+                Touch::Withdrawal(id) => self.vault.withdrawal_effect(id),
                 Touch::Export(id) => self.vault.export_effect(id),
                 Touch::Key(id) => {
                     Some(Effect::MakeKey(id.clone())).filter(|_| self.vault.wants_key(id))

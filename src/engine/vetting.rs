@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use custodyd_chain::{NonceX, PublicKey, RawTransaction};
-use custodyd_vault::{Command, FreezeScope};
+use custodyd_vault::{Command, ExportId, FreezeScope};
 
 use super::{
     Engine,
     batch::{BatchError, Draft},
 };
 use crate::{
-    nonces::{NonceError, transaction_points},
-    store::SignaturePointRow,
+    nonces::{NonceError, stored_manifest_point, transaction_points},
+    store::{Origin, SignaturePointRow},
 };
 
 /// Nonces that one batch has to do with.
@@ -23,6 +23,8 @@ pub(super) struct Nonces {
     /// Of signed transactions that passed, until the event comes that holds one of them. By their bytes: one transaction may
     /// have been signed twice, and only what the journal holds is on record.
     passed: Vec<(RawTransaction, Vec<SignaturePointRow>)>,
+    /// Of manifests that passed, until the event comes that remembers them.
+    manifests: Vec<SignaturePointRow>,
     /// To be stored with the batch.
     pub(super) kept: Vec<SignaturePointRow>,
 }
@@ -58,6 +60,15 @@ impl Nonces {
     }
 }
 
+impl Nonces {
+    /// An export's manifest is in the journal: the same.
+    pub(super) fn keep_manifest(&mut self, export: &ExportId) {
+        let origin = Origin::export(export.as_str());
+        let of_it = self.manifests.extract_if(.., |row| row.origin == origin);
+        self.kept.extend(of_it);
+    }
+}
+
 impl Engine {
     /// The commands as they are; but where a signature has a used nonce, the command that says so stands for the one that
     /// brought it. One query, and none when nothing is signed.
@@ -66,6 +77,15 @@ impl Engine {
         commands: Vec<Command>,
         draft: &mut Draft,
     ) -> Result<Vec<Command>, BatchError> {
+        for command in &commands {
+            if let Command::ExportBuilt {
+                export,
+                manifest_sha256,
+            } = command
+            {
+                self.vet_manifest(export, manifest_sha256, draft).await?;
+            }
+        }
         let brought = commands
             .into_iter()
             .map(|command| Ok((self.points_of(&command)?, command)))
@@ -85,6 +105,27 @@ impl Engine {
             reused.map_or(Ok(command), |(earlier, late)| reuse(&earlier, &late))
         });
         vetted.collect()
+    }
+
+    /// Takes in the nonce of a manifest from the bundle that is stored. It was looked up before that was (`perform`); a head may
+    /// have been signed since.
+    async fn vet_manifest(
+        &self,
+        export: &ExportId,
+        manifest: &str,
+        draft: &mut Draft,
+    ) -> Result<(), BatchError> {
+        let store = &self.parts.store;
+        let point = stored_manifest_point(store, &self.vault, export, manifest).await?;
+        let known = store
+            .known_points(self.vault.id().as_str(), &[&point])
+            .await?;
+        match known.into_iter().next() {
+            None => draft.nonces.manifests.push(point),
+            Some(earlier) if earlier.digest == point.digest => {}
+            Some(earlier) => return Err(BatchError::JournalKeyNonce(both(&earlier, &point))),
+        }
+        Ok(())
     }
 
     /// The signed transactions that a command brings, each with its nonces.
@@ -138,6 +179,14 @@ impl Engine {
                 .note_trouble(&part, freeze.map(|freeze| freeze.reason.clone()));
         }
     }
+}
+
+/// What was signed with one nonce.
+pub(super) fn both(earlier: &SignaturePointRow, late: &SignaturePointRow) -> String {
+    format!(
+        "{} signed {} and {} with one nonce",
+        late.key, earlier.origin, late.origin
+    )
 }
 
 /// What the vault is told; the late signature itself goes no further.

@@ -1,5 +1,7 @@
 //! The engine on a signer whose nonces repeat: a token in software, since no real one can be made to do this here.
 
+mod manifests;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -243,6 +245,7 @@ impl Bench {
             store,
             signer: Signer::new(hsm.clone(), Duration::from_secs(5)),
             nodes: BTreeMap::new(),
+            screener: None,
             clock: Clock::system(),
             answers: Default::default(),
             bell: Default::default(),

@@ -37,6 +37,11 @@ impl Origin {
         Self(id.to_owned())
     }
 
+    /// A cold export's manifest, by the export's id.
+    pub fn export(id: &str) -> Self {
+        Self(format!("export {id}"))
+    }
+
     /// Something that is looked up and not stored.
     pub fn unstored(what: &str) -> Self {
         Self(what.to_owned())

@@ -2,7 +2,7 @@
 
 use custodyd_policy::{Initiator, Timestamp};
 use custodyd_vault::{
-    APPROVAL_DOMAIN, ExportId, ExportState, FreezeScope, KeyId, TransactionId, TransactionState,
+    APPROVAL_DOMAIN, ExportId, ExportState, KeyId, Screened, TransactionId, TransactionState,
     Vault, WithdrawalState,
 };
 
@@ -35,6 +35,16 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
             Some(format!("a limit is used up; judged again at {until}"))
         }
         WithdrawalState::Approved { blocked } => blocked.clone(),
+        WithdrawalState::Doubted { reason, until, .. } => {
+            Some(format!("{reason}; looked at again at {until}"))
+        }
+        WithdrawalState::Screening { until } => {
+            Some(format!("screened; denied without an answer by {until}"))
+        }
+        WithdrawalState::Denied => match &withdrawal.screened {
+            Some(Screened::Refused { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        },
         WithdrawalState::Failed(reason) => Some(reason.clone()),
         _ => None,
     };
@@ -119,8 +129,7 @@ const SHOWN_ADDRESSES: usize = 100;
 /// The document of a wallet.
 pub fn wallet(vault: &Vault, id: &custodyd_policy::WalletId) -> Option<WalletView> {
     let wallet = vault.wallets().get(id)?;
-    let scopes = [FreezeScope::Vault, FreezeScope::Wallet(id.clone())];
-    let freeze = scopes.iter().find_map(|scope| vault.frozen().get(scope));
+    let freeze = vault.wallet_freeze(wallet).map(|(_, freeze)| freeze);
     let state = match (freeze, wallet.is_active()) {
         (Some(_), _) => "frozen",
         (None, true) => "active",

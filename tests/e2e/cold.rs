@@ -13,7 +13,10 @@ use custodyd_vault::Decision;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::house::{LONG, Plan, ask, decide, house, id_of, until_final, withdraw};
+use crate::{
+    house::{LONG, Plan, ask, decide, house, id_of, until_final, withdraw},
+    sqlite::{database, rows, sql},
+};
 
 const IMPORTS: &str = "/v1/cold/imports";
 
@@ -146,7 +149,7 @@ fn replace(files: &mut BTreeMap<String, Vec<u8>>, from: &str, to: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cold_payout_leaves_as_a_psbt_that_core_accepts_and_only_itself_comes_back() {
-    let house = house(Plan {
+    let mut house = house(Plan {
         cold: true,
         ethereum: false,
         ..Plan::default()
@@ -256,6 +259,22 @@ async fn a_cold_payout_leaves_as_a_psbt_that_core_accepts_and_only_itself_comes_
     }
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok, "{printed}");
+    let manifests = "SELECT origin FROM signature_points WHERE origin LIKE 'export %'";
+    assert_eq!(rows(&database(&house), manifests).len(), 2);
+
+    // A bundle that was put in place of another is found.
+    house.daemon.terminate(LONG).unwrap();
+    let swap = format!(
+        "UPDATE bundles SET bytes = (SELECT bytes FROM bundles WHERE export_id = '{}') WHERE export_id = '{}';",
+        small.export, large.export
+    );
+    sql(&database(&house), &swap);
+    let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
+    let named = format!(
+        "export {}: its bundle is not the one that was built",
+        large.export
+    );
+    assert!(!ok && printed.contains(&named), "{printed}");
 }
 
 async fn refuses_all_but_the_answer(

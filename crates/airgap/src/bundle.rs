@@ -162,6 +162,12 @@ impl Bundle {
         &self.manifest
     }
 
+    /// The signature of the manifest's digest, as it lies there: r ‖ s. [`Bundle::verify`] says whose it is.
+    #[must_use]
+    pub fn signature(&self) -> &[u8; 64] {
+        &self.signature
+    }
+
     /// The file of a transaction.
     pub(crate) fn file(&self, entry: &Entry) -> &[u8] {
         self.files

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use custodyd_chain::{Address, Amount, Asset, Network, U256};
 
 use crate::facts::{Call, DestinationClass, Facts, Flag, Initiator, Tier};
-use crate::fiat::Fiat;
+use crate::fiat::{Currency, Fiat};
 use crate::hours::Hours;
 use crate::ids::{ClientId, Tag, VaultId, WalletId};
 use crate::instant::Timestamp;
-use crate::reason::Observation;
 
 /// What conditions look at: a withdrawal now being judged, or one from the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +70,40 @@ pub(crate) struct When {
     pub(crate) flag: Option<BTreeSet<Flag>>,
     pub(crate) call: Option<BTreeSet<Call>>,
     pub(crate) amount: Option<AmountRange>,
+    /// What the amount is worth.
+    pub(crate) fiat: Option<FiatRange>,
+    /// What it may cost in fees.
+    pub(crate) fee: Option<AmountRange>,
     pub(crate) hours: Option<Hours>,
+}
+
+/// Whether conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// All of them.
+    Yes,
+    /// One does not.
+    No,
+    /// It depends on what the amount is worth, and that is not known.
+    Unpriced,
 }
 
 impl When {
     /// Whether every condition holds. Allocates nothing.
-    pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
+    pub(crate) fn matches(&self, subject: &Subject<'_>) -> Match {
+        match &self.fiat {
+            None if self.others_match(subject) => Match::Yes,
+            Some(range) if self.others_match(subject) => match range.contains(subject.fiat) {
+                Some(true) => Match::Yes,
+                Some(false) => Match::No,
+                None => Match::Unpriced,
+            },
+            _ => Match::No,
+        }
+    }
+
+    /// Whether every condition but the one on the fiat value holds.
+    fn others_match(&self, subject: &Subject<'_>) -> bool {
         holds(self.tier.as_ref(), &subject.tier)
             && holds(self.asset.as_ref(), &subject.amount.asset())
             && holds(self.destination.as_ref(), &subject.class)
@@ -94,6 +121,10 @@ impl When {
                 .amount
                 .as_ref()
                 .is_none_or(|range| range.contains(&subject.amount))
+            && self
+                .fee
+                .as_ref()
+                .is_none_or(|range| range.contains(&subject.fee))
             && holds(self.wallet.as_ref(), subject.wallet)
             && self.client.as_ref().is_none_or(|clients| {
                 subject
@@ -106,62 +137,6 @@ impl When {
                 .as_ref()
                 .is_none_or(|hours| hours.contains(subject.at))
     }
-
-    /// What the conditions saw in a subject that they match.
-    pub(crate) fn observe(&self, subject: &Subject<'_>) -> Vec<Observation> {
-        let mut seen = Vec::new();
-        list(&mut seen, "tier", self.tier.as_ref(), &subject.tier);
-        list(
-            &mut seen,
-            "asset",
-            self.asset.as_ref(),
-            &subject.amount.asset(),
-        );
-        list(
-            &mut seen,
-            "destination",
-            self.destination.as_ref(),
-            &subject.class,
-        );
-        list(
-            &mut seen,
-            "chain",
-            self.chain.as_ref(),
-            &subject.destination.network(),
-        );
-        list(
-            &mut seen,
-            "initiator",
-            self.initiator.as_ref(),
-            subject.initiator,
-        );
-        list(&mut seen, "call", self.call.as_ref(), &subject.call);
-        if let Some(tier) = &subject.destination_tier {
-            let wanted = self.destination_tier.as_ref();
-            list(&mut seen, "destination_tier", wanted, tier);
-        }
-        several(&mut seen, "tag", self.tag.as_ref(), subject.tags);
-        several(&mut seen, "flag", self.flag.as_ref(), subject.flags);
-        if let Some(range) = &self.amount {
-            seen.push(Observation {
-                field: "amount".to_owned(),
-                saw: subject.amount.to_string(),
-                wanted: range.to_string(),
-            });
-        }
-        list(&mut seen, "wallet", self.wallet.as_ref(), subject.wallet);
-        if let Some(client) = subject.initiator.client() {
-            list(&mut seen, "client", self.client.as_ref(), client);
-        }
-        if let Some(hours) = &self.hours {
-            seen.push(Observation {
-                field: "time".to_owned(),
-                saw: hours.describe(subject.at),
-                wanted: hours.to_string(),
-            });
-        }
-        seen
-    }
 }
 
 fn holds<T: Ord>(allowed: Option<&BTreeSet<T>>, value: &T) -> bool {
@@ -170,45 +145,6 @@ fn holds<T: Ord>(allowed: Option<&BTreeSet<T>>, value: &T) -> bool {
 
 fn overlaps<T: Ord>(wanted: Option<&BTreeSet<T>>, values: &BTreeSet<T>) -> bool {
     wanted.is_none_or(|wanted| !wanted.is_disjoint(values))
-}
-
-/// What a condition on any of several values saw.
-fn several<T: Ord + std::fmt::Display>(
-    seen: &mut Vec<Observation>,
-    field: &str,
-    wanted: Option<&BTreeSet<T>>,
-    values: &BTreeSet<T>,
-) {
-    for value in values {
-        if wanted.is_some_and(|wanted| wanted.contains(value)) {
-            list(seen, field, wanted, value);
-        }
-    }
-}
-
-fn list<T: Ord + std::fmt::Display>(
-    seen: &mut Vec<Observation>,
-    field: &str,
-    allowed: Option<&BTreeSet<T>>,
-    value: &T,
-) {
-    /// A list of a hundred wallets is not repeated in every verdict.
-    const SHOWN: usize = 3;
-    let Some(allowed) = allowed else { return };
-    let wanted = if allowed.len() == 1 {
-        value.to_string()
-    } else {
-        let mut names: Vec<_> = allowed.iter().take(SHOWN).map(T::to_string).collect();
-        if allowed.len() > SHOWN {
-            names.push(format!("{} more", allowed.len().saturating_sub(SHOWN)));
-        }
-        format!("one of {}", names.join(", "))
-    };
-    seen.push(Observation {
-        field: field.to_owned(),
-        saw: value.to_string(),
-        wanted,
-    });
 }
 
 /// Amounts of one asset above a bound, up to another; an amount of another asset is outside.
@@ -224,7 +160,7 @@ pub(crate) struct AmountRange {
 }
 
 impl AmountRange {
-    fn contains(&self, amount: &Amount) -> bool {
+    pub(crate) fn contains(&self, amount: &Amount) -> bool {
         amount.asset() == self.asset
             && self.above.is_none_or(|above| amount.units() > above)
             && self.at_most.is_none_or(|at_most| amount.units() <= at_most)
@@ -232,6 +168,33 @@ impl AmountRange {
 }
 
 impl std::fmt::Display for AmountRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Values in one currency above a bound, up to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FiatRange {
+    pub(crate) currency: Currency,
+    /// In hundredths, not included.
+    pub(crate) above: Option<u128>,
+    /// In hundredths, included.
+    pub(crate) at_most: Option<u128>,
+    /// As written, for people.
+    pub(crate) text: String,
+}
+
+impl FiatRange {
+    /// Whether the value is inside; unknown without one in this currency.
+    pub(crate) fn contains(&self, value: Option<Fiat>) -> Option<bool> {
+        let cents = value.filter(|fiat| fiat.currency == self.currency)?.cents;
+        let above = self.above.is_none_or(|above| cents > above);
+        Some(above && self.at_most.is_none_or(|at_most| cents <= at_most))
+    }
+}
+
+impl std::fmt::Display for FiatRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }

@@ -6,8 +6,10 @@ use custodyd_chain::{AmountError, Asset};
 
 use crate::duration::{DurationError, Span};
 use crate::facts::Tier;
+use crate::fiat::{Currency, FiatError};
 use crate::governance::ChangeKind;
-use crate::ids::{GroupId, LimitId, OperatorId, OrganisationId, Quoted, RuleId};
+use crate::ids::{CalendarId, GroupId, LimitId, OperatorId, OrganisationId, Quoted, RuleId};
+use crate::zone::ZoneError;
 
 /// The longest policy, in bytes.
 pub const MAX_POLICY_BYTES: usize = 256 * 1024;
@@ -49,6 +51,8 @@ pub enum Place {
     Approvals,
     /// `[destinations]`
     Destinations,
+    /// `[fiat]`
+    Fiat,
     /// `unfreeze` of `[governance]`
     Governance,
     /// `floor` of `[governance]`
@@ -66,6 +70,7 @@ impl fmt::Display for Place {
             Self::Limit(id) => write!(f, "limit \"{id}\""),
             Self::Tier(tier) => write!(f, "tiers.{tier}"),
             Self::Approvals => f.write_str("approvals"),
+            Self::Fiat => f.write_str("fiat"),
             Self::Destinations => f.write_str("destinations"),
             Self::Governance => f.write_str("governance.unfreeze"),
             Self::GovernanceFloor => f.write_str("governance.floor"),
@@ -255,19 +260,20 @@ pub enum PolicyFault {
         key: &'static str,
         error: AmountError,
     },
-    #[error("{place}: `amount` has no bound; write `above`, `at_most` or both")]
-    NoBound { place: Place },
+    #[error("{place}: `{field}` has no bound; write `above`, `at_most` or both")]
+    NoBound { place: Place, field: &'static str },
     #[error("{place}: `above` is in {above} and `at_most` in {at_most}; write both in one asset")]
     MixedBounds {
         place: Place,
-        above: Asset,
-        at_most: Asset,
+        above: String,
+        at_most: String,
     },
     #[error(
-        "{place}: no amount is above {above} and at most {at_most}, so it can never match; write `above` below `at_most`"
+        "{place}: `{field}`: no amount is above {above} and at most {at_most}, so it can never match; write `above` below `at_most`"
     )]
     EmptyRange {
         place: Place,
+        field: &'static str,
         above: String,
         at_most: String,
     },
@@ -279,6 +285,36 @@ pub enum PolicyFault {
         "{place}: blocked destinations are always denied, so it can never match; name another class as well, or remove it"
     )]
     OnlyBlocked { place: Place },
+    #[error(
+        "{place}: what goes from a cold wallet to a hot one directly is always denied; name another tier as well, or remove it"
+    )]
+    OnlyColdToHot { place: Place },
+    #[error("{place}: {why}, so it can never match; change or remove one of the two")]
+    NeverMatches { place: Place, why: &'static str },
+
+    #[error(
+        "{place}: `{key}` is in fiat, and the policy names no currency; add for example [fiat] with currency = \"USD\""
+    )]
+    NoFiatTerms { place: Place, key: &'static str },
+    #[error(
+        "{place}: `{key}` is in {found}, and the policy's currency is {wanted}; write it in {wanted}"
+    )]
+    OtherCurrency {
+        place: Place,
+        key: &'static str,
+        found: Currency,
+        wanted: Currency,
+    },
+    #[error("{place}: `{key}`: {error}")]
+    Fiat {
+        place: Place,
+        key: &'static str,
+        error: FiatError,
+    },
+    #[error(
+        "fiat: {currency} is an asset here, so amounts in it would have two meanings; name another currency"
+    )]
+    CurrencyIsAsset { currency: Currency },
 
     #[error("{place}: `{key}`: {error}")]
     Duration {
@@ -300,8 +336,36 @@ pub enum PolicyFault {
     EmptyHours { place: Place },
     #[error("{place}: utc_offset_minutes = {found} is no offset; write minutes from -720 to 840")]
     UtcOffset { place: Place, found: i64 },
+    #[error("{place}: `time_zone` and `utc_offset_minutes` are two clocks; write one of them")]
+    TwoClocks { place: Place },
+    #[error("{place}: `time_zone`: {error}")]
+    TimeZone { place: Place, error: ZoneError },
+    #[error(
+        "{place}: \"holiday\" in `days`, and no calendar says which days are; add for example holidays = \"target\", with its dates in [calendars]"
+    )]
+    HolidayWithoutCalendar { place: Place },
+    #[error(
+        "{place}: `holidays` without `days` changes nothing; write for example days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]"
+    )]
+    HolidaysWithoutDays { place: Place },
+    #[error(
+        "{place}: there is no calendar \"{calendar}\"; add it to [calendars], or write one of: {known}"
+    )]
+    UnknownCalendar {
+        place: Place,
+        calendar: CalendarId,
+        known: String,
+    },
+    #[error("calendar \"{calendar}\" has no dates; name some, or remove it")]
+    EmptyCalendar { calendar: CalendarId },
+    #[error("calendar \"{calendar}\": {found} is no date; write for example \"2026-12-25\"")]
+    Date { calendar: CalendarId, found: Quoted },
+    #[error("calendar \"{calendar}\" names {found} twice; name it once")]
+    DateTwice { calendar: CalendarId, found: Quoted },
 
-    #[error("{place}: write either `max_amount` or `max_count`, and two limits for both")]
+    #[error(
+        "{place}: write one of `max_amount` or `max_count` or `max_fiat`, and a limit each for several"
+    )]
     OneMaximum { place: Place },
     #[error("{place}: a maximum of zero lets nothing through; write a deny rule for that")]
     ZeroMaximum { place: Place },

@@ -1,12 +1,12 @@
 //! Judging a withdrawal. Every rule that matches counts, whatever the order; deny wins; approvals and hold times add
 //! up; without a matching allow rule, or with anything that cannot be evaluated, the answer is deny.
 
-use crate::condition::Subject;
+use crate::condition::{Match, Subject};
 use crate::facts::{DestinationClass, Facts, Tier};
 use crate::instant::Timestamp;
 use crate::limit::{Breach, Limit};
 use crate::policy::{Effect, Policy};
-use crate::reason::{Fault, LimitCheck, Reason};
+use crate::reason::{Fault, Reason};
 use crate::requirement::{self, Joined, Requirement};
 use crate::verdict::{Outcome, Verdict};
 use crate::window::{LimitBook, Standing, Used};
@@ -26,6 +26,17 @@ impl Policy {
         }
         findings.conclude(self)
     }
+
+    /// The verdict of rules and tier alone, at `facts.at`: on a withdrawal that was admitted, and counts towards the limits
+    /// since then.
+    pub fn evaluate_admitted(&self, facts: &Facts) -> Verdict {
+        let subject = Subject::of(facts, facts.at);
+        let mut findings = Findings::default();
+        findings.facts(&subject);
+        findings.rules(self, &subject);
+        findings.tier(self, subject.tier);
+        findings.conclude(self)
+    }
 }
 
 /// What was found, sorted by what it leads to.
@@ -36,6 +47,7 @@ struct Findings {
     grants: Vec<Reason>,
     allowed: bool,
     denied_by_rule: bool,
+    rules_failed: bool,
     requirements: Joined,
     hold_ms: u64,
     until: Option<Timestamp>,
@@ -53,6 +65,9 @@ impl Findings {
                 destination: subject.destination.clone(),
             });
         }
+        if (subject.tier, subject.destination_tier) == (Tier::Cold, Some(Tier::Hot)) {
+            self.fault(Fault::ColdToHot);
+        }
         if subject.class == DestinationClass::Blocked {
             self.denials.push(Reason::DestinationBlocked {
                 destination: subject.destination.clone(),
@@ -61,7 +76,15 @@ impl Findings {
     }
 
     fn rules(&mut self, policy: &Policy, subject: &Subject<'_>) {
-        for (_, rule) in policy.rules_about(subject) {
+        for (_, rule, found) in policy.rules_about(subject) {
+            if found == Match::Unpriced {
+                self.rules_failed = true;
+                self.fault(Fault::RuleWithoutPrice {
+                    rule: rule.id.clone(),
+                    asset: subject.amount.asset(),
+                });
+                continue;
+            }
             let (id, saw) = (rule.id.clone(), rule.when.observe(subject));
             let (require, hold_ms) = (rule.require.clone(), rule.hold_ms);
             self.ask(&rule.require, rule.hold_ms);
@@ -87,8 +110,8 @@ impl Findings {
                 }
             }
         }
-        // A deny rule says why better than the absence of an allow rule does.
-        if !self.allowed && !self.denied_by_rule {
+        // A deny rule, or one that could not be judged, says why better than the absence of an allow rule does.
+        if !self.allowed && !self.denied_by_rule && !self.rules_failed {
             self.denials.push(Reason::NoRuleAllows);
         }
     }
@@ -111,28 +134,26 @@ impl Findings {
 
     fn limits(&mut self, policy: &Policy, subject: &Subject<'_>, standing: &Standing<'_>) {
         for (index, limit) in policy.limits_on(subject) {
-            self.limit(limit, subject, &standing.of(index, limit, subject));
+            if limit.is_unpriced(subject) {
+                self.fault(Fault::LimitWithoutPrice {
+                    limit: limit.id.clone(),
+                    asset: subject.amount.asset(),
+                });
+            } else {
+                self.limit(limit, subject, &standing.of(index, limit, subject));
+            }
         }
     }
 
     fn limit(&mut self, limit: &Limit, subject: &Subject<'_>, used: &Used<'_>) {
         let (now, asked, max) = (subject.at, limit.weight(subject), limit.max_weight());
         let in_use = used.within(now);
-        let together = in_use.checked_add(asked);
-        let (Some(together), Some(used_measure), Some(asked_measure)) =
-            (together, limit.measure(in_use), limit.measure(asked))
+        let (Some(together), Some(check)) =
+            (in_use.checked_add(asked), limit.check(subject, in_use))
         else {
             return self.fault(Fault::SumOutOfRange {
                 limit: limit.id.clone(),
             });
-        };
-        let check = LimitCheck {
-            limit: limit.id.clone(),
-            key: limit.per.describe(subject),
-            used: used_measure,
-            asked: asked_measure,
-            max: limit.max,
-            window_ms: limit.window_ms,
         };
         if together <= max {
             self.grants.push(Reason::LimitWithin { check });

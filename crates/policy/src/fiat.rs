@@ -70,6 +70,22 @@ impl fmt::Debug for Currency {
     }
 }
 
+/// `[fiat]` of a policy: what values are in, and which prices count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FiatTerms {
+    /// The currency of every value in the policy.
+    pub currency: Currency,
+    /// How old a price may be, in milliseconds.
+    pub price_max_age_ms: u64,
+}
+
+impl FiatTerms {
+    /// What an amount is worth at `now`, rounded up; nothing without a price in this currency that is fresh.
+    pub fn value_of(&self, prices: &Prices, amount: &Amount, now: Timestamp) -> Option<Fiat> {
+        prices.value_of(amount, self.currency, now, self.price_max_age_ms)
+    }
+}
+
 /// Decimals of a fiat amount.
 const CENTS: usize = 2;
 /// Decimals of a price.
@@ -82,6 +98,13 @@ pub struct Fiat {
     pub currency: Currency,
     /// How many hundredths of it.
     pub cents: u128,
+}
+
+impl Fiat {
+    /// The other value, if it is known and in the same currency.
+    pub(crate) fn same_currency(self, other: Option<Self>) -> Option<Self> {
+        other.filter(|other| other.currency == self.currency)
+    }
 }
 
 impl FromStr for Fiat {

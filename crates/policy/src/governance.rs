@@ -129,6 +129,7 @@ impl Policy {
         let (old, new): (&Parsed, &Parsed) = (&self.0, &other.0);
         let same_rest = old.governance == new.governance
             && (&old.warm, &old.cold) == (&new.warm, &new.cold)
+            && (&old.fiat, &old.calendars) == (&new.fiat, &new.calendars)
             && old.approval_ttl_ms == new.approval_ttl_ms
             && old.destinations == new.destinations;
         let parts = [

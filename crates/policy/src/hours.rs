@@ -1,17 +1,20 @@
-//! Hours of the week, at a fixed distance from UTC.
+//! Hours of the week, and holidays, on a local clock.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{DAY_MS, MINUTE_MS};
+use crate::ids::CalendarId;
 use crate::instant::Timestamp;
+use crate::zone::Zone;
 
 /// Minutes in a day.
 pub(crate) const DAY_MINUTES: u32 = 24 * 60;
 
-/// A day of the week, Monday first (ISO 8601).
+/// A day of the week, Monday first (ISO 8601), or a holiday, which is no day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Day {
@@ -22,9 +25,11 @@ pub(crate) enum Day {
     Fri,
     Sat,
     Sun,
+    Holiday,
 }
 
 impl Day {
+    /// The days of the week.
     pub(crate) const ALL: [Self; 7] = [
         Self::Mon,
         Self::Tue,
@@ -59,8 +64,18 @@ impl fmt::Display for Day {
             Self::Fri => "fri",
             Self::Sat => "sat",
             Self::Sun => "sun",
+            Self::Holiday => "holiday",
         })
     }
+}
+
+/// Dates that are holidays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holidays {
+    /// The calendar's name in the policy.
+    pub(crate) calendar: CalendarId,
+    /// Days since 1970-01-01; never empty.
+    pub(crate) dates: Arc<BTreeSet<u64>>,
 }
 
 /// From one time of day up to, not including, another, on days of the week. When `to` is before `from` the hours
@@ -73,8 +88,10 @@ pub(crate) struct Hours {
     pub(crate) to: u32,
     /// Never empty.
     pub(crate) days: BTreeSet<Day>,
-    /// Local time less UTC, in minutes.
-    pub(crate) utc_offset_minutes: i32,
+    /// Whose clock it is.
+    pub(crate) zone: Zone,
+    /// The dates that are not their weekday but holidays.
+    pub(crate) holidays: Option<Holidays>,
 }
 
 impl Hours {
@@ -82,18 +99,29 @@ impl Hours {
         let (day, minute) = self.local(at);
         let in_hours = |start: u32, end: u32| (start..end).contains(&minute);
         if self.from < self.to {
-            return in_hours(self.from, self.to) && self.days.contains(&Day::of(day));
+            return in_hours(self.from, self.to) && self.days.contains(&self.kind(day));
         }
-        let began_today = in_hours(self.from, DAY_MINUTES) && self.days.contains(&Day::of(day));
+        let began_today = in_hours(self.from, DAY_MINUTES) && self.days.contains(&self.kind(day));
         let began_yesterday =
-            in_hours(0, self.to) && self.days.contains(&Day::of(day.saturating_sub(1)));
+            in_hours(0, self.to) && self.days.contains(&self.kind(day.saturating_sub(1)));
         began_today || began_yesterday
     }
 
-    /// Days since 1970-01-01 and minutes since midnight, local. In 128 bits no instant is out of range.
+    /// A holiday, or the day of the week, of the day that begins so many days after 1970-01-01.
+    fn kind(&self, day: i128) -> Day {
+        let is_holiday = self.holidays.as_ref().is_some_and(|holidays| {
+            u64::try_from(day).is_ok_and(|day| holidays.dates.contains(&day))
+        });
+        if is_holiday {
+            Day::Holiday
+        } else {
+            Day::of(day)
+        }
+    }
+
+    /// Days since 1970-01-01 and minutes since midnight, local.
     fn local(&self, at: Timestamp) -> (i128, u32) {
-        let offset_ms = i128::from(self.utc_offset_minutes).saturating_mul(i128::from(MINUTE_MS));
-        let local_ms = i128::from(at.as_ms()).saturating_add(offset_ms);
+        let local_ms = self.zone.local_ms(at);
         let minute = local_ms
             .rem_euclid(i128::from(DAY_MS))
             .div_euclid(i128::from(MINUTE_MS));
@@ -106,28 +134,22 @@ impl Hours {
     /// The local time of `at` as the hours see it, such as `fri 17:05`.
     pub(crate) fn describe(&self, at: Timestamp) -> String {
         let (day, minute) = self.local(at);
-        format!("{} {}", Day::of(day), Clock(minute))
+        format!("{} {}", self.kind(day), Clock(minute))
     }
 }
 
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "in {}-{}", Clock(self.from), Clock(self.to))?;
-        if self.days.len() < Day::ALL.len() {
+        if !Day::ALL.iter().all(|day| self.days.contains(day)) || self.holidays.is_some() {
             let names: Vec<_> = self.days.iter().map(Day::to_string).collect();
             write!(f, " on {}", names.join(","))?;
         }
-        let sign = if self.utc_offset_minutes < 0 {
-            '-'
-        } else {
-            '+'
-        };
-        let offset = self.utc_offset_minutes.unsigned_abs();
-        if offset == 0 {
-            f.write_str(" UTC")
-        } else {
-            write!(f, " UTC{sign}{}", Clock(offset))
+        write!(f, " {}", self.zone)?;
+        if let Some(holidays) = &self.holidays {
+            write!(f, ", holidays of {}", holidays.calendar)?;
         }
+        Ok(())
     }
 }
 
@@ -168,8 +190,73 @@ mod tests {
             from: parse_clock(from).unwrap(),
             to: parse_clock(to).unwrap(),
             days: days.iter().copied().collect(),
-            utc_offset_minutes,
+            zone: Zone::Fixed(utc_offset_minutes),
+            holidays: None,
         }
+    }
+
+    fn zurich(from: &str, to: &str, days: &[Day]) -> Hours {
+        Hours {
+            zone: Zone::named("Europe/Zurich").unwrap(),
+            ..hours(from, to, days, 0)
+        }
+    }
+
+    fn instant(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_hour_that_is_skipped_never_comes_and_one_that_is_repeated_lasts_twice() {
+        let night = zurich("02:00", "03:00", &Day::ALL);
+        let minutes = |from: &str| {
+            let from = instant(from);
+            let all = (0..24 * 60).map(|m| from.checked_add_ms(m * MINUTE_MS).unwrap());
+            all.filter(|at| night.contains(*at)).count()
+        };
+        assert_eq!(minutes("2026-03-28T23:00:00Z"), 0);
+        assert_eq!(minutes("2026-10-24T22:00:00Z"), 120);
+        assert_eq!(minutes("2026-06-01T22:00:00Z"), 60);
+        // Around a change the hours keep to the clock on the wall.
+        let office = zurich("09:00", "17:00", &[Day::Sun]);
+        assert!(office.contains(instant("2026-03-29T07:00:00Z")));
+        assert!(!office.contains(instant("2026-03-29T06:59:59Z")));
+        assert!(office.contains(instant("2026-10-25T15:59:59Z")));
+        assert_eq!(office.to_string(), "in 09:00-17:00 on sun Europe/Zurich");
+    }
+
+    #[test]
+    fn a_holiday_is_not_its_weekday() {
+        // 2026-12-25 is a Friday.
+        let dates: BTreeSet<u64> = [instant("2026-12-25T00:00:00Z").as_ms() / DAY_MS].into();
+        let with = |days: &[Day], from: &str, to: &str| Hours {
+            holidays: Some(Holidays {
+                calendar: "target".parse().unwrap(),
+                dates: Arc::new(dates.clone()),
+            }),
+            ..zurich(from, to, days)
+        };
+        let office = with(&[Day::Thu, Day::Fri], "09:00", "17:00");
+        assert!(office.contains(instant("2026-12-24T10:00:00Z")));
+        assert!(!office.contains(instant("2026-12-25T10:00:00Z")));
+        assert!(office.contains(instant("2027-01-01T10:00:00Z")));
+        assert_eq!(
+            office.describe(instant("2026-12-25T10:00:00Z")),
+            "holiday 11:00"
+        );
+        assert_eq!(
+            office.to_string(),
+            "in 09:00-17:00 on thu,fri Europe/Zurich, holidays of target"
+        );
+        let off = with(&[Day::Holiday], "09:00", "17:00");
+        assert!(off.contains(instant("2026-12-25T10:00:00Z")));
+        assert!(!off.contains(instant("2026-12-26T10:00:00Z")));
+        // It begins at midnight on the local clock, and hours past midnight belong to the day they begin on.
+        let late = with(&[Day::Holiday], "22:00", "02:00");
+        assert!(!late.contains(instant("2026-12-24T22:30:00Z")));
+        assert!(late.contains(instant("2026-12-25T21:00:00Z")));
+        assert!(late.contains(instant("2026-12-26T00:59:00Z")));
+        assert!(!late.contains(instant("2026-12-26T01:00:00Z")));
     }
 
     #[test]

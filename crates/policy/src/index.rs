@@ -147,6 +147,7 @@ fn ones(mut word: u64) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Match;
     use crate::facts::Facts;
     use crate::policy::Policy;
     use proptest::prelude::*;
@@ -233,8 +234,8 @@ effect = "allow"
             let policy = Policy::parse(&text).unwrap();
             for facts in &facts {
                 let subject = Subject::of(facts, facts.at);
-                let found: Vec<_> = policy.rules_about(&subject).map(|(n, _)| n).collect();
-                let matching = policy.0.rules.iter().enumerate().filter(|(_, rule)| rule.when.matches(&subject));
+                let found: Vec<_> = policy.rules_about(&subject).map(|(n, ..)| n).collect();
+                let matching = policy.0.rules.iter().enumerate().filter(|(_, rule)| rule.when.matches(&subject) != Match::No);
                 prop_assert_eq!(found, matching.map(|(n, _)| n).collect::<Vec<_>>());
                 let found: Vec<_> = policy.limits_on(&subject).map(|(n, _)| n).collect();
                 let applying = policy.0.limits.iter().enumerate().filter(|(_, limit)| limit.applies(&subject));

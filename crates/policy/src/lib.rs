@@ -25,6 +25,7 @@ mod destinations;
 mod duration;
 mod error;
 mod evaluate;
+mod explain;
 mod facts;
 mod fiat;
 mod governance;
@@ -38,16 +39,19 @@ mod policy;
 mod reason;
 mod requirement;
 mod staffing;
+mod trace;
 mod verdict;
 mod window;
+mod zone;
 
 pub use destinations::{DestinationTerms, LookAlike, MAX_PROBE_WINDOW_MS, Probe, Screening};
 pub use duration::{
     DAY_MS, DurationError, HOUR_MS, MAX_DURATION_MS, MINUTE_MS, SECOND_MS, Span, parse_duration,
 };
 pub use error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
+pub use explain::{Explanation, LimitTrace, RuleTrace};
 pub use facts::{Call, DestinationClass, Facts, Flag, Initiator, InitiatorError, Tier};
-pub use fiat::{Currency, Fiat, FiatError, Price, Prices};
+pub use fiat::{Currency, Fiat, FiatError, FiatTerms, Price, Prices};
 pub use governance::{ChangeKind, ChangeRule, Governance, GovernanceFloor};
 pub use ids::{
     CalendarId, ClientId, GroupId, IdError, LimitId, MAX_ID_LENGTH, OperatorId, OrganisationId,
@@ -55,9 +59,11 @@ pub use ids::{
 };
 pub use instant::{Timestamp, TimestampError};
 pub use limit::Dimension;
-pub use policy::{Policy, TierFloor};
+pub use policy::{Effect, Policy, TierFloor};
 pub use reason::{BreachKind, Fault, LimitCheck, Measure, Observation, Reason};
-pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
 pub use staffing::Demand;
+pub use requirement::{Groups, Organisations, Quorum, Requirement, Shortfall, may_approve};
+pub use trace::ConditionTrace;
 pub use verdict::{Outcome, PolicyHash, PolicyHashError, Verdict};
 pub use window::{LimitBook, LimitUsage};
+pub use zone::ZoneError;

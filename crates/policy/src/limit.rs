@@ -5,10 +5,11 @@ use std::fmt;
 use custodyd_chain::{Amount, Asset, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{Subject, When};
+use crate::condition::{Match, Subject, When};
 use crate::facts::Initiator;
+use crate::fiat::Fiat;
 use crate::ids::LimitId;
-use crate::reason::{BreachKind, Measure};
+use crate::reason::{BreachKind, LimitCheck, Measure};
 use crate::requirement::Requirement;
 
 /// What a limit counts apart.
@@ -94,7 +95,8 @@ impl fmt::Display for Dimension {
 pub(crate) struct Limit {
     pub(crate) id: LimitId,
     pub(crate) per: Dimension,
-    /// Only withdrawals of this asset count; always set where an amount is limited.
+    /// Only withdrawals of this asset count; always set where an amount of one is limited. A limit in fiat adds all
+    /// assets up where it is not set.
     pub(crate) asset: Option<Asset>,
     pub(crate) when: When,
     pub(crate) max: Measure,
@@ -128,17 +130,33 @@ impl Breach {
 }
 
 impl Limit {
-    /// Whether the subject counts towards this limit.
+    /// Whether the subject counts towards this limit. Where that depends on a fiat value that is not known, it does:
+    /// what was admitted is never forgotten in the payer's favour.
     pub(crate) fn applies(&self, subject: &Subject<'_>) -> bool {
         self.asset
             .is_none_or(|asset| asset == subject.amount.asset())
-            && self.when.matches(subject)
+            && self.when.matches(subject) != Match::No
     }
 
-    /// How much the subject counts: base units of the asset, or one.
+    /// Whether it cannot be said how much the subject counts, or whether it does, because no value in fiat is known. Only
+    /// for a limit that applies.
+    pub(crate) fn is_unpriced(&self, subject: &Subject<'_>) -> bool {
+        let unpriced = match self.max {
+            Measure::Fiat(max) => max.same_currency(subject.fiat).is_none(),
+            Measure::Amount(_) | Measure::Count(_) => false,
+        };
+        unpriced || self.when.matches(subject) == Match::Unpriced
+    }
+
+    /// How much the subject counts: base units of the asset, hundredths of the currency, or one. An admission whose
+    /// value in fiat is not known, from before the policy spoke of it, counts as the whole limit.
     pub(crate) fn weight(&self, subject: &Subject<'_>) -> U256 {
         match self.max {
             Measure::Amount(_) => subject.amount.units(),
+            Measure::Fiat(max) => {
+                let value = max.same_currency(subject.fiat).unwrap_or(max);
+                U256::from(value.cents)
+            }
             Measure::Count(_) => U256::ONE,
         }
     }
@@ -147,8 +165,21 @@ impl Limit {
     pub(crate) fn max_weight(&self) -> U256 {
         match self.max {
             Measure::Amount(max) => max.units(),
+            Measure::Fiat(max) => U256::from(max.cents),
             Measure::Count(max) => U256::from(max),
         }
+    }
+
+    /// What the subject adds to so much in use; `None` if one of the two is above what can exist.
+    pub(crate) fn check(&self, subject: &Subject<'_>, used: U256) -> Option<LimitCheck> {
+        Some(LimitCheck {
+            limit: self.id.clone(),
+            key: self.per.describe(subject),
+            used: self.measure(used)?,
+            asked: self.measure(self.weight(subject))?,
+            max: self.max,
+            window_ms: self.window_ms,
+        })
     }
 
     /// A weight in the limit's own measure; `None` if it is above what can exist.
@@ -157,6 +188,10 @@ impl Limit {
             Measure::Amount(max) => Amount::from_units(max.asset(), weight)
                 .ok()
                 .map(Measure::Amount),
+            Measure::Fiat(max) => u128::try_from(weight).ok().map(|cents| {
+                let currency = max.currency;
+                Measure::Fiat(Fiat { currency, cents })
+            }),
             Measure::Count(_) => u64::try_from(weight).ok().map(Measure::Count),
         }
     }

@@ -1,14 +1,18 @@
 //! A parsed policy. Whatever holds one knows that its groups have people, its quorums can be met, its ids are
 //! unique, each of its rules can match, and warm and cold wallets have approvers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use crate::condition::{Subject, When};
+use serde::{Deserialize, Serialize};
+
+use crate::condition::{Match, Subject, When};
 use crate::destinations::DestinationTerms;
 use crate::facts::Tier;
+use crate::fiat::FiatTerms;
 use crate::governance::Governance;
-use crate::ids::{OperatorId, RuleId};
+use crate::ids::{CalendarId, OperatorId, RuleId};
 use crate::index::Index;
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
@@ -23,6 +27,8 @@ pub(crate) struct Parsed {
     pub(crate) source: String,
     pub(crate) hash: PolicyHash,
     pub(crate) people: People,
+    pub(crate) calendars: BTreeMap<CalendarId, Arc<BTreeSet<u64>>>,
+    pub(crate) fiat: Option<FiatTerms>,
     pub(crate) everyone: BTreeSet<OperatorId>,
     pub(crate) approval_ttl_ms: u64,
     pub(crate) destinations: DestinationTerms,
@@ -55,11 +61,26 @@ pub(crate) struct Rule {
     pub(crate) hold_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
+/// What a rule does where it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It lets the withdrawal go, with what it asks for.
     Allow,
+    /// It denies, and nothing overcomes that.
     Deny,
+    /// It asks for something, and lets nothing go by itself.
     Require,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Require => "require",
+        })
+    }
 }
 
 impl Policy {
@@ -91,6 +112,11 @@ impl Policy {
     /// Who may end a freeze, and who may change what.
     pub fn governance(&self) -> &Governance {
         &self.0.governance
+    }
+
+    /// What values are in and which prices count; `None` if no rule or limit is about values.
+    pub fn fiat(&self) -> Option<&FiatTerms> {
+        self.0.fiat.as_ref()
     }
 
     /// For how long an approval counts, in milliseconds.
@@ -128,15 +154,17 @@ impl Policy {
         self.0.limits.len()
     }
 
-    /// The rules that match, with their positions.
+    /// The rules that match, or cannot be told not to, with their positions.
     pub(crate) fn rules_about<'a>(
         &'a self,
         subject: &'a Subject<'_>,
-    ) -> impl Iterator<Item = (usize, &'a Rule)> {
+    ) -> impl Iterator<Item = (usize, &'a Rule, Match)> {
         let candidates = self.0.rule_index.candidates(subject);
-        candidates
-            .filter_map(|position| Some((position, self.0.rules.get(position)?)))
-            .filter(|(_, rule)| rule.when.matches(subject))
+        candidates.filter_map(|position| {
+            let rule = self.0.rules.get(position)?;
+            let found = rule.when.matches(subject);
+            (found != Match::No).then_some((position, rule, found))
+        })
     }
 
     /// The limits that a withdrawal counts towards, with their positions.

@@ -3,11 +3,12 @@
 
 use std::fmt;
 
-use custodyd_chain::{Address, Amount};
+use custodyd_chain::{Address, Amount, Asset};
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Span;
 use crate::facts::Tier;
+use crate::fiat::Fiat;
 use crate::ids::{LimitId, RuleId};
 use crate::instant::Timestamp;
 use crate::requirement::{Listed, Requirement};
@@ -269,7 +270,8 @@ impl fmt::Display for LimitCheck {
     }
 }
 
-/// What a limit counts: JSON string `"8 LTC"` or number of withdrawals.
+/// What a limit counts: JSON string `"8 LTC"` or `"1000 USD"`, or number of withdrawals. No currency is called like an
+/// asset: such a policy is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Measure {
@@ -277,6 +279,8 @@ pub enum Measure {
     Count(u64),
     /// An amount of one asset.
     Amount(Amount),
+    /// A value in a currency, of all assets together.
+    Fiat(Fiat),
 }
 
 impl fmt::Display for Measure {
@@ -284,6 +288,7 @@ impl fmt::Display for Measure {
         match self {
             Self::Count(count) => write!(f, "{count}"),
             Self::Amount(amount) => write!(f, "{amount}"),
+            Self::Fiat(fiat) => write!(f, "{fiat}"),
         }
     }
 }
@@ -296,7 +301,8 @@ pub enum BreachKind {
     Deny,
     /// It waits until the window has room.
     Hold,
-    /// It goes with approvals.
+    /// It goes with approvals. Policies may call it `escalate` as well.
+    #[serde(alias = "escalate")]
     Quorum,
 }
 
@@ -333,6 +339,25 @@ pub enum Fault {
         /// The limit.
         limit: LimitId,
     },
+    /// It would leave a cold wallet for a hot one without a stop on the way.
+    #[error("it goes from a cold wallet to a hot one directly; refill by way of a warm wallet")]
+    ColdToHot,
+    /// A rule depends on what the amount is worth, and no fresh price says so.
+    #[error("rule \"{rule}\" depends on the value of {asset}, and there is no fresh price of it")]
+    RuleWithoutPrice {
+        /// The rule.
+        rule: RuleId,
+        /// The asset that has no price.
+        asset: Asset,
+    },
+    /// A limit depends on what the amount is worth, and no fresh price says so.
+    #[error("limit \"{limit}\" depends on the value of {asset}, and there is no fresh price of it")]
+    LimitWithoutPrice {
+        /// The limit.
+        limit: LimitId,
+        /// The asset that has no price.
+        asset: Asset,
+    },
     /// The book holds the windows of another policy's limits, so it can't be said how much of these is used.
     #[error("what was admitted is counted for another policy's limits")]
     OtherBook,
@@ -341,10 +366,14 @@ pub enum Fault {
 impl Fault {
     fn subject(&self) -> Option<&str> {
         match self {
-            Self::SumOutOfRange { limit } | Self::TimeOutOfRange { limit } => Some(limit.as_str()),
+            Self::SumOutOfRange { limit }
+            | Self::TimeOutOfRange { limit }
+            | Self::LimitWithoutPrice { limit, .. } => Some(limit.as_str()),
+            Self::RuleWithoutPrice { rule, .. } => Some(rule.as_str()),
             Self::ZeroAmount
             | Self::AssetMismatch { .. }
             | Self::NoTierFloor { .. }
+            | Self::ColdToHot
             | Self::OtherBook => None,
         }
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use custodyd_chain::{Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction};
+use custodyd_chain::{
+    Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction,
+};
 use custodyd_policy::{
-    ClientId, Initiator, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId,
+    ClientId, Currency, Initiator, OperatorId, Price, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::{
@@ -94,6 +96,12 @@ pub enum FreezeScope {
     Vault,
     /// One wallet.
     Wallet(WalletId),
+    /// Every wallet that holds this asset.
+    Asset(Asset),
+    /// Whatever this client asked for, and asks for.
+    Client(ClientId),
+    /// Whatever would go to this address.
+    Destination(Address),
 }
 
 /// What a node says of a transaction that was broadcast.
@@ -165,6 +173,31 @@ pub enum Command {
     Propose(Box<Propose>),
     /// An operator approves or vetoes such changes.
     DecideProposal(Box<DecideProposal>),
+    /// A client says what assets are worth.
+    SetPrices {
+        /// Who.
+        client: ClientId,
+        /// What one unit of each costs.
+        prices: Vec<(Asset, Price)>,
+        /// In which currency.
+        currency: Currency,
+        /// Since when.
+        as_of: Timestamp,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// Whoever screens payouts has nothing against this one. It goes on to what policy asks.
+    ScreeningPassed {
+        /// Which.
+        id: WithdrawalId,
+    },
+    /// Whoever screens payouts refuses this one, or can't be asked.
+    ScreeningRefused {
+        /// Which.
+        id: WithdrawalId,
+        /// Why, for people.
+        reason: String,
+    },
     /// One more receiving address of an online Bitcoin-family wallet.
     RequestAddress {
         /// The wallet.

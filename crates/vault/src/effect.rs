@@ -1,7 +1,9 @@
 //! What is outstanding, derived from the state: after a crash the same as before it.
 
+use std::collections::BTreeSet;
+
 use custodyd_chain::Network;
-use custodyd_policy::{Tier, Timestamp};
+use custodyd_policy::{Tier, Timestamp, WithdrawalId};
 
 use crate::{ExportId, ExportState, KeyId, TransactionId, TransactionState, Vault};
 
@@ -25,6 +27,8 @@ pub enum Effect {
     Watch(TransactionId),
     /// Build the bundle of an export.
     BuildExport(ExportId),
+    /// Ask somebody else whether anything speaks against a payout.
+    Screen(WithdrawalId),
 }
 
 impl Vault {
@@ -38,6 +42,7 @@ impl Vault {
             .collect();
         effects.extend(self.quotes_wanted(now));
         effects.extend(self.open.iter().filter_map(|id| self.effect_of(id)));
+        effects.extend(self.screening.iter().copied().map(Effect::Screen));
         effects.extend(
             self.exports_to_build
                 .iter()
@@ -46,16 +51,22 @@ impl Vault {
         effects
     }
 
+    /// What is outstanding of one payout before anything is planned for it.
+    pub fn withdrawal_effect(&self, id: &WithdrawalId) -> Option<Effect> {
+        let screened = self.screening.contains(id);
+        screened.then_some(Effect::Screen(*id))
+    }
+
     /// What is outstanding of one transaction.
     pub fn effect_of(&self, id: &TransactionId) -> Option<Effect> {
         let transaction = self.transactions.get(id)?;
-        let frozen = self.is_frozen(&transaction.wallet);
+        let stopped = self.is_stopped(transaction);
         match transaction.state {
             TransactionState::Planned if transaction.export.is_none() && self.may_sign(id) => {
                 Some(Effect::Sign(id.clone()))
             }
             TransactionState::Planned => None,
-            TransactionState::Signed if frozen => None,
+            TransactionState::Signed if stopped => None,
             TransactionState::Signed => Some(Effect::Broadcast(id.clone())),
             // The rival's block can be reorganised away too, and then this one may still be paid.
             TransactionState::Broadcast
@@ -75,10 +86,16 @@ impl Vault {
 
     /// Networks on which something waits to be planned and the quote is missing or growing old.
     pub fn quotes_wanted(&self, now: Timestamp) -> Vec<Effect> {
+        let doubted: BTreeSet<_> = self.doubted_due(now).map(|w| &w.wallet).collect();
         let mut wanted: Vec<Effect> = self
             .wallets
             .values()
-            .filter(|w| w.tier == Tier::Cold || !w.ready.is_empty() || !w.blocked.is_empty())
+            .filter(|w| {
+                w.tier == Tier::Cold
+                    || !w.ready.is_empty()
+                    || !w.blocked.is_empty()
+                    || doubted.contains(&w.id)
+            })
             .filter(|w| {
                 self.quote_age(w.network, now)
                     .is_none_or(|age| age > FEE_QUOTE_RENEW_MS)

@@ -1,10 +1,14 @@
 //! What happened in a vault. The journal is a list of these, and the state is their fold.
 
+use std::collections::BTreeMap;
+
 use custodyd_chain::{
-    Address, Amount, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
+    Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey,
+    RawTransaction,
 };
 use custodyd_policy::{
-    ClientId, Facts, Initiator, OperatorId, PolicyHash, Timestamp, Verdict, WalletId, WithdrawalId,
+    ClientId, Currency, Facts, Initiator, OperatorId, PolicyHash, Price, Timestamp, Verdict,
+    WalletId, WithdrawalId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,12 +167,40 @@ pub enum Event {
         /// Which.
         id: WithdrawalId,
     },
-    /// It may be paid, but not now; it waits for the wallet to change.
+    /// It may be paid, but not now; it waits for the wallet to change, or, where policy has doubts, for a while.
     PlanningBlocked {
         /// Which.
         id: WithdrawalId,
         /// Why.
         reason: String,
+        /// What policy says of the plan, if it is that which stands in the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Box<Verdict>>,
+    },
+    /// Whoever screens payouts has nothing against it.
+    ScreeningPassed {
+        /// Which.
+        id: WithdrawalId,
+    },
+    /// Whoever screens payouts refuses it, or gave no answer.
+    ScreeningRefused {
+        /// Which.
+        id: WithdrawalId,
+        /// Why.
+        reason: String,
+    },
+    /// Assets are worth something else.
+    PricesSet {
+        /// Who says so.
+        client: ClientId,
+        /// In which currency.
+        currency: Currency,
+        /// Since when.
+        as_of: Timestamp,
+        /// What one unit of each costs.
+        prices: BTreeMap<Asset, Price>,
+        /// The signed request.
+        evidence: Evidence,
     },
     /// Inputs or a nonce are reserved for exactly these bytes.
     TransactionPlanned {
@@ -382,6 +414,9 @@ impl Event {
             Self::Expired { .. } => "expired",
             Self::HoldEnded { .. } => "hold_ended",
             Self::PlanningBlocked { .. } => "planning_blocked",
+            Self::ScreeningPassed { .. } => "screening_passed",
+            Self::ScreeningRefused { .. } => "screening_refused",
+            Self::PricesSet { .. } => "prices_set",
             Self::TransactionPlanned { .. } => "transaction_planned",
             Self::TransactionSigned { .. } => "transaction_signed",
             Self::TransactionBroadcast { .. } => "transaction_broadcast",

@@ -1,7 +1,7 @@
 //! What policy judges a withdrawal by, as the vault knows it.
 
 use custodyd_chain::{Address, Amount};
-use custodyd_policy::{Call, Currency, Facts, Fiat, Initiator, Policy, Timestamp, WithdrawalId};
+use custodyd_policy::{Call, Facts, Fiat, Initiator, Timestamp, WithdrawalId};
 
 use crate::{Vault, Wallet};
 
@@ -42,12 +42,6 @@ impl Vault {
     /// What an amount is worth in the policy's currency at `at`; nothing without a fresh price, or where the policy has no
     /// currency.
     pub(crate) fn value_of(&self, amount: &Amount, at: Timestamp) -> Option<Fiat> {
-        let (currency, max_age_ms) = fiat_terms(&self.policy)?;
-        self.prices.value_of(amount, currency, at, max_age_ms)
+        self.policy.fiat()?.value_of(&self.prices, amount, at)
     }
-}
-
-/// The currency that the policy counts in, and for how many milliseconds a price counts.
-pub(crate) fn fiat_terms(_policy: &Policy) -> Option<(Currency, u64)> {
-    None
 }

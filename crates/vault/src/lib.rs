@@ -23,6 +23,7 @@ mod destinations;
 mod effect;
 mod event;
 mod facts;
+mod freezes;
 mod genesis;
 mod genesis_file;
 mod governance;
@@ -42,6 +43,7 @@ pub use command::{
     RequestWithdrawal,
 };
 pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
+pub use decide::{MAX_PRICES, PriceFault};
 pub use destinations::{
     BlockListError, BlockListFault, Entry, FoundingEntry, MAX_BLOCK_LIST_LINES, TaggedAddress,
     parse_block_list,
@@ -61,5 +63,5 @@ pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
 pub use transaction::{Transaction, TransactionState};
 pub use vault::{Compromise, Export, ExportState, Freeze, Vault};
 pub use wallet::{Account, Funds, KeySlot, Wallet};
-pub use withdrawal::{Vote, Withdrawal, WithdrawalState};
+pub use withdrawal::{Screened, Vote, Withdrawal, WithdrawalState};
 pub use wrapped::WrappedBlob;

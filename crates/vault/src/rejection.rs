@@ -1,9 +1,9 @@
 //! Why a command changes nothing. Each has a stable code for programs and a sentence for people.
 
 use custodyd_chain::{AddressError, AmountError, PublicKey};
-use custodyd_policy::{OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
+use custodyd_policy::{ClientId, OperatorId, Timestamp, VaultId, WalletId, WithdrawalId};
 
-use crate::{ChangeFault, ExportId, KeyId, ProposalId, TransactionId};
+use crate::{ChangeFault, ExportId, KeyId, PriceFault, ProposalId, Scope, TransactionId};
 
 /// A refusal of a command. Nothing was changed by it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -174,6 +174,15 @@ pub enum Rejection {
     /// The key or id is taken.
     #[error("{0} exists already")]
     Taken(String),
+    /// A client without the scope for that.
+    #[error("client {0} may not do that: it takes the scope {1}")]
+    NotScoped(ClientId, Scope),
+    /// Prices that were not taken.
+    #[error("{0}")]
+    Prices(#[from] PriceFault),
+    /// A freeze of what this vault has nothing to do with.
+    #[error("there is nothing to freeze: {0}")]
+    NothingToFreeze(String),
     /// The observation doesn't fit the wallet.
     #[error("the observation does not fit wallet {0}: {1}")]
     Observation(WalletId, String),
@@ -225,6 +234,9 @@ impl Rejection {
             Self::ApprovedAlready(_) => "already-decided",
             Self::ColdToHot => "cold-to-hot",
             Self::Taken(_) => "taken",
+            Self::NotScoped(..) => "not-scoped",
+            Self::Prices(_) => "prices",
+            Self::NothingToFreeze(_) => "nothing-to-freeze",
             Self::Observation(..) => "observation",
         }
     }

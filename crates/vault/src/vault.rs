@@ -10,9 +10,9 @@ use custodyd_policy::{
 
 use crate::destinations::Destinations;
 use crate::{
-    Client, Ed25519Key, Entry, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal, ProposalId,
-    StatedEffects, Touch, Transaction, TransactionId, TransactionState, Wallet, Withdrawal,
-    WithdrawalState,
+    Client, Ed25519Key, Entry, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal,
+    ProposalId, StatedEffects, Touch, Transaction, TransactionId, TransactionState, Wallet,
+    Withdrawal, WithdrawalState,
 };
 
 /// A scope in which nothing is planned, signed or sent.
@@ -95,6 +95,8 @@ pub struct Vault {
     pub(crate) keys_to_make: BTreeSet<KeyId>,
     pub(crate) compromised: BTreeMap<PublicKey, Compromise>,
     pub(crate) exports_to_build: BTreeSet<ExportId>,
+    /// Payouts that somebody else is asked about.
+    pub(crate) screening: BTreeSet<WithdrawalId>,
     pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
     /// When an open proposal is due; each open one is here once.
     pub(crate) proposal_timers: BTreeSet<(Timestamp, ProposalId)>,
@@ -259,14 +261,6 @@ impl Vault {
         payouts.into_iter().chain(proposals).min()
     }
 
-    /// Whether nothing of this wallet may be planned, signed or sent.
-    pub fn is_frozen(&self, wallet: &WalletId) -> bool {
-        self.frozen.contains_key(&FreezeScope::Vault)
-            || self
-                .frozen
-                .contains_key(&FreezeScope::Wallet(wallet.clone()))
-    }
-
     /// What a wallet holds on the chain, and how much of it no transaction holds back.
     pub fn balances(&self, wallet: &Wallet) -> (Amount, Amount) {
         let zero = Amount::zero(wallet.network.asset());
@@ -352,14 +346,14 @@ impl Vault {
             .filter_map(|(_, id)| self.withdrawals.get(id))
     }
 
-    /// Whether a plan may be signed right now: its wallet is not frozen, none of its keys is compromised, its inputs or nonce are held for it, its payouts
+    /// Whether a plan may be signed right now: nothing about it is frozen or blocked, none of its keys is compromised, its inputs or nonce are held for it, its payouts
     /// are in this transaction and no other, have the approvals that were asked for, and each is paid exactly as approved.
     pub fn may_sign(&self, id: &TransactionId) -> bool {
         let Some(transaction) = self.transactions.get(id) else {
             return false;
         };
         transaction.state == TransactionState::Planned
-            && !self.is_frozen(&transaction.wallet)
+            && !self.is_stopped(transaction)
             && self.compromised_signer(&transaction.plan).is_none()
             && self.holds_for(id, transaction)
             && transaction.withdrawals.iter().all(|w| {

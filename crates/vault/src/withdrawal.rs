@@ -35,6 +35,21 @@ pub enum WithdrawalState {
         /// Why it could not be planned, if that was tried.
         blocked: Option<String>,
     },
+    /// Approved, but what policy now says of the plan is stricter than what it said when it judged: a price grew old, a
+    /// destination turned out to look like another, the fee is another one.
+    Doubted {
+        /// What policy asks for now.
+        reason: String,
+        /// Since when.
+        since: Timestamp,
+        /// When it is looked at again.
+        until: Timestamp,
+    },
+    /// Allowed, and somebody else is asked whether anything speaks against it.
+    Screening {
+        /// Without an answer by then it is denied.
+        until: Timestamp,
+    },
     /// Part of a transaction.
     InTransaction(TransactionId),
     /// An operator refused it.
@@ -56,8 +71,32 @@ impl WithdrawalState {
                 | Self::Holding { .. }
                 | Self::HoldingForLimit { .. }
                 | Self::Approved { .. }
+                | Self::Doubted { .. }
+                | Self::Screening { .. }
         )
     }
+
+    /// Everybody agreed, so that it can be planned as soon as the wallet and policy let it.
+    pub fn may_be_planned(&self) -> bool {
+        matches!(self, Self::Approved { .. } | Self::Doubted { .. })
+    }
+}
+
+/// What came of asking somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Screened {
+    /// Nothing speaks against it.
+    Passed {
+        /// When they said so.
+        at: Timestamp,
+    },
+    /// It is refused, or there was no answer.
+    Refused {
+        /// When that was.
+        at: Timestamp,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// One person's decision, with its time.
@@ -88,6 +127,8 @@ pub struct Withdrawal {
     pub admitted_at: Option<Timestamp>,
     /// What policy said last.
     pub verdict: Option<Verdict>,
+    /// What came of the screening, if there was one.
+    pub screened: Option<Screened>,
     /// Decisions so far, one a person.
     pub votes: BTreeMap<OperatorId, Vote>,
     /// Where it is.
@@ -128,9 +169,10 @@ impl Withdrawal {
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
             WithdrawalState::AwaitingApproval { expires_at } => Some(expires_at),
-            WithdrawalState::Holding { until } | WithdrawalState::HoldingForLimit { until } => {
-                Some(until)
-            }
+            WithdrawalState::Holding { until }
+            | WithdrawalState::HoldingForLimit { until }
+            | WithdrawalState::Screening { until }
+            | WithdrawalState::Doubted { until, .. } => Some(until),
             _ => None,
         }
     }
@@ -150,7 +192,8 @@ impl Withdrawal {
             WithdrawalState::Denied => "denied",
             WithdrawalState::AwaitingApproval { .. } => "awaiting_approval",
             WithdrawalState::Holding { .. } | WithdrawalState::HoldingForLimit { .. } => "holding",
-            WithdrawalState::Approved { .. } => "approved",
+            WithdrawalState::Approved { .. } | WithdrawalState::Doubted { .. } => "approved",
+            WithdrawalState::Screening { .. } => "screening",
             WithdrawalState::InTransaction(_) => "planned",
             WithdrawalState::Rejected => "rejected",
             WithdrawalState::Expired => "expired",

@@ -62,7 +62,7 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
     println!("  evidence      {evidence} requests signed by clients and operators, verified again");
     println!("  projections   {projections} rows, each as the journal makes it");
     println!(
-        "  nonces        {nonces} on record, one for each signature of a head or a transaction"
+        "  nonces        {nonces} on record, one for each signature of a head, a transaction or a cold export"
     );
     println!(
         "  HSM           {} signatures explained: {heads} of heads, {transaction_signatures} of transactions, \

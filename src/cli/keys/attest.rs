@@ -7,11 +7,10 @@ use custodyd::{
     ceremony::{Attestation, KeyEntry, Proof, TokenEntry},
     clock::Clock,
     config::Config,
-    store::{Origin, SignaturePointRow},
 };
 use custodyd_hsm::{KeyId, PublicPoint};
 
-use super::{super::Failure, Known, each_token, fresh, ours, prove, read, seal_to_file};
+use super::{super::Failure, Known, each_token, fresh, nonces, ours, prove, read, seal_to_file};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Options {
@@ -88,7 +87,7 @@ pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failur
     check_nonces(&known, &report).await?;
     let (count, out) = (report.keys.len(), options.out.clone().unwrap_or_default());
     println!("challenge    {}", report.challenge);
-    seal_to_file(config, &known, report, &out)?;
+    seal_to_file(config, &known, report, &out).await?;
     println!("journal key  {}", known.journal_point()?);
     println!("{count} keys attested in {}", out.display());
     Ok(())
@@ -103,31 +102,10 @@ async fn check_nonces(known: &Known, report: &Attestation) -> Result<(), Failure
         };
         let mut signature = [0; 64];
         hex::decode_to_slice(text, &mut signature)?;
-        let (r, _) = signature.split_first_chunk::<32>().ok_or("no signature")?;
-        points.push(SignaturePointRow {
-            key: proof.key.public_key.to_string(),
-            r: *r,
-            digest: Proof::digest(&report.challenge, &report.vault, &proof.key)?,
-            origin: Origin::unstored("attestation"),
-        });
+        let digest = Proof::digest(&report.challenge, &report.vault, &proof.key)?;
+        points.push(nonces::row(&proof.key.public_key, digest, &signature));
     }
-    let asked: Vec<_> = points.iter().collect();
-    let stored = known.store.known_points(&report.vault, &asked).await?;
-    for (number, point) in points.iter().enumerate() {
-        let before = points.iter().take(number).chain(&stored);
-        let again = |earlier: &&SignaturePointRow| {
-            earlier.key == point.key && earlier.r == point.r && earlier.digest != point.digest
-        };
-        if let Some(earlier) = before.into_iter().find(again) {
-            return Err(format!(
-                "key {} used one nonce for {} and for this report, which is thrown away: freeze its wallet and stop \
-                 signing with this HSM",
-                point.key, earlier.origin
-            )
-            .into());
-        }
-    }
-    Ok(())
+    nonces::refuse_used(known, &points).await
 }
 
 pub(super) fn verify(options: &Options) -> Result<(), Failure> {

@@ -63,7 +63,7 @@ pub(super) async fn run(config: &Config, options: &Options) -> Result<(), Failur
         wrapped,
     };
     let (resident, wrapped) = (backup.resident.len(), backup.wrapped.len());
-    seal_to_file(config, &known, backup, &options.out)?;
+    seal_to_file(config, &known, backup, &options.out).await?;
     println!("journal key     {}", known.journal_point()?);
     println!("wrapped keys    {wrapped}, in the file as they are in the database");
     println!(

@@ -6,6 +6,7 @@ mod canary;
 mod check;
 mod generate;
 mod list;
+mod nonces;
 mod orphans;
 mod restore;
 mod wrapping;
@@ -172,7 +173,7 @@ fn prove(
 }
 
 /// Signs a document with the journal key, wherever it is, and writes it to a file that isn't there yet.
-fn seal_to_file<T: custodyd::ceremony::Document>(
+async fn seal_to_file<T: custodyd::ceremony::Document>(
     config: &Config,
     known: &Known,
     document: T,
@@ -180,9 +181,16 @@ fn seal_to_file<T: custodyd::ceremony::Document>(
 ) -> Result<(), Failure> {
     let hsm = config.hsm.open(&config.log)?;
     let id = cka(&known.journal_id);
+    let mut point = None;
     let sealed = Sealed::new(document, known.journal_point()?, |digest| {
-        Ok::<_, Failure>(hsm.sign(&id, Curve::P256, digest, deadline(config))?)
+        let signature = hsm.sign(&id, Curve::P256, digest, deadline(config))?;
+        point = Some((digest, signature));
+        Ok::<_, Failure>(signature)
     })?;
+    if let Some((digest, signature)) = point {
+        let row = nonces::row(&known.journal_point()?, digest, &signature);
+        nonces::refuse_used(known, &[row]).await?;
+    }
     let text = sealed.to_text()?;
     // What was just written must be what anybody will read.
     Sealed::<T>::open(text.as_bytes(), &known.journal_point()?)?;

@@ -1,8 +1,8 @@
 //! Limits: one maximum each, in a unit, in a window that is not empty, with a consequence that says what it needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::Asset;
+use custodyd_chain::{Asset, Network};
 use toml::Spanned;
 
 use crate::duration::parse_duration;
@@ -36,14 +36,13 @@ impl Parser<'_> {
         let max = self.maximum(&place, one)?;
         let asset = self.limited_asset(&place, one, max)?;
         let when = self.when(&place, one, &written.when)?;
-        self.not_only_blocked(&place, one, &when)?;
+        self.not_always_denied(&place, one, &when)?;
         if let Some(asset) = asset {
             self.only_asset(&place, one, &when, asset)?;
-            // An amount condition in another asset could never match either.
-            if when
-                .amount
-                .as_ref()
-                .is_some_and(|range| range.asset != asset)
+            // A condition on an amount or a chain of another asset could never match either.
+            let mut ranges = [&when.amount, &when.fee].into_iter().flatten();
+            let no_chain = |chains: &BTreeSet<Network>| !chains.iter().any(|c| c.asset() == asset);
+            if ranges.any(|range| range.asset != asset) || when.chain.as_ref().is_some_and(no_chain)
             {
                 return Err(self.refused(one, PolicyFault::AssetNeverMatches { place, asset }));
             }
@@ -65,10 +64,11 @@ impl Parser<'_> {
 
     fn maximum(&self, place: &Place, one: &Spanned<syntax::Limit>) -> Result<Measure, PolicyError> {
         let written = one.get_ref();
-        let max = match (&written.max_amount, &written.max_count) {
-            (Some(text), None) => Measure::Amount(self.amount(place, "max_amount", text)?),
-            (None, Some(count)) => Measure::Count(*count.get_ref()),
-            (None, None) | (Some(_), Some(_)) => {
+        let max = match (&written.max_amount, &written.max_count, &written.max_fiat) {
+            (Some(text), None, None) => Measure::Amount(self.amount(place, "max_amount", text)?),
+            (None, Some(count), None) => Measure::Count(*count.get_ref()),
+            (None, None, Some(text)) => Measure::Fiat(self.value(place, "max_fiat", text)?),
+            _ => {
                 let place = place.clone();
                 return Err(self.refused(one, PolicyFault::OneMaximum { place }));
             }
@@ -76,6 +76,7 @@ impl Parser<'_> {
         let is_zero = match &max {
             Measure::Amount(amount) => amount.is_zero(),
             Measure::Count(count) => *count == 0,
+            Measure::Fiat(value) => value.cents == 0,
         };
         if is_zero {
             let place = place.clone();
@@ -92,7 +93,7 @@ impl Parser<'_> {
         max: Measure,
     ) -> Result<Option<Asset>, PolicyError> {
         match (one.get_ref().asset, max) {
-            (named, Measure::Count(_)) => Ok(named),
+            (named, Measure::Count(_) | Measure::Fiat(_)) => Ok(named),
             (Some(asset), Measure::Amount(max)) if asset != max.asset() => {
                 let (place, max) = (place.clone(), max.asset());
                 Err(self.refused(one, PolicyFault::LimitAsset { place, asset, max }))

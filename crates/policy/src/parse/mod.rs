@@ -2,10 +2,13 @@
 //! line and with what to write instead.
 
 mod condition;
+mod contradiction;
 mod destinations;
 mod governance;
+mod hours;
 mod limit;
 mod people;
+mod range;
 mod requirement;
 mod rule;
 mod syntax;
@@ -13,18 +16,23 @@ mod syntax;
 use std::ops::Range;
 use std::sync::Arc;
 
+use custodyd_chain::Asset;
 use toml::Spanned;
 
-use crate::duration::{DAY_MS, HOUR_MS, parse_duration};
+use crate::duration::{DAY_MS, HOUR_MS, MINUTE_MS, parse_duration};
 use crate::error::{MAX_POLICY_BYTES, Place, PolicyError, PolicyFault};
 use crate::facts::Tier;
+use crate::fiat::{Currency, FiatTerms};
 use crate::index::Index;
+use crate::parse::hours::Calendars;
 use crate::policy::{Parsed, Policy, TierFloor};
 use crate::requirement::{People, Requirement};
 use crate::verdict::PolicyHash;
 
 /// How long an approval counts where the policy does not say.
 const DEFAULT_APPROVAL_TTL_MS: u64 = DAY_MS;
+/// How old a price may be where the policy does not say.
+const DEFAULT_PRICE_MAX_AGE_MS: u64 = 15 * MINUTE_MS;
 /// How many approve a warm or cold withdrawal where the policy does not say.
 const DEFAULT_FLOOR_QUORUM: u32 = 2;
 /// For how long a warm withdrawal can be cancelled where the policy does not say.
@@ -39,13 +47,15 @@ impl Policy {
         let mut file = read(source)?;
         let parser = Parser {
             source,
+            calendars: hours::calendars(source, std::mem::take(&mut file.calendars))?,
+            fiat: None,
             people: people::people(
                 source,
                 std::mem::take(&mut file.groups),
                 std::mem::take(&mut file.organisations),
             )?,
         };
-        parser.policy(file)
+        parser.with_fiat(file.fiat.as_ref())?.policy(file)
     }
 }
 
@@ -103,6 +113,8 @@ fn refused<T>(source: &str, at: &Spanned<T>, fault: PolicyFault) -> PolicyError 
 struct Parser<'a> {
     source: &'a str,
     people: People,
+    calendars: Calendars,
+    fiat: Option<FiatTerms>,
 }
 
 impl Parser<'_> {
@@ -128,6 +140,8 @@ impl Parser<'_> {
             hash: PolicyHash::of(self.source),
             everyone: self.people.everyone().cloned().collect(),
             people: self.people,
+            calendars: self.calendars,
+            fiat: self.fiat,
             approval_ttl_ms,
             destinations,
             governance,
@@ -138,6 +152,33 @@ impl Parser<'_> {
             limit_index: Index::of(limits.iter().map(|limit| (&limit.when, limit.asset))),
             limits,
         })))
+    }
+
+    fn with_fiat(self, written: Option<&Spanned<syntax::FiatTerms>>) -> Result<Self, PolicyError> {
+        let Some(written) = written else {
+            return Ok(self);
+        };
+        let syntax::FiatTerms {
+            currency: text,
+            price_max_age,
+        } = written.get_ref();
+        let currency: Currency = text.get_ref().parse().map_err(|error| {
+            let (place, key) = (Place::Fiat, "currency");
+            self.refused(text, PolicyFault::Fiat { place, key, error })
+        })?;
+        if text.get_ref().parse::<Asset>().is_ok() {
+            return Err(self.refused(text, PolicyFault::CurrencyIsAsset { currency }));
+        }
+        let age = price_max_age.as_ref();
+        let price_max_age_ms =
+            self.duration(&Place::Fiat, "price_max_age", age, DEFAULT_PRICE_MAX_AGE_MS)?;
+        Ok(Self {
+            fiat: Some(FiatTerms {
+                currency,
+                price_max_age_ms,
+            }),
+            ..self
+        })
     }
 
     fn refused<T>(&self, at: &Spanned<T>, fault: PolicyFault) -> PolicyError {

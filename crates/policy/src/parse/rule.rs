@@ -55,7 +55,7 @@ impl Parser<'_> {
         let place = Place::Rule(id.clone());
         let when = self.when(&place, one, when)?;
         if !matches!(effect, syntax::Effect::Deny) {
-            self.not_only_blocked(&place, one, &when)?;
+            self.not_always_denied(&place, one, &when)?;
         }
         let fault = match (effect, require, hold) {
             (syntax::Effect::Deny, Some(_), _) => Some(PolicyFault::DenyAsks {

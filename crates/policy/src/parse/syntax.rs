@@ -9,7 +9,9 @@ use toml::Spanned;
 
 use crate::facts::{Call, DestinationClass, Flag, Initiator, Tier};
 use crate::hours::Day;
-use crate::ids::{ClientId, GroupId, LimitId, OperatorId, OrganisationId, RuleId, Tag, WalletId};
+use crate::ids::{
+    CalendarId, ClientId, GroupId, LimitId, OperatorId, OrganisationId, RuleId, Tag, WalletId,
+};
 use crate::limit::Dimension;
 use crate::reason::BreachKind;
 
@@ -21,6 +23,9 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) organisations: BTreeMap<OrganisationId, Spanned<Vec<Spanned<OperatorId>>>>,
     #[serde(default)]
+    pub(super) calendars: BTreeMap<CalendarId, Spanned<Vec<Spanned<String>>>>,
+    pub(super) fiat: Option<Spanned<FiatTerms>>,
+    #[serde(default)]
     pub(super) approvals: Approvals,
     #[serde(default)]
     pub(super) destinations: Destinations,
@@ -31,6 +36,13 @@ pub(super) struct File {
     pub(super) rules: Vec<Spanned<Rule>>,
     #[serde(default)]
     pub(super) limits: Vec<Spanned<Limit>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FiatTerms {
+    pub(super) currency: Spanned<String>,
+    pub(super) price_max_age: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -159,6 +171,7 @@ pub(super) struct Limit {
     pub(super) per: Dimension,
     pub(super) asset: Option<Asset>,
     pub(super) max_amount: Option<Spanned<String>>,
+    pub(super) max_fiat: Option<Spanned<String>>,
     pub(super) max_count: Option<Spanned<u64>>,
     pub(super) window: Spanned<String>,
     pub(super) on_breach: BreachKind,
@@ -181,13 +194,15 @@ pub(super) struct When {
     pub(super) tag: Option<Spanned<Vec<Tag>>>,
     pub(super) flag: Option<Spanned<Vec<Flag>>>,
     pub(super) call: Option<Spanned<Vec<Call>>>,
-    pub(super) amount: Option<Spanned<AmountRange>>,
+    pub(super) amount: Option<Spanned<Range>>,
+    pub(super) fiat: Option<Spanned<Range>>,
+    pub(super) fee: Option<Spanned<Range>>,
     pub(super) hours: Option<Spanned<Hours>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AmountRange {
+pub(super) struct Range {
     pub(super) above: Option<Spanned<String>>,
     pub(super) at_most: Option<Spanned<String>>,
 }
@@ -199,4 +214,6 @@ pub(super) struct Hours {
     pub(super) to: Spanned<String>,
     pub(super) days: Option<Spanned<Vec<Day>>>,
     pub(super) utc_offset_minutes: Option<Spanned<i64>>,
+    pub(super) time_zone: Option<Spanned<String>>,
+    pub(super) holidays: Option<Spanned<CalendarId>>,
 }

@@ -88,7 +88,7 @@ fn a_limit_without_unit_or_without_maximum() {
     refused!(
         with("max_count = 1\nmax_amount = \"1 LTC\""),
         PolicyFault::OneMaximum { .. },
-        "two limits"
+        "a limit each"
     );
     refused!(
         with("asset = \"BTC\"\nmax_amount = \"1 LTC\""),
@@ -117,6 +117,20 @@ fn a_limit_whose_breach_does_not_say_who() {
     refused!(
         with("on_breach = \"alert\""),
         PolicyFault::Syntax { .. },
-        "`deny`, `hold`, `quorum`"
+        "`deny`, `hold`, `escalate`, `quorum`"
     );
+}
+
+#[test]
+fn an_escalation_is_a_quorum_by_its_other_name() {
+    let with = |on_breach: &str| {
+        let require = "require = [{ group = \"treasury\", quorum = 2 }]";
+        crate::common::policy(&format!(
+            "{}[[limits]]\nid = \"l\"\nper = \"vault\"\nwindow = \"1h\"\nmax_count = 1\non_breach = \"{on_breach}\"\n{require}\n",
+            crate::common::ALLOW
+        ))
+    };
+    // Nothing but the text differs.
+    let kinds = with("quorum").kinds_changed(&with("escalate"));
+    assert!(kinds.into_iter().eq([custodyd_policy::ChangeKind::Rules]));
 }

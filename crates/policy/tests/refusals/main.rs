@@ -9,7 +9,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod destinations;
+mod fiat;
 mod governance;
+mod hours;
 mod limits;
 mod requirements;
 mod rules;

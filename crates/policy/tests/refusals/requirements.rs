@@ -9,7 +9,7 @@ fn ask(list: &str) -> PolicyFault {
     rule(&format!("effect = \"require\"\nrequire = [{list}]"))
 }
 
-fn with_organisations(organisations: &str, list: &str) -> Result<Policy, PolicyFault> {
+fn with_organisations(organisations: &str, list: &str) -> Result<Policy, Box<PolicyFault>> {
     let head = HEAD.replace(
         "[governance]",
         &format!("[organisations]\n{organisations}\n[governance]"),
@@ -17,7 +17,7 @@ fn with_organisations(organisations: &str, list: &str) -> Result<Policy, PolicyF
     let rule = format!("[[rules]]\nid = \"r\"\neffect = \"require\"\nrequire = [{list}]\n");
     Policy::parse(&format!("{head}{ALLOW}{rule}")).map_err(|error| {
         assert!(error.line.is_some(), "no line: {error}");
-        *error.fault
+        error.fault
     })
 }
 

@@ -136,3 +136,73 @@ fn a_rule_whose_effect_cannot_use_what_it_asks() {
         "everything would be denied"
     );
 }
+
+#[test]
+fn conditions_that_exclude_each_other() {
+    for (when, says) in [
+        (
+            "asset = [\"BTC\"], chain = [\"litecoin\"]",
+            "no chain of `chain`",
+        ),
+        (
+            "amount = { above = \"1 LTC\" }, chain = [\"bitcoin\", \"eip155:1\"]",
+            "no chain of `chain`",
+        ),
+        (
+            "amount = { above = \"1 LTC\" }, fee = { above = \"1 BTC\" }",
+            "in two assets",
+        ),
+        (
+            "destination = [\"known\", \"new\"], destination_tier = [\"hot\"]",
+            "our own wallets",
+        ),
+        (
+            "destination = [\"known\"], flag = [\"cooling-off\"]",
+            "cools off",
+        ),
+        (
+            "asset = [\"LTC\"], call = [\"erc20-transfer\"]",
+            "only EVM chains",
+        ),
+        (
+            "chain = [\"bitcoin\"], call = [\"unknown\"]",
+            "only EVM chains",
+        ),
+        (
+            "amount = { above = \"1 LTC\" }, call = [\"erc20-approve\"]",
+            "only EVM chains",
+        ),
+        (
+            "client = [\"shop\"], initiator = [\"client/other\", \"operator/alice\"]",
+            "no client of `client`",
+        ),
+    ] {
+        let fault = rule(&format!("effect = \"deny\"\nwhen = {{ {when} }}"));
+        refused!(fault, PolicyFault::NeverMatches { .. }, "can never match");
+        assert!(fault.to_string().contains(says), "{fault}");
+    }
+    let fee = rule("effect = \"deny\"\nwhen = { asset = [\"BTC\"], fee = { above = \"1 LTC\" } }");
+    refused!(fee, PolicyFault::AssetNeverMatches { .. }, "LTC");
+    let cold_to_hot = "when = { tier = [\"cold\"], destination_tier = [\"hot\"] }";
+    refused!(
+        rule(&format!("effect = \"allow\"\n{cold_to_hot}")),
+        PolicyFault::OnlyColdToHot { .. },
+        "always denied"
+    );
+    // These can.
+    for when in [
+        "asset = [\"BTC\", \"LTC\"], chain = [\"litecoin\"]",
+        "chain = [\"litecoin\"], amount = { above = \"1 LTC\" }, fee = { above = \"0.1 LTC\" }",
+        "destination = [\"own\", \"known\"], destination_tier = [\"hot\"]",
+        "destination = [\"known\"], flag = [\"cooling-off\", \"first-seen\"]",
+        "asset = [\"LTC\", \"ETH\"], call = [\"erc20-transfer\"]",
+        "asset = [\"LTC\"], call = [\"erc20-transfer\", \"native\"]",
+        "client = [\"shop\"], initiator = [\"client/shop\", \"operator/alice\"]",
+        "tier = [\"cold\"], destination_tier = [\"hot\", \"warm\"]",
+    ] {
+        crate::common::policy(&format!(
+            "{}[[rules]]\nid = \"r\"\neffect = \"deny\"\nwhen = {{ {when} }}\n",
+            crate::common::ALLOW
+        ));
+    }
+}

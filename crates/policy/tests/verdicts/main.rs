@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod fiat;
 mod limits;
 
 use common::{ALLOW, facts, policy};
@@ -121,7 +122,10 @@ fn warm_and_cold_never_go_without_people() {
         );
     }
     assert_eq!(policy.tier_floor(Tier::Hot), None);
-    assert_eq!(policy.tier_floor(Tier::Warm).unwrap().requirement.quorums()[0].quorum, 2);
+    assert_eq!(
+        policy.tier_floor(Tier::Warm).unwrap().requirement.quorums()[0].quorum,
+        2
+    );
 }
 
 #[test]

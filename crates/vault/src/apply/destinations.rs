@@ -1,13 +1,15 @@
-//! What proposals change of destinations, and what they are checked against.
+//! What proposals change of destinations, and what they are checked against; and what clients say that assets are worth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use custodyd_chain::Address;
-use custodyd_policy::{Tag, Timestamp};
+use custodyd_chain::{Address, Asset};
+use custodyd_policy::{Currency, Price, Tag, Timestamp, WalletId};
 
+use super::Touch;
 use crate::{Entry, Vault};
 
 impl Vault {
+    /// An address comes into the address book; its cool-off begins.
     pub(super) fn add_destination(
         &mut self,
         address: &Address,
@@ -24,6 +26,7 @@ impl Vault {
         self.destinations.add(address.clone(), entry);
     }
 
+    /// An address leaves the address book. It is remembered as one that was paid, if it was.
     pub(super) fn remove_destination(&mut self, address: &Address) {
         self.destinations.remove(address);
     }
@@ -32,8 +35,14 @@ impl Vault {
         self.destinations.block(addresses);
     }
 
+    /// What was denied while they were blocked stays denied.
     pub(super) fn unblock(&mut self, addresses: &BTreeSet<Address>) {
         self.destinations.unblock(addresses);
+    }
+
+    /// An address is a wallet's own from now on, for ever.
+    pub(super) fn address_owned(&mut self, address: Address, wallet: &WalletId) {
+        self.destinations.add_own(address, wallet.clone());
     }
 
     /// Whether an address is in the address book, known already or not yet.
@@ -43,13 +52,23 @@ impl Vault {
 
     /// The address that is in the address book under this name.
     pub(crate) fn destination_named(&self, name: &str) -> Option<&Address> {
-        let mut entries = self.destinations.book().iter();
-        let named = entries.find(|(_, entry)| entry.name == name);
-        named.map(|(address, _)| address)
+        self.destinations.named(name)
     }
 
     /// Whether an address is never paid.
     pub(crate) fn is_blocked(&self, address: &Address) -> bool {
         self.destinations.blocked().contains(address)
+    }
+
+    pub(super) fn prices_set(
+        &mut self,
+        prices: &BTreeMap<Asset, Price>,
+        currency: Currency,
+        as_of: Timestamp,
+    ) -> Vec<Touch> {
+        for (asset, price) in prices {
+            self.prices.set(*asset, *price, currency, as_of);
+        }
+        Vec::new()
     }
 }

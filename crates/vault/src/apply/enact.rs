@@ -83,7 +83,7 @@ impl Vault {
             touched.push(Touch::Key(key));
         }
         for address in wallet.addresses() {
-            self.destinations.add_own(address, id.clone());
+            self.address_owned(address, id);
         }
         self.wallets.insert(id.clone(), wallet);
         touched
@@ -158,10 +158,7 @@ impl Vault {
 
     /// Payouts that are admitted, or wait for a limit, and of which no transaction exists.
     fn open_payouts(&self) -> Vec<WithdrawalId> {
-        let open = self
-            .withdrawals
-            .values()
-            .filter(|w| w.state.is_cancellable());
+        let open = self.pending().filter(|w| w.state.is_cancellable());
         open.map(|w| w.id).collect()
     }
 

@@ -74,6 +74,7 @@ impl Vault {
             timers: Default::default(),
             open: Default::default(),
             exports_to_build: Default::default(),
+            screening: Default::default(),
             compromised: Default::default(),
             proposals: Default::default(),
             proposal_timers: Default::default(),

@@ -4,7 +4,7 @@ use custodyd_chain::PublicKey;
 use custodyd_policy::OperatorId;
 
 use super::{ReplayFault, Touch};
-use crate::{Compromise, Freeze, FreezeScope, Vault};
+use crate::{Compromise, Freeze, FreezeScope, Vault, Withdrawal};
 
 impl Vault {
     pub(super) fn unfreeze_voted(
@@ -66,10 +66,37 @@ impl Vault {
         Ok(touched)
     }
 
+    /// Payouts of which something can still become.
+    fn touch_open(&self, concerned: impl Fn(&Withdrawal) -> bool) -> Vec<Touch> {
+        let in_transactions = self
+            .open
+            .iter()
+            .filter_map(|id| self.transactions.get(id))
+            .flat_map(|transaction| &transaction.withdrawals)
+            .filter_map(|id| self.withdrawals.get(id));
+        self.pending()
+            .chain(in_transactions)
+            .filter(|withdrawal| concerned(withdrawal))
+            .map(|withdrawal| Touch::Withdrawal(withdrawal.id))
+            .collect()
+    }
+
     pub(super) fn touch_scope(&self, scope: &FreezeScope) -> Vec<Touch> {
         match scope {
             FreezeScope::Vault => self.wallets.keys().cloned().map(Touch::Wallet).collect(),
             FreezeScope::Wallet(wallet) => vec![Touch::Wallet(wallet.clone())],
+            FreezeScope::Asset(asset) => self
+                .wallets
+                .values()
+                .filter(|wallet| wallet.network.asset() == *asset)
+                .map(|wallet| Touch::Wallet(wallet.id.clone()))
+                .collect(),
+            FreezeScope::Client(client) => {
+                self.touch_open(|w| w.request.initiator.client() == Some(client))
+            }
+            FreezeScope::Destination(address) => {
+                self.touch_open(|w| w.request.destination == *address)
+            }
         }
     }
 }

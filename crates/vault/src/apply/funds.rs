@@ -41,8 +41,7 @@ impl Vault {
         if !found {
             return Err(self.missing(key));
         }
-        self.destinations
-            .add_own(Address::from_public_key(network, &public), id.clone());
+        self.address_owned(Address::from_public_key(network, &public), &id);
         self.keys_to_make.remove(key);
         Ok(vec![Touch::Key(key.clone()), Touch::Wallet(id)])
     }

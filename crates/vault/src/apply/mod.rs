@@ -9,6 +9,7 @@ mod funds;
 mod limits;
 mod proposal;
 mod restore;
+mod screening;
 mod transaction;
 mod withdrawal;
 
@@ -133,7 +134,19 @@ impl Vault {
             },
             Event::Expired { id } => self.expired(id, at),
             Event::HoldEnded { id } => self.hold_ended(id, at),
-            Event::PlanningBlocked { id, reason } => self.planning_blocked(id, reason, at),
+            Event::PlanningBlocked {
+                id,
+                reason,
+                verdict,
+            } => self.planning_blocked(id, reason, verdict.is_some(), at),
+            Event::ScreeningPassed { id } => self.screening_passed(id, at),
+            Event::ScreeningRefused { id, reason } => self.screening_refused(id, reason, at),
+            Event::PricesSet {
+                prices,
+                currency,
+                as_of,
+                ..
+            } => Ok(self.prices_set(prices, *currency, *as_of)),
             Event::TransactionPlanned {
                 transaction,
                 wallet,

@@ -5,8 +5,8 @@ use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
 
 use super::{ReplayFault, Touch};
 use crate::{
-    ExportId, Freeze, FreezeScope, Funds, Transaction, TransactionId, TransactionState, Vault,
-    WithdrawalState,
+    ExportId, Freeze, FreezeScope, Funds, Request, Transaction, TransactionId, TransactionState,
+    Vault, WithdrawalState,
 };
 
 impl Vault {
@@ -25,10 +25,22 @@ impl Vault {
         if self.is_frozen(wallet) {
             return Err(self.impossible("the wallet is frozen"));
         }
+        let stopped = |id: &WithdrawalId| {
+            let request = self.withdrawals.get(id).map(|w| &w.request);
+            request.is_some_and(|request| {
+                self.block_list().contains(&request.destination)
+                    || self
+                        .payout_freeze(&request.initiator, &request.destination)
+                        .is_some()
+            })
+        };
+        if withdrawals.iter().any(stopped) {
+            return Err(self.impossible("it pays what is frozen or blocked"));
+        }
         let mut touched = self.reserve(id, wallet, plan)?;
         for withdrawal in withdrawals {
             let entry = self.withdrawal_mut(withdrawal)?;
-            if !matches!(entry.state, WithdrawalState::Approved { .. }) || entry.wallet != *wallet {
+            if !entry.state.may_be_planned() || entry.wallet != *wallet {
                 return Err(self.impossible("it pays a withdrawal that is not approved for it"));
             }
             touched.extend(self.move_withdrawal(
@@ -150,9 +162,26 @@ impl Vault {
         if matches!(state, TransactionState::Final { .. }) {
             self.open.remove(id);
         }
+        let sent = matches!(
+            from,
+            TransactionState::Signed | TransactionState::Conflicted
+        ) && matches!(
+            state,
+            TransactionState::Broadcast | TransactionState::Included { .. }
+        );
+        let seq = self.seq;
         let mut touched = vec![Touch::Transaction(id.clone())];
         for withdrawal in withdrawals {
-            self.withdrawal_mut(&withdrawal)?.updated_at = at;
+            let entry = self.withdrawal_mut(&withdrawal)?;
+            entry.updated_at = at;
+            if sent {
+                let Request {
+                    destination,
+                    amount,
+                    ..
+                } = entry.request.clone();
+                self.destinations.paid(&destination, amount, seq, at);
+            }
             touched.push(Touch::Withdrawal(withdrawal));
         }
         Ok(touched)

@@ -5,6 +5,11 @@ use custodyd_policy::{Facts, Outcome, Timestamp, WithdrawalId};
 use super::{ReplayFault, Touch};
 use crate::{Decision, Request, Statement, Vault, Vote, Withdrawal, WithdrawalState};
 
+/// How soon policy is asked again about a payout that it had doubts about.
+const FIRST_DOUBT_MS: u64 = 60_000;
+/// How late at the latest.
+const LONGEST_DOUBT_MS: u64 = 3_600_000;
+
 impl Vault {
     pub(super) fn requested(
         &mut self,
@@ -32,6 +37,7 @@ impl Vault {
             wallet: wallet.id.clone(),
             class: self.classify(&request.destination, at),
             facts: None,
+            screened: None,
             admitted_at: None,
             verdict: None,
             votes: Default::default(),
@@ -74,14 +80,17 @@ impl Vault {
             }
             Outcome::Allow { .. } => {
                 self.admit(id, facts)?;
-                self.after_votes(id, at)?
+                match self.screened_until(id, facts, at)? {
+                    Some(until) => WithdrawalState::Screening { until },
+                    None => self.after_votes(id, at)?,
+                }
             }
         };
         self.move_withdrawal(id, state, at)
     }
 
     /// Where the votes so far put an allowed withdrawal.
-    fn after_votes(
+    pub(super) fn after_votes(
         &self,
         id: &WithdrawalId,
         at: Timestamp,
@@ -117,7 +126,9 @@ impl Vault {
         let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
         let went_on = matches!(
             withdrawal.state,
-            WithdrawalState::Holding { .. } | WithdrawalState::Approved { .. }
+            WithdrawalState::Holding { .. }
+                | WithdrawalState::Approved { .. }
+                | WithdrawalState::Doubted { .. }
         );
         if went_on && !self.is_approved(withdrawal) {
             let state = self.after_votes(id, at)?;
@@ -198,17 +209,38 @@ impl Vault {
         &mut self,
         id: &WithdrawalId,
         reason: &str,
+        doubted: bool,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
-        self.only_from(id, "blocked", |state| {
-            matches!(state, WithdrawalState::Approved { .. })
-        })?;
-        let blocked = Some(reason.to_owned());
-        self.move_withdrawal(id, WithdrawalState::Approved { blocked }, at)
+        self.only_from(id, "blocked", |state| state.may_be_planned())?;
+        let reason = reason.to_owned();
+        let state = if doubted {
+            let since = match self.withdrawal_mut(id)?.state {
+                WithdrawalState::Doubted { since, .. } => since,
+                _ => at,
+            };
+            // As long again as it has waited: what doesn't change soon is asked about ever more rarely.
+            let pause = at
+                .saturating_ms_since(since)
+                .clamp(FIRST_DOUBT_MS, LONGEST_DOUBT_MS);
+            let until = at
+                .checked_add_ms(pause)
+                .ok_or_else(|| self.impossible("a time is out of range"))?;
+            WithdrawalState::Doubted {
+                reason,
+                since,
+                until,
+            }
+        } else {
+            WithdrawalState::Approved {
+                blocked: Some(reason),
+            }
+        };
+        self.move_withdrawal(id, state, at)
     }
 
     /// Faults unless the withdrawal is in a state from which the event can follow.
-    fn only_from(
+    pub(super) fn only_from(
         &self,
         id: &WithdrawalId,
         what: &str,
@@ -252,6 +284,11 @@ impl Vault {
             WithdrawalState::Approved { blocked: Some(_) } => wallet.blocked.insert(place),
             _ => false,
         };
+        if matches!(withdrawal.state, WithdrawalState::Screening { .. }) {
+            self.screening.insert(*id);
+        } else {
+            self.screening.remove(id);
+        }
         Ok(vec![Touch::Withdrawal(*id)])
     }
 }

@@ -41,8 +41,10 @@ impl Vault {
                 continue;
             };
             let draft = drafts.entry(&paying.id).or_default();
-            match self.plan_event(paying, withdrawal, quote, Some(id), draft) {
-                Event::PlanningBlocked { id, reason } => obstacles.push(format!("{id}: {reason}")),
+            match self.plan_event(paying, withdrawal, quote, Some(id), draft, now) {
+                Event::PlanningBlocked { id, reason, .. } => {
+                    obstacles.push(format!("{id}: {reason}"))
+                }
                 event => {
                     transactions.push(TransactionId::of_attempt(&withdrawal.id, 0));
                     events.push(event);
@@ -97,6 +99,12 @@ impl Vault {
         if let Some(scope) = chosen.iter().find_map(|w| self.freeze_of(&w.wallet)) {
             return Err(Rejection::Frozen(scope));
         }
+        // What is frozen alone doesn't hold up the rest, unless it was asked for by name.
+        let alone = |w: &&Withdrawal| self.withdrawal_freeze(w).map(|(scope, _)| scope);
+        if let Some(scope) = chosen.iter().find_map(alone).filter(|_| !only.is_empty()) {
+            return Err(Rejection::Frozen(self.name_of(scope)));
+        }
+        chosen.retain(|w| alone(w).is_none());
         chosen.sort_by_key(|w| w.seq);
         Ok(chosen)
     }

@@ -1,11 +1,11 @@
 //! Stopping is one person's right; going on takes the quorum that the policy names.
 
-use custodyd_policy::{OperatorId, Timestamp, may_approve};
+use custodyd_policy::{Initiator, OperatorId, Timestamp, may_approve};
 
-use crate::{Event, Evidence, FreezeScope, Rejection, Vault, decide::is_plain_text};
-
-/// How far a signer's clock may be behind.
-const SIGNERS_CLOCK_MS: u64 = 5_000;
+use crate::{
+    Event, Evidence, FreezeScope, Rejection, Vault,
+    decide::{CLOCK_SKEW_MS, is_plain_text},
+};
 
 impl Vault {
     pub(super) fn decide_freeze(
@@ -16,11 +16,7 @@ impl Vault {
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
         self.check_operator(operator)?;
-        if let FreezeScope::Wallet(wallet) = scope
-            && !self.wallets.contains_key(wallet)
-        {
-            return Err(Rejection::UnknownWallet(wallet.clone()));
-        }
+        self.check_scope(scope)?;
         if reason.trim().is_empty() || !is_plain_text(reason, 500) {
             return Err(Rejection::ReasonForm);
         }
@@ -45,13 +41,12 @@ impl Vault {
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
         self.check_operator(operator)?;
-        let name = match scope {
-            FreezeScope::Vault => format!("vault {}", self.id),
-            FreezeScope::Wallet(wallet) => format!("wallet {wallet}"),
-        };
-        let freeze = self.frozen.get(scope).ok_or(Rejection::NotFrozen(name))?;
+        let freeze = self
+            .frozen
+            .get(scope)
+            .ok_or_else(|| Rejection::NotFrozen(self.name_of(scope)))?;
         // The signature's clock has whole seconds, and is the operator's.
-        if signed_at.as_ms().saturating_add(SIGNERS_CLOCK_MS) < freeze.at.as_ms() {
+        if signed_at.as_ms().saturating_add(CLOCK_SKEW_MS) < freeze.at.as_ms() {
             return Err(Rejection::VoteTooOld(operator.clone()));
         }
         let required = self.policy.governance().unfreeze.as_slice();
@@ -75,6 +70,34 @@ impl Vault {
                 },
             ]),
             Err(_) => Ok(vec![vote]),
+        }
+    }
+
+    /// Whether there is anything that a freeze would stop, now or later.
+    fn check_scope(&self, scope: &FreezeScope) -> Result<(), Rejection> {
+        let there = match scope {
+            FreezeScope::Vault => true,
+            FreezeScope::Wallet(wallet) if !self.wallets.contains_key(wallet) => {
+                return Err(Rejection::UnknownWallet(wallet.clone()));
+            }
+            FreezeScope::Wallet(_) => true,
+            FreezeScope::Asset(asset) => self.wallets.values().any(|w| w.network.asset() == *asset),
+            // One that was removed may have asked for what is still to be paid.
+            FreezeScope::Client(client) => {
+                let first = (Initiator::Client(client.clone()), String::new());
+                let asked = self.idempotency.range(first..).next();
+                self.clients.contains_key(client)
+                    || asked.is_some_and(|((by, _), _)| by.client() == Some(client))
+            }
+            FreezeScope::Destination(address) => {
+                let network = address.network();
+                self.wallets.values().any(|w| w.network == network)
+            }
+        };
+        if there {
+            Ok(())
+        } else {
+            Err(Rejection::NothingToFreeze(self.name_of(scope)))
         }
     }
 

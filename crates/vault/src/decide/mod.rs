@@ -6,10 +6,15 @@ mod cold;
 mod freeze;
 mod keys;
 mod plan;
+mod prices;
 mod proposal;
+mod recheck;
 mod request;
 mod restore;
+mod screening;
 mod timers;
+
+pub use prices::{MAX_PRICES, PriceFault};
 
 use custodyd_policy::Timestamp;
 
@@ -44,6 +49,15 @@ impl Vault {
             Command::AcceptRestore { last_seen, reason } => self.decide_restore(*last_seen, reason),
             Command::Propose(propose) => self.decide_propose(propose, now),
             Command::DecideProposal(decide) => self.decide_proposal(decide, now),
+            Command::SetPrices {
+                client,
+                prices,
+                currency,
+                as_of,
+                evidence,
+            } => self.decide_prices(client, prices, *currency, *as_of, evidence, now),
+            Command::ScreeningPassed { id } => self.decide_screening_passed(id, now),
+            Command::ScreeningRefused { id, reason } => self.decide_screening_refused(id, reason),
             Command::RequestAddress {
                 wallet,
                 key,
@@ -138,6 +152,9 @@ impl Vault {
         }
     }
 }
+
+/// How far a speaker's clock may be off, in milliseconds.
+const CLOCK_SKEW_MS: u64 = 5_000;
 
 /// The largest integer that RFC 8785 writes exactly (ECMA-262 `MAX_SAFE_INTEGER`). A larger one has no place in the
 /// journal: an event that can't be written would be decided, and fail, again and again.

@@ -7,6 +7,8 @@ use custodyd_chain::{
     PublicKey,
 };
 
+use custodyd_policy::Timestamp;
+
 use crate::{Event, ExportId, Funds, Transaction, TransactionId, Vault, Wallet, Withdrawal};
 
 /// What plans made in the same decision hold back, before they are applied.
@@ -14,6 +16,17 @@ use crate::{Event, ExportId, Funds, Transaction, TransactionId, Vault, Wallet, W
 pub(super) struct Draft {
     outpoints: BTreeSet<OutPoint>,
     evm_plans: Vec<EvmPlan>,
+}
+
+impl Draft {
+    fn hold(&mut self, plan: &Plan) {
+        match plan {
+            Plan::Bitcoin(plan) => self
+                .outpoints
+                .extend(plan.inputs.iter().map(|coin| coin.outpoint)),
+            Plan::Evm(plan) => self.evm_plans.push(plan.clone()),
+        }
+    }
 }
 
 impl Vault {
@@ -25,20 +38,33 @@ impl Vault {
         quote: &FeeQuote,
         export: Option<&ExportId>,
         draft: &mut Draft,
+        now: Timestamp,
     ) -> Event {
-        match self.plan(wallet, withdrawal, quote, draft) {
-            Ok(plan) => Event::TransactionPlanned {
-                transaction: TransactionId::of_attempt(&withdrawal.id, 0),
-                wallet: wallet.id.clone(),
-                withdrawals: vec![withdrawal.id],
-                plan,
-                quote: *quote,
-                export: export.cloned(),
-            },
-            Err(reason) => Event::PlanningBlocked {
+        let plan = match self.plan(wallet, withdrawal, quote, draft) {
+            Ok(plan) => plan,
+            Err(reason) => {
+                return Event::PlanningBlocked {
+                    id: withdrawal.id,
+                    reason,
+                    verdict: None,
+                };
+            }
+        };
+        if let Err(doubt) = self.recheck(wallet, withdrawal, &plan, now) {
+            return Event::PlanningBlocked {
                 id: withdrawal.id,
-                reason,
-            },
+                reason: doubt.reason,
+                verdict: Some(Box::new(doubt.verdict)),
+            };
+        }
+        draft.hold(&plan);
+        Event::TransactionPlanned {
+            transaction: TransactionId::of_attempt(&withdrawal.id, 0),
+            wallet: wallet.id.clone(),
+            withdrawals: vec![withdrawal.id],
+            plan,
+            quote: *quote,
+            export: export.cloned(),
         }
     }
 
@@ -47,7 +73,7 @@ impl Vault {
         wallet: &Wallet,
         withdrawal: &Withdrawal,
         quote: &FeeQuote,
-        draft: &mut Draft,
+        draft: &Draft,
     ) -> Result<Plan, String> {
         let key = self.paying_key(wallet)?;
         let payment = Payment {
@@ -75,9 +101,6 @@ impl Vault {
                     &wallet.fee_caps,
                 )
                 .map_err(|e| e.to_string())?;
-                draft
-                    .outpoints
-                    .extend(plan.inputs.iter().map(|coin| coin.outpoint));
                 Plan::Bitcoin(plan)
             }
             (
@@ -110,7 +133,6 @@ impl Vault {
                 )
                 .map_err(|e| e.to_string())?;
                 self.check_funds(account, &plan, draft)?;
-                draft.evm_plans.push(plan.clone());
                 Plan::Evm(plan)
             }
             _ => return Err(format!("the fee quote is not for {}", wallet.network)),

@@ -5,9 +5,7 @@ use custodyd_policy::{
     Facts, Initiator, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId,
 };
 
-use crate::{
-    Event, FreezeScope, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide::is_plain_text,
-};
+use crate::{Event, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide::is_plain_text};
 
 /// A judgement before it is recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +87,9 @@ impl Vault {
         let destination = Address::parse(network, &asked.destination)?;
         if is_dust(&destination, amount) {
             return Err(Rejection::Dust(amount.to_string()));
+        }
+        if let Some((scope, _)) = self.payout_freeze(&asked.initiator, &destination) {
+            return Err(Rejection::Frozen(self.name_of(scope)));
         }
         let judgement = self.route(&asked.id, asked, &candidates, amount, &destination, now)?;
         let request = Request {
@@ -189,13 +190,9 @@ impl Vault {
 
     /// What is frozen around a wallet, in words.
     pub(super) fn freeze_of(&self, wallet: &WalletId) -> Option<String> {
-        if self.frozen.contains_key(&FreezeScope::Vault) {
-            Some(format!("vault {}", self.id))
-        } else if self.is_frozen(wallet) {
-            Some(format!("wallet {wallet}"))
-        } else {
-            None
-        }
+        let wallet = self.wallets.get(wallet)?;
+        self.wallet_freeze(wallet)
+            .map(|(scope, _)| self.name_of(scope))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Time passes: approvals expire, holds end, and what is approved gets planned.
 
+use custodyd_chain::FeeQuote;
 use custodyd_policy::{Facts, LimitBook, Outcome, Tier, Timestamp, Verdict, WithdrawalId};
 
 use crate::{
     Event, Vault, Wallet, Withdrawal, WithdrawalState,
-    decide::{plan::Draft, request::Judgement},
+    decide::{plan::Draft, request::Judgement, screening::too_late},
     effect::FEE_QUOTE_MAX_AGE_MS,
 };
 
@@ -29,9 +30,14 @@ impl Vault {
             let Some(withdrawal) = self.withdrawals.get(id) else {
                 continue;
             };
-            due.extend(self.decide_due(withdrawal, now));
-            if matches!(withdrawal.state, WithdrawalState::HoldingForLimit { .. }) {
-                // What this one takes of the limit must count before the next is judged.
+            let event = self.decide_due(withdrawal, now);
+            let alone = matches!(
+                withdrawal.state,
+                WithdrawalState::HoldingForLimit { .. } | WithdrawalState::Doubted { .. }
+            ) && event.is_some();
+            due.extend(event);
+            if alone {
+                // What this one takes of a limit or a wallet must count before the next is judged or planned.
                 break;
             }
         }
@@ -51,6 +57,8 @@ impl Vault {
             WithdrawalState::AwaitingApproval { .. } => Some(Event::Expired { id }),
             WithdrawalState::Holding { .. } => Some(Event::HoldEnded { id }),
             WithdrawalState::HoldingForLimit { .. } => self.rejudge(&id, now),
+            WithdrawalState::Screening { .. } => Some(too_late(&id)),
+            WithdrawalState::Doubted { .. } => self.plan_doubted(withdrawal, now),
             _ => None,
         }
     }
@@ -93,24 +101,48 @@ impl Vault {
     }
 
     fn plan_ready(&self, wallet: &Wallet, now: Timestamp) -> Vec<Event> {
-        let fresh = self
-            .quote_age(wallet.network, now)
-            .is_some_and(|age| age <= FEE_QUOTE_MAX_AGE_MS);
-        let Some((quote, _)) = self
-            .fees
-            .get(&wallet.network)
-            .filter(|_| fresh && !self.is_frozen(&wallet.id))
-        else {
+        let Some(quote) = self.planning_quote(wallet, now) else {
             return Vec::new();
         };
         let mut draft = Draft::default();
         wallet
             .ready
             .iter()
-            .take(PLANS_PER_STEP)
             .filter_map(|(_, id)| self.withdrawals.get(id))
-            .map(|withdrawal| self.plan_event(wallet, withdrawal, quote, None, &mut draft))
+            .filter(|withdrawal| self.withdrawal_freeze(withdrawal).is_none())
+            .take(PLANS_PER_STEP)
+            .map(|withdrawal| self.plan_event(wallet, withdrawal, quote, None, &mut draft, now))
             .collect()
+    }
+
+    /// Payouts that policy had doubts about, and that it is time to look at again.
+    pub(crate) fn doubted_due(&self, now: Timestamp) -> impl Iterator<Item = &Withdrawal> {
+        self.timers
+            .iter()
+            .take_while(move |(at, _)| *at <= now)
+            .filter_map(|(_, id)| self.withdrawals.get(id))
+            .filter(|w| matches!(w.state, WithdrawalState::Doubted { .. }))
+    }
+
+    fn plan_doubted(&self, withdrawal: &Withdrawal, now: Timestamp) -> Option<Event> {
+        let wallet = self.wallets.get(&withdrawal.wallet)?;
+        let quote = self
+            .planning_quote(wallet, now)
+            .filter(|_| self.withdrawal_freeze(withdrawal).is_none())?;
+        let mut draft = Draft::default();
+        Some(self.plan_event(wallet, withdrawal, quote, None, &mut draft, now))
+    }
+
+    /// What a transaction costs, if it is known well enough to plan one and the wallet may pay at all.
+    fn planning_quote(&self, wallet: &Wallet, now: Timestamp) -> Option<&FeeQuote> {
+        let fresh = self
+            .quote_age(wallet.network, now)
+            .is_some_and(|age| age <= FEE_QUOTE_MAX_AGE_MS);
+        let may_pay = wallet.tier != Tier::Cold && !self.is_frozen(&wallet.id);
+        self.fees
+            .get(&wallet.network)
+            .filter(|_| fresh && may_pay)
+            .map(|(quote, _)| quote)
     }
 }
 

@@ -27,6 +27,8 @@ use resemblance::{Resemblance, TRUSTED};
 #[derive(Debug, Clone)]
 pub(crate) struct Destinations {
     book: BTreeMap<Address, Entry>,
+    /// The same, by name.
+    names: BTreeMap<String, Address>,
     blocked: BTreeSet<Address>,
     /// Addresses of the vault's wallets. None ever leaves: what was paid to it can still be spent.
     own: BTreeMap<Address, WalletId>,
@@ -48,6 +50,7 @@ impl Destinations {
     pub(crate) fn new(look_alike: LookAlike) -> Self {
         Self {
             book: BTreeMap::new(),
+            names: BTreeMap::new(),
             blocked: BTreeSet::new(),
             own: BTreeMap::new(),
             payments: Payments::default(),
@@ -69,16 +72,25 @@ impl Destinations {
 
     /// An entry of the address book, new or in the place of another.
     pub(crate) fn add(&mut self, address: Address, entry: Entry) {
+        self.remove(&address);
         self.resemblance.insert(&address, TRUSTED);
+        self.names.insert(entry.name.clone(), address.clone());
         self.book.insert(address, entry);
     }
 
-    /// Takes an entry out; false if there is none.
-    pub(crate) fn remove(&mut self, address: &Address) -> bool {
+    /// Takes an entry out, if there is one.
+    pub(crate) fn remove(&mut self, address: &Address) {
         if !self.own.contains_key(address) {
             self.resemblance.remove(address, TRUSTED);
         }
-        self.book.remove(address).is_some()
+        if let Some(entry) = self.book.remove(address) {
+            self.names.remove(&entry.name);
+        }
+    }
+
+    /// The address of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Address> {
+        self.names.get(name)
     }
 
     pub(crate) fn block(&mut self, addresses: &BTreeSet<Address>) {
