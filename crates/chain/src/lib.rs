@@ -56,6 +56,7 @@ pub use crate::decode::{
     DecodeError, decode, signature_points, unsigned_bitcoin_effects, unsigned_evm_effects,
 };
 pub use crate::effects::{Coin, Effects, Payment};
+pub use crate::evm::call::EvmCall;
 pub use crate::evm::plan::EvmPlan;
 pub use crate::fee::{FeeAboveCap, FeeCaps, FeeQuote};
 pub use crate::keys::{Digest, KeyError, PublicKey};

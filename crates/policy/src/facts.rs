@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use custodyd_chain::{Address, Amount};
+use custodyd_chain::{Address, Amount, EvmCall};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fiat::Fiat;
@@ -223,6 +223,18 @@ impl Call {
             Self::Erc20Approve => "erc20-approve",
             Self::Erc20TransferFrom => "erc20-transfer-from",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<&EvmCall> for Call {
+    fn from(call: &EvmCall) -> Self {
+        match call {
+            EvmCall::Native => Self::Native,
+            EvmCall::Erc20Transfer { .. } => Self::Erc20Transfer,
+            EvmCall::Erc20Approve { .. } => Self::Erc20Approve,
+            EvmCall::Erc20TransferFrom { .. } => Self::Erc20TransferFrom,
+            EvmCall::Unknown => Self::Unknown,
         }
     }
 }
