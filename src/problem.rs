@@ -123,8 +123,9 @@ impl From<Rejection> for Problem {
             }
             Rejection::NotAsked(_) | Rejection::OwnProposal(_) => (403, "Not yours to decide"),
             Rejection::Retiring(_) => (422, "No such wallet"),
-            Rejection::NotScoped(..) => (403, "Not within the client's scopes"),
+            Rejection::NotScoped(..) => (403, "Outside of the client's scopes"),
             Rejection::Prices(_) => (422, "Prices not acceptable"),
+            Rejection::NothingToFreeze(_) => (422, "Nothing to freeze"),
             Rejection::ColdToHot => (422, "Path between tiers not allowed"),
             Rejection::Frozen(_) => (423, "Frozen"),
             Rejection::UnknownWallet(_)
@@ -132,7 +133,6 @@ impl From<Rejection> for Problem {
             | Rejection::UnknownTransaction(_)
             | Rejection::UnknownKey(_)
             | Rejection::UnknownProposal(_)
-            | Rejection::NothingToFreeze(_)
             | Rejection::UnknownExport(_) => (404, "There is no such thing"),
             Rejection::StatementDiffers(_)
             | Rejection::ProposalStatementDiffers(_)
@@ -154,9 +154,6 @@ impl From<Rejection> for Problem {
             Rejection::KeyCompromised(_) => (409, "The key signs no more"),
             Rejection::ImportDiffers(_) => (422, "Not what was exported"),
             Rejection::NothingToExport(_) => (409, "Nothing to export"),
-            Rejection::NotScoped(..) => (403, "Not within the client's scopes"),
-            Rejection::Prices(_) => (422, "Prices not acceptable"),
-            Rejection::NothingToFreeze(_) => (404, "There is no such thing"),
             Rejection::Observation(..) => (422, "Observation not acceptable"),
         };
         Self::new(status, rejection.code(), title, rejection.to_string())

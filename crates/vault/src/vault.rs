@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
-    ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
+    Explanation, Facts,     ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
     PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
@@ -199,6 +199,11 @@ impl Vault {
     /// How much of each limit is used at `now`.
     pub fn limit_usage(&self, now: Timestamp) -> Vec<LimitUsage> {
         self.limits.usage(&self.policy, now)
+    }
+
+    /// How every rule and limit of the policy in force sees these facts; changes nothing.
+    pub fn explain(&self, facts: &Facts) -> Explanation {
+        self.policy.explain(facts, &self.limits)
     }
 
     /// The withdrawal made under an initiator's idempotency key.

@@ -67,9 +67,7 @@ impl Vault {
 
     /// The address that is in the address book under this name.
     pub(crate) fn destination_named(&self, name: &str) -> Option<&Address> {
-        let mut entries = self.destinations.book().iter();
-        let named = entries.find(|(_, entry)| entry.name == name);
-        named.map(|(address, _)| address)
+        self.destinations.named(name)
     }
 
     /// Whether an address is never paid.
