@@ -27,12 +27,8 @@ impl Vault {
     }
 
     /// An address leaves the address book. It is remembered as one that was paid, if it was.
-    pub(crate) fn destination_removed(&mut self, address: &Address) -> Result<(), ReplayFault> {
-        if self.destinations.remove(address) {
-            Ok(())
-        } else {
-            Err(self.missing(address))
-        }
+    pub(crate) fn destination_removed(&mut self, address: &Address) {
+        self.destinations.remove(address);
     }
 
     /// Addresses are never paid from now on. What waits to be paid to one, and is in no transaction, is judged anew before
@@ -67,9 +63,7 @@ impl Vault {
 
     /// The address that is in the address book under this name.
     pub(crate) fn destination_named(&self, name: &str) -> Option<&Address> {
-        let mut entries = self.destinations.book().iter();
-        let named = entries.find(|(_, entry)| entry.name == name);
-        named.map(|(address, _)| address)
+        self.destinations.named(name)
     }
 
     /// Whether an address is never paid.
