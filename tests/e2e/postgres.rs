@@ -7,7 +7,8 @@ use custodyd_vault::Decision;
 use serde_json::json;
 
 use crate::house::{
-    LONG, Plan, SOMEBODY, all_final, ask, decide, fund_ether, house, id_of, show, withdraw,
+    LONG, Plan, SOMEBODY, all_final, ask, decide, fund_ether, house, id_of, show, until_state,
+    withdraw,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +44,8 @@ async fn on_postgresql_the_main_job_survives_kills_and_the_journal_verifies() {
         restart_with(&mut house, None);
         let votes = show(&client, id).await["approvals"].clone();
         assert_eq!(votes.as_array().unwrap().len(), 2, "{step}: {votes}");
+        // Sent before the next step is armed, which would kill at this one's.
+        until_state(&house, &client, id, "broadcast").await;
     }
     all_final(&house, &client, ids).await;
 

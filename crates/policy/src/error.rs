@@ -55,6 +55,8 @@ pub enum Place {
     Fiat,
     /// `unfreeze` of `[governance]`
     Governance,
+    /// A claim about the policy.
+    Claim(RuleId),
     /// `floor` of `[governance]`
     GovernanceFloor,
     /// `default` of `[governance.changes]`
@@ -73,6 +75,7 @@ impl fmt::Display for Place {
             Self::Fiat => f.write_str("fiat"),
             Self::Destinations => f.write_str("destinations"),
             Self::Governance => f.write_str("governance.unfreeze"),
+            Self::Claim(id) => write!(f, "claim \"{id}\""),
             Self::GovernanceFloor => f.write_str("governance.floor"),
             Self::ChangeDefault => f.write_str("governance.changes.default"),
             Self::Change(kind) => write!(f, "governance.changes.{kind}"),

@@ -19,6 +19,7 @@
     )
 )]
 
+pub mod analysis;
 pub mod cases;
 mod condition;
 mod destinations;

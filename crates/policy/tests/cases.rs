@@ -37,40 +37,36 @@ fn every_case_of_the_default_policy_holds() {
         assert!(report.passed(), "{}: {report}", path.display());
         ran += 1;
     }
-    assert!(ran >= 20, "only {ran} cases ran");
+    assert!(ran >= 26, "only {ran} cases ran");
 }
 
 #[test]
-fn the_cases_touch_every_rule_but_the_ones_that_repeat_another_asset() {
+fn the_cases_touch_every_rule_and_limit() {
     let policy = default_policy();
-    let mut seen = std::collections::BTreeSet::new();
-    for entry in fs::read_dir(policies().join("cases")).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        let verdict = cases::run(&policy, &text).unwrap().verdict;
-        seen.extend(
-            verdict
-                .reasons
-                .iter()
-                .filter_map(|r| r.subject().map(str::to_owned)),
-        );
-    }
-    for id in [
-        "hot-ltc-small",
-        "hot-ltc-medium",
-        "hot-ltc-large",
-        "hot-ltc-large-to-new",
-        "hot-ltc-ceiling",
-        "warm-to-own",
-        "warm-to-known",
-        "warm-at-the-weekend",
-        "cold-out",
-        "hot-ltc-daily",
-        "new-ltc-destination-daily",
-        "client-hourly",
-        "vault-ltc-weekly",
-    ] {
-        assert!(seen.contains(id), "no case decides by {id}");
-    }
+    let reports: Vec<_> = fs::read_dir(policies().join("cases"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| cases::run(&policy, &text).unwrap())
+        .collect();
+    let coverage = cases::coverage(&policy, &reports);
+    let left: Vec<_> = coverage
+        .untouched_rules
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(left, Vec::<String>::new(), "{coverage}");
+    assert!(coverage.is_complete(), "{coverage}");
+    assert!(!coverage.to_string().contains('\n'));
+    // Without cases nothing is touched.
+    let nothing = cases::coverage(&policy, []);
+    assert_eq!(nothing.untouched_rules.len(), policy.rule_count());
+    assert_eq!(nothing.untouched_limits.len(), policy.limit_count());
+    assert!(nothing.to_string().starts_with("touched 0 of "));
+    assert!(
+        nothing
+            .to_string()
+            .contains("limits that no case touches: client-hourly, ")
+    );
 }
 
 #[test]
@@ -124,7 +120,113 @@ fn a_malformed_case_is_an_error_not_a_failure() {
         CaseError::KeyWithoutOutcome { key: "until", .. }
     ));
     assert!(matches!(
+        run("client = \"exchange\"\n", ""),
+        CaseError::Initiator
+    ));
+    assert!(matches!(
+        run("client = ", "initiator = \"client/exchange\"\nclient = "),
+        CaseError::Initiator
+    ));
+    assert!(matches!(
         run("until = \"2026-03-04T10:10:00Z\"\n", ""),
         CaseError::HoldWithoutUntil
     ));
+}
+
+const FACTS: &str = r#"
+version = 1
+[fiat]
+currency = "USD"
+[groups]
+treasury = ["alice", "bob"]
+[governance]
+unfreeze = [{ group = "treasury", quorum = 1 }]
+[[rules]]
+id = "known"
+effect = "allow"
+when = { tier = ["hot"], initiator = ["operator/alice"], tag = ["exchange"], flag = ["look-alike"], fee = { at_most = "0.1 LTC" } }
+[[rules]]
+id = "refill"
+effect = "allow"
+when = { tier = ["hot"], destination_tier = ["hot"], call = ["native"] }
+[[limits]]
+id = "usd"
+per = "vault"
+max_fiat = "1000 USD"
+window = "1h"
+on_breach = "deny"
+"#;
+
+const CASE: &str = r#"
+title = "a case may name every fact"
+[withdrawal]
+vault = "main"
+wallet = "hot"
+tier = "hot"
+amount = "2 LTC"
+fee = "0.1 LTC"
+destination = "litecoin-regtest:rltc1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpjt8zj4"
+class = "known"
+destination_tier = "hot"
+tags = ["exchange"]
+flags = ["look-alike"]
+call = "native"
+initiator = "operator/alice"
+at = "2026-03-04T10:00:00Z"
+[prices]
+LTC = "83.50"
+[[earlier]]
+ago = "10m"
+amount = "3 LTC"
+times = 3
+[expect]
+outcome = "allow"
+because = ["rule_allowed known", "rule_allowed refill", "limit_within usd"]
+"#;
+
+#[test]
+fn a_case_may_name_every_fact_and_values_follow_from_prices() {
+    let policy = Policy::parse(FACTS).unwrap();
+    let run = |case: &str| cases::run(&policy, case).unwrap();
+    let report = run(CASE);
+    assert!(report.passed(), "{report}");
+    // 3 × 250.50 USD before it, and 167 USD: 918.50 USD.
+    assert!(
+        report
+            .verdict
+            .to_string()
+            .contains("used 751.50 USD + 167 USD"),
+        "{}",
+        report.verdict
+    );
+    // What is written counts, not what follows from prices.
+    let dearer = run(&CASE.replace("fee = ", "fiat = \"300 USD\"\nfee = "));
+    assert!(
+        dearer.verdict.to_string().contains("751.50 USD + 300 USD"),
+        "{}",
+        dearer.verdict
+    );
+    let unpriced = run(&CASE.replace("LTC = \"83.50\"", ""));
+    assert!(
+        unpriced.verdict.to_string().contains("no fresh price"),
+        "{}",
+        unpriced.verdict
+    );
+    let other = |from: &str, to: &str| {
+        assert!(CASE.contains(from), "{from}");
+        run(&CASE.replace(from, to))
+            .matched
+            .into_iter()
+            .map(|id| id.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(other("operator/alice", "operator/bob"), ["refill"]);
+    assert_eq!(other("[\"exchange\"]", "[\"vip\"]"), ["refill"]);
+    assert_eq!(other("[\"look-alike\"]", "[\"first-seen\"]"), ["refill"]);
+    assert_eq!(other("fee = \"0.1 LTC\"", "fee = \"0.11 LTC\""), ["refill"]);
+    assert_eq!(other("call = \"native\"", "call = \"unknown\""), ["known"]);
+    assert_eq!(
+        other("destination_tier = \"hot\"", "destination_tier = \"warm\""),
+        ["known"]
+    );
 }

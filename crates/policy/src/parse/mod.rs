@@ -1,6 +1,7 @@
 //! From TOML text to a policy, strictly: whatever is unknown, contradictory or without effect is refused, with its
 //! line and with what to write instead.
 
+pub(crate) mod claims;
 mod condition;
 mod contradiction;
 mod destinations;

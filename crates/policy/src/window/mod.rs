@@ -4,8 +4,10 @@
 mod book;
 mod places;
 mod series;
+mod standing;
+mod total;
 mod usage;
 
 pub use book::LimitBook;
-pub(crate) use book::{Standing, Used};
+pub(crate) use standing::{Standing, Used};
 pub use usage::LimitUsage;

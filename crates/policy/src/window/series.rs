@@ -10,42 +10,13 @@ use std::collections::VecDeque;
 use custodyd_chain::U256;
 
 use crate::instant::Timestamp;
+use crate::window::total::Total;
 
 /// Granules in a window. The window's two ends may each cut one, hence one bucket more.
 const GRANULES: u64 = 512;
 
 /// The most buckets that a series has.
 const MAX_BUCKETS: usize = 513;
-
-/// An amount in the unit of the limit and a number of withdrawals, summed together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Total {
-    pub(crate) weight: U256,
-    pub(crate) count: u64,
-}
-
-impl Total {
-    /// One withdrawal.
-    pub(crate) const fn one(weight: U256) -> Self {
-        Self { weight, count: 1 }
-    }
-
-    /// Modulo 2^256 and 2^64: differences of running totals are right as long as what is inside a window fits. A
-    /// weight is below 2^128, so it would take 2^128 of them at once.
-    fn plus(self, other: Self) -> Self {
-        Self {
-            weight: self.weight.wrapping_add(other.weight),
-            count: self.count.wrapping_add(other.count),
-        }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self {
-            weight: self.weight.wrapping_sub(other.weight),
-            count: self.count.wrapping_sub(other.count),
-        }
-    }
-}
 
 /// The admissions of one key. One at `a` is inside the window that ends at `t` while `a + window > t`.
 #[derive(Debug, Clone)]

@@ -44,15 +44,19 @@ impl FoundingEntry {
         matches!(self, Self::Tagged(_))
     }
 
-    /// As the vault keeps it from its first event on.
-    pub(crate) fn found(&self, name: &str, at: Timestamp) -> Entry {
-        let tags = match self {
+    /// Its tags.
+    pub fn tags(&self) -> BTreeSet<Tag> {
+        match self {
             Self::Plain(_) => BTreeSet::new(),
             Self::Tagged(tagged) => tagged.tags.clone(),
-        };
+        }
+    }
+
+    /// As the vault keeps it from its first event on.
+    pub(crate) fn found(&self, name: &str, at: Timestamp) -> Entry {
         Entry {
             name: name.to_owned(),
-            tags,
+            tags: self.tags(),
             added_at: at,
             founding: true,
         }

@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use custodyd_client::{ClientError, GenesisCeremony, Identity};
-use custodyd_policy::Tag;
-use custodyd_vault::FoundingEntry;
 
 use crate::arguments::Connection;
 use crate::decisions::confirmed;
@@ -75,15 +73,12 @@ fn described(ceremony: &GenesisCeremony) -> String {
         ));
     }
     for (name, entry) in &file.address_book {
-        let tags = match entry {
-            FoundingEntry::Plain(_) => String::new(),
-            FoundingEntry::Tagged(tagged) => {
-                let tags: Vec<&str> = tagged.tags.iter().map(Tag::as_str).collect();
-                format!(", tagged {}", tags.join(", "))
-            }
-        };
-        let row = format!("{}: {}{tags}", text::plain(name), entry.address());
-        rows.push(("destination", row));
+        let mut line = format!("{}: {}", text::plain(name), entry.address());
+        let tags: Vec<_> = entry.tags().iter().map(ToString::to_string).collect();
+        if !tags.is_empty() {
+            line.push_str(&format!(", tagged {}", tags.join(", ")));
+        }
+        rows.push(("destination", line));
     }
     rows.push(("blocked", format!("{} destinations", file.blocked.len())));
     rows.push(("digest", ceremony.statement().digest));

@@ -1,0 +1,25 @@
+//! Analysis
+mod axes;
+mod bits;
+mod check;
+pub(crate) mod claim;
+mod compile;
+mod constants;
+mod describe;
+mod diff;
+mod implication;
+mod model;
+mod outflow;
+mod prices;
+mod prove;
+mod region;
+mod sameness;
+mod sample;
+mod space;
+mod time;
+pub(crate) mod world;
+pub use check::{Finding, Severity, check};
+pub use claim::{Claim, ClaimError, Claims};
+pub use diff::{Example, LimitChange, PolicyDiff, VerdictChange, diff};
+pub use model::TooManyRegions;
+pub use prove::{Answer, Counterexample, Proof, Step, prove};
