@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
-    Explanation, Facts,     ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
-    PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
+    ClientId, DestinationClass, Explanation, Facts, Initiator, LimitBook, LimitUsage, OperatorId,
+    Outcome, Policy, PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::destinations::Destinations;

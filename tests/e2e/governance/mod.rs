@@ -3,6 +3,7 @@
 mod faults;
 mod people;
 mod policy;
+mod scopes;
 
 use std::time::Duration;
 
@@ -20,26 +21,20 @@ pub(crate) const DELAY: Duration = Duration::from_secs(3);
 /// The project's policy, whose changes take two of the treasury and a short delay.
 pub(crate) fn governed_policy() -> String {
     let policy = default_policy();
-    let (before, rest) = policy.split_once("[governance]\n").unwrap();
-    let (unfreeze, after) = rest.split_once('\n').unwrap();
+    let (before, rest) = policy.split_once("\n[governance]\n").unwrap();
+    let (_, after) = rest.split_once("\n[tiers]\n").unwrap();
     format!(
-        "{before}[governance]\n{unfreeze}\n[governance.changes]\ndefault = {{ require = [{{ group = \"treasury\", quorum = \
-         2 }}], delay = \"{}s\" }}\n{}",
-        DELAY.as_secs(),
-        without_changes(after)
-    )
-}
+        r#"{before}
+[governance]
+unfreeze = [{{ group = "treasury", quorum = 2 }}, {{ group = "security", quorum = 1 }}]
 
-/// What follows, less the changes that the project's own policy names.
-fn without_changes(after: &str) -> String {
-    match after.find("[governance.changes]") {
-        Some(start) => {
-            let rest = &after[start..];
-            let end = rest[1..].find("\n[").map_or(rest.len(), |end| end + 2);
-            format!("{}{}", &after[..start], &rest[end..])
-        }
-        None => after.to_owned(),
-    }
+[governance.changes]
+default = {{ require = [{{ group = "treasury", quorum = 2 }}], delay = "{}s" }}
+
+[tiers]
+{after}"#,
+        DELAY.as_secs(),
+    )
 }
 
 /// A house with ether, governed like that.

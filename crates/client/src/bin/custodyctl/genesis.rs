@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use custodyd_client::{ClientError, GenesisCeremony, Identity};
-use custodyd_policy::Tag;
-use custodyd_vault::FoundingEntry;
 
 use crate::arguments::Connection;
 use crate::decisions::confirmed;
