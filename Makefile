@@ -25,6 +25,7 @@ test: setup fmt-check layers deny lint unit doctest ## Install what is missing, 
 
 bench: setup-demo ## Measure, print a table and write target/bench.json
 	cargo build --release --package custodyd --package custodyd-client --package custodyd-testbed --bins
+	cargo build --release --package custodyd-policy --example verdict_cost
 	$(BUILT)/release/bench
 
 setup: ## Install what the tests run against (nothing, when all is there)

@@ -167,28 +167,6 @@ impl Vault {
         &self.exports
     }
 
-    /// Its proposals, whatever became of them.
-    pub fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
-        &self.proposals
-    }
-
-    /// Proposals that may still take effect. Each of them has a timer.
-    pub fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
-        let timers = self.proposal_timers.iter();
-        timers.filter_map(|(_, id)| self.proposals.get(id))
-    }
-
-    /// Whether everybody agreed whom a proposal asks, under the policy in force.
-    pub fn is_agreed(&self, proposal: &Proposal) -> bool {
-        let mut approvers = proposal.approvers();
-        approvers.remove(&proposal.by);
-        proposal.policy == self.policy.hash()
-            && self
-                .policy
-                .satisfied(&proposal.requirements, &approvers)
-                .is_ok()
-    }
-
     /// What is frozen.
     pub fn frozen(&self) -> &BTreeMap<FreezeScope, Freeze> {
         &self.frozen

@@ -219,10 +219,17 @@ impl Series {
         bucket.newest.checked_add_ms(self.window_ms)
     }
 
-    /// How many first buckets are outside the window that ends at `t`.
+    /// How many first buckets are outside the window that ends at `t`. Every admission drops those outside of its own, so
+    /// there are often none, or all are: then no bucket in between is looked at.
     fn expired(&self, t: Timestamp) -> usize {
-        self.buckets
-            .partition_point(|b| self.end(b).is_some_and(|end| end <= t))
+        let gone = |bucket: &Bucket| self.end(bucket).is_some_and(|end| end <= t);
+        if !self.buckets.front().is_some_and(gone) {
+            0
+        } else if self.buckets.back().is_some_and(gone) {
+            self.buckets.len()
+        } else {
+            self.buckets.partition_point(gone)
+        }
     }
 
     fn drop_expired(&mut self, now: Timestamp) {

@@ -58,10 +58,7 @@ fn main() -> Result<(), Failure> {
 
 async fn measure() -> Result<(), Failure> {
     let mut report = Report::default();
-    println!("policy: a verdict with 200 rules");
-    let median = policy::median_us(200)?;
-    report.add("policy_200_rules_us", median, "µs", Goal::AtMost(100.0));
-
+    policy::measure(&mut report)?;
     hsm::measure(&mut report)?;
     failover::measure(&mut report)?;
     wrapped::measure(&mut report)?;

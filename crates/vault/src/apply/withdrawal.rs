@@ -124,12 +124,8 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
-        let went_on = matches!(
-            withdrawal.state,
-            WithdrawalState::Holding { .. }
-                | WithdrawalState::Approved { .. }
-                | WithdrawalState::Doubted { .. }
-        );
+        let held = matches!(withdrawal.state, WithdrawalState::Holding { .. });
+        let went_on = held || withdrawal.state.may_be_planned();
         if went_on && !self.is_approved(withdrawal) {
             let state = self.after_votes(id, at)?;
             return self.move_withdrawal(id, state, at);

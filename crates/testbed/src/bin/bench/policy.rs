@@ -1,72 +1,62 @@
-//! A verdict's cost with many rules.
+//! A verdict's cost, as `crates/policy/examples/verdict_cost.rs` measures it in a process of its own: its allocator counts,
+//! which nothing else should pay for.
 
-use std::{fmt::Write as _, hint::black_box, time::Instant};
+use std::process::Command;
 
-use custodyd_chain::{Address, Amount, Asset, Network};
-use custodyd_policy::{DestinationClass, Facts, LimitBook, Policy, Tier, Timestamp, WithdrawalId};
+use serde::Deserialize;
 
-use crate::Failure;
+use crate::{
+    Failure, program,
+    report::{Goal, Report},
+};
 
-/// Verdicts measured.
-const VERDICTS: u64 = 20_000;
-
-/// The median time of a verdict in microseconds: `rules` rules of which a third match, three limits, and a history.
-pub(crate) fn median_us(rules: u32) -> Result<f64, Failure> {
-    let policy = Policy::parse(&policy_of(rules))?;
-    let mut book = LimitBook::default();
-    let network: Network = "eip155:31337".parse()?;
-    let mut facts = Facts {
-        withdrawal: WithdrawalId::from_bytes([0; 16]),
-        vault: "main".parse()?,
-        wallet: "hot-eth".parse()?,
-        tier: Tier::Hot,
-        amount: Amount::parse(Asset::Eth, "0.5")?,
-        destination: Address::parse(network, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8")?,
-        class: DestinationClass::New,
-        initiator: "client/exchange".parse()?,
-        fiat: None,
-        fee: Amount::zero(Asset::Eth),
-        destination_tier: None,
-        tags: Default::default(),
-        flags: Default::default(),
-        call: Default::default(),
-        at: Timestamp::from_ms(1_700_000_000_000),
-    };
-    let mut times = Vec::new();
-    for n in 0..VERDICTS {
-        let mut id = [0; 16];
-        id.iter_mut()
-            .zip(n.to_be_bytes())
-            .for_each(|(to, from)| *to = from);
-        facts.withdrawal = WithdrawalId::from_bytes(id);
-        facts.at =
-            Timestamp::from_ms(1_700_000_000_000_u64.saturating_add(n.saturating_mul(1_000)));
-        let began = Instant::now();
-        black_box(policy.evaluate(black_box(&facts), &book));
-        times.push(began.elapsed());
-        book.reserve(&policy, &facts);
-    }
-    times.sort();
-    let median = times.get(times.len() / 2).ok_or("nothing was measured")?;
-    Ok(median.as_secs_f64() * 1e6)
+/// What the example prints.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cost {
+    policy_p50_us: f64,
+    policy_p99_us: f64,
+    policy_growth: f64,
+    policy_allocations: f64,
+    policy_allocation_growth: f64,
+    policy_book_mib: f64,
 }
 
-fn policy_of(rules: u32) -> String {
-    let mut text = String::from(super::load::HEAD);
-    for n in 0..rules {
-        let (tier, bound) = match n % 3 {
-            0 => ("hot", "at_most = \"1 ETH\""),
-            1 => ("hot", "above = \"1 ETH\""),
-            _ => ("warm", "at_most = \"1 ETH\""),
-        };
-        let _ = write!(
-            text,
-            "[[rules]]\nid = \"rule-{n}\"\neffect = \"allow\"\nwhen = {{ tier = [\"{tier}\"], amount = {{ {bound} }} }}\n"
-        );
-        if n % 3 == 0 && n % 2 == 0 {
-            text.push_str("require = [{ group = \"treasury\", quorum = 1 }]\n");
-        }
+pub(crate) fn measure(report: &mut Report) -> Result<(), Failure> {
+    println!(
+        "policy: verdicts with 1,000 rules and 100 limits, after 10,000 and 10,000,000 withdrawals"
+    );
+    let output = Command::new(program("examples/verdict_cost")).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
-    text.push_str(super::load::LIMITS);
-    text
+    let cost: Cost = serde_json::from_slice(&output.stdout)?;
+    report.add(
+        "policy_p50_us",
+        cost.policy_p50_us,
+        "µs",
+        Goal::AtMost(20.0),
+    );
+    report.add(
+        "policy_p99_us",
+        cost.policy_p99_us,
+        "µs",
+        Goal::AtMost(100.0),
+    );
+    report.add(
+        "policy_growth",
+        cost.policy_growth,
+        "ratio",
+        Goal::AtMost(1.1),
+    );
+    report.add(
+        "policy_allocations",
+        cost.policy_allocations,
+        "count",
+        Goal::None,
+    );
+    let growth = cost.policy_allocation_growth;
+    report.add("policy_alloc_growth", growth, "ratio", Goal::AtMost(1.001));
+    report.add("policy_book_mib", cost.policy_book_mib, "MiB", Goal::None);
+    Ok(())
 }
