@@ -125,6 +125,7 @@ impl From<Rejection> for Problem {
             Rejection::Retiring(_) => (422, "No such wallet"),
             Rejection::NotScoped(..) => (403, "Outside of the client's scopes"),
             Rejection::Prices(_) => (422, "Prices not acceptable"),
+            Rejection::NothingToFreeze(_) => (422, "Nothing to freeze"),
             Rejection::ColdToHot => (422, "Path between tiers not allowed"),
             Rejection::Frozen(_) => (423, "Frozen"),
             Rejection::UnknownWallet(_)

@@ -1,4 +1,5 @@
-//! What enacted changes do to destinations. A payout to an address that is blocked from now on is judged anew.
+//! What enacted changes do to destinations, what they are checked against, and what assets are said to be worth. A payout
+//! to an address that is blocked from now on is judged anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +28,12 @@ impl Vault {
     }
 
     /// An address leaves the address book. It is remembered as one that was paid, if it was.
-    pub(crate) fn destination_removed(&mut self, address: &Address) {
-        self.destinations.remove(address);
+    pub(crate) fn destination_removed(&mut self, address: &Address) -> Result<(), ReplayFault> {
+        if self.destinations.remove(address) {
+            Ok(())
+        } else {
+            Err(self.missing(address))
+        }
     }
 
     /// Addresses are never paid from now on. What waits to be paid to one, and is in no transaction, is judged anew before

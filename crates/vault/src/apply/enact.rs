@@ -100,7 +100,7 @@ impl Vault {
                 name,
                 tags,
             } => self.destination_added(address, name, tags, at),
-            Change::RemoveDestination { address } => self.destination_removed(address),
+            Change::RemoveDestination { address } => self.destination_removed(address)?,
             Change::Block { addresses } => return self.addresses_blocked(addresses, at),
             Change::Unblock { addresses } => self.addresses_unblocked(addresses),
             _ => {}

@@ -80,14 +80,14 @@ impl Destinations {
 
     /// Takes an entry out; false if there is none.
     pub(crate) fn remove(&mut self, address: &Address) -> bool {
-        let Some(entry) = self.book.remove(address) else {
-            return false;
-        };
-        self.names.remove(&entry.name);
         if !self.own.contains_key(address) {
             self.resemblance.remove(address, TRUSTED);
         }
-        true
+        let entry = self.book.remove(address);
+        if let Some(entry) = &entry {
+            self.names.remove(&entry.name);
+        }
+        entry.is_some()
     }
 
     /// The address of this name.
