@@ -6,6 +6,7 @@
 mod interpreter;
 mod world;
 
+use custodyd_policy::{Outcome, Requirement};
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use world::World;
@@ -16,12 +17,13 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     };
     for facts in &world.asked {
         let naive = interpreter::judge(world.policy.source(), facts, &world.admitted);
+        let outcome = in_one_spelling(naive.outcome);
         let explained = world.policy.explain(facts, &world.book);
         let verdict = world.policy.evaluate(facts, &world.book);
         let source = world.policy.source();
         let history = &world.admitted;
         assert_eq!(
-            verdict.outcome, naive.outcome,
+            verdict.outcome, outcome,
             "{explained}\n{source}\nasked {facts:#?}\nadmitted {history:#?}"
         );
         assert_eq!(explained.verdict, verdict);
@@ -36,3 +38,44 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     }
     Corpus::Keep
 });
+
+/// The interpreter lists what is asked for as it is written, evaluate() in order and each choice once.
+fn in_one_spelling(outcome: Outcome) -> Outcome {
+    let Outcome::Allow {
+        requirements,
+        hold_ms,
+    } = outcome
+    else {
+        return outcome;
+    };
+    let mut requirements: Vec<_> = requirements.into_iter().map(in_order).collect();
+    requirements.sort_by_key(|one| !matches!(one, Requirement::Quorum(_)));
+    let choices = requirements
+        .iter()
+        .position(|one| !matches!(one, Requirement::Quorum(_)));
+    if let Some(choices) = choices {
+        requirements[choices..].sort();
+        requirements.dedup();
+    }
+    Outcome::Allow {
+        requirements,
+        hold_ms,
+    }
+}
+
+fn in_order(requirement: Requirement) -> Requirement {
+    let sorted = |parts: Vec<Requirement>| {
+        let mut parts: Vec<_> = parts.into_iter().map(in_order).collect();
+        parts.sort();
+        parts
+    };
+    match requirement {
+        Requirement::AnyOf { any_of } => Requirement::AnyOf {
+            any_of: sorted(any_of),
+        },
+        Requirement::AllOf { all_of } => Requirement::AllOf {
+            all_of: sorted(all_of),
+        },
+        quorum => quorum,
+    }
+}
