@@ -252,6 +252,16 @@ fn check_event(
                 verify_statement(state, statement, &signature.0).map_err(fault)?;
             }
         }
+        Event::PricesSet {
+            client, evidence, ..
+        } => match speaks(evidence)? {
+            Speaker::Client(speaker) if speaker == *client => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for client {client}"
+                )));
+            }
+        },
         Event::Proposed {
             operator, evidence, ..
         } => match speaks(evidence)? {

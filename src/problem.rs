@@ -118,12 +118,14 @@ impl From<Rejection> for Problem {
             }
             Rejection::Change { .. } | Rejection::Changes(_) => (422, "Change not possible"),
             Rejection::TooManyProposals { .. } => (429, "Too many open proposals"),
-            Rejection::ProposalNotNow(..)
-            | Rejection::ApprovedAlready(_) => (409, "Not in this state"),
+            Rejection::ProposalNotNow(..) | Rejection::ApprovedAlready(_) => {
+                (409, "Not in this state")
+            }
             Rejection::NotAsked(_) | Rejection::OwnProposal(_) => (403, "Not yours to decide"),
             Rejection::Retiring(_) => (422, "No such wallet"),
-            Rejection::NotScoped(..) => (403, "Not within the client's scopes"),
+            Rejection::NotScoped(..) => (403, "Outside of the client's scopes"),
             Rejection::Prices(_) => (422, "Prices not acceptable"),
+            Rejection::NothingToFreeze(_) => (422, "Nothing to freeze"),
             Rejection::ColdToHot => (422, "Path between tiers not allowed"),
             Rejection::Frozen(_) => (423, "Frozen"),
             Rejection::UnknownWallet(_)
@@ -131,7 +133,6 @@ impl From<Rejection> for Problem {
             | Rejection::UnknownTransaction(_)
             | Rejection::UnknownKey(_)
             | Rejection::UnknownProposal(_)
-            | Rejection::NothingToFreeze(_)
             | Rejection::UnknownExport(_) => (404, "There is no such thing"),
             Rejection::StatementDiffers(_)
             | Rejection::ProposalStatementDiffers(_)

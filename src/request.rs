@@ -1,17 +1,21 @@
 //! What a signed request asks for. Read from the bytes that were signed, by the edge to refuse early and by the engine
 //! again to act: method and target decide, never a column of the inbox.
 
+mod prices;
+
 use std::collections::BTreeSet;
 
-use custodyd_chain::Asset;
+use custodyd_chain::{Address, Asset};
 use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{ClientId, VaultId, WalletId, WithdrawalId};
 use custodyd_vault::{
-    Change, Ed25519Signature, GovernanceDecision, GovernanceStatement, ProposalId, Rejection,
-    Scope, Statement,
+    Change, Ed25519Signature, FreezeScope, GovernanceDecision, GovernanceStatement, ProposalId,
+    Rejection, Scope, Statement,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use prices::{PriceList, PricesBody};
 
 use crate::problem::Problem;
 
@@ -109,13 +113,48 @@ pub struct SimulationBody {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FreezeBody {
-    /// One wallet; the whole vault when absent.
+    /// One wallet. Without it and without any of the next three: the whole vault.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub wallet: Option<WalletId>,
+    /// Every wallet that holds this asset.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub asset: Option<Asset>,
+    /// Whatever this client asked for, and asks for.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub client: Option<ClientId>,
+    /// Whatever would go to this address, with its network: `litecoin:ltc1q…`.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub destination: Option<Address>,
     /// Why; needed to freeze.
     #[serde(default)]
     pub reason: String,
+}
+
+impl FreezeBody {
+    /// What it is about.
+    ///
+    /// # Errors
+    /// It names more than one thing.
+    pub fn scope(&self) -> Result<FreezeScope, Problem> {
+        let scopes = [
+            self.wallet.clone().map(FreezeScope::Wallet),
+            self.asset.map(FreezeScope::Asset),
+            self.client.clone().map(FreezeScope::Client),
+            self.destination.clone().map(FreezeScope::Destination),
+        ];
+        let mut named = scopes.into_iter().flatten();
+        match (named.next(), named.next()) {
+            (None, _) => Ok(FreezeScope::Vault),
+            (Some(scope), None) => Ok(scope),
+            (Some(_), Some(_)) => Err(Problem::malformed(
+                "name one of wallet, asset, client and destination, or none for the whole vault",
+            )),
+        }
+    }
 }
 
 /// Body of `POST /v1/cold/exports`.
@@ -170,6 +209,8 @@ pub enum Intent {
     Export(ExportBody),
     /// A bundle came back, as a .tar; it names its export itself.
     Import,
+    /// What assets are worth.
+    SetPrices(PricesBody),
     /// How much of each limit is used.
     Limits,
 }
@@ -189,6 +230,7 @@ impl Intent {
             Self::Address(_) | Self::Addresses(..) => "address",
             Self::Export(_) => "export",
             Self::Import => "import",
+            Self::SetPrices(_) => "prices",
             Self::Limits => "limits",
         }
     }
@@ -199,6 +241,7 @@ impl Intent {
         match self {
             Self::Withdraw(_) | Self::Simulate(_) | Self::Cancel(_) => &[Scope::Withdraw],
             Self::Address(_) | Self::Addresses(..) => &[Scope::Addresses],
+            Self::SetPrices(_) => &[Scope::Prices],
             Self::Limits => &[Scope::Read, Scope::Withdraw],
             Self::Decide(..)
             | Self::Propose(_)
@@ -251,8 +294,9 @@ impl Intent {
                 };
                 proposal_decision(parse(id)?, json(request)?, wanted)
             }
-            ("POST", ["freeze"]) => Ok(Self::Freeze(json(request)?)),
-            ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(json(request)?)),
+            ("POST", ["freeze"]) => Ok(Self::Freeze(scoped(json(request)?)?)),
+            ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(scoped(json(request)?)?)),
+            ("PUT", ["prices"]) => Ok(Self::SetPrices(json(request)?)),
             ("POST", ["wallets", id, "addresses"]) if request.body.is_empty() => {
                 Ok(Self::Address(parse(id)?))
             }
@@ -296,6 +340,11 @@ fn decision(id: WithdrawalId, body: DecisionBody, wanted: &str) -> Result<Intent
         )));
     }
     Ok(Intent::Decide(id, Box::new(body)))
+}
+
+fn scoped(body: FreezeBody) -> Result<FreezeBody, Problem> {
+    body.scope()?;
+    Ok(body)
 }
 
 fn proposal_decision(

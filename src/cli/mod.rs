@@ -130,6 +130,9 @@ impl Arguments {
                 println!("the database is up to date");
                 Ok(())
             }
+            Command::Policy { command } if command.needs_config() => {
+                policy::run_on(&load()?, command).await
+            }
             Command::Policy { command } => policy::run(command),
             Command::Journal { command } => journal::run(load()?, command).await,
             Command::Keys { command } => keys::run(command, load).await,

@@ -2,12 +2,15 @@
 
 mod check;
 mod diff;
+mod explain;
 mod prove;
+mod replay;
+mod test;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Subcommand;
-use custodyd::config::read;
+use custodyd::config::{Config, read};
 use custodyd_policy::Policy;
 
 use super::Failure;
@@ -20,14 +23,19 @@ pub(super) enum Command {
     Diff(diff::Options),
     /// Answers claims about a policy: true with the argument, or false with a counterexample.
     Prove(prove::Options),
-    /// Runs cases (facts and the expected verdict) against a policy.
-    Test {
-        /// The policy.
-        policy: PathBuf,
-        /// Case files.
-        #[arg(required = true)]
-        cases: Vec<PathBuf>,
-    },
+    /// Runs cases (facts and the expected verdict) against a policy, and names the rules that none of them touches.
+    Test(test::Options),
+    /// Judges one request and tells how every rule and limit saw it.
+    Explain(explain::Options),
+    /// Judges all that was ever asked of the vault anew, and prints what would have been different.
+    Replay(replay::Options),
+}
+
+impl Command {
+    /// Whether it needs the configuration: the others read files alone.
+    pub(super) const fn needs_config(&self) -> bool {
+        matches!(self, Self::Replay(_))
+    }
 }
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
@@ -35,29 +43,17 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
         Command::Check(options) => check::run(&options),
         Command::Diff(options) => diff::run(&options),
         Command::Prove(options) => prove::run(&options),
-        Command::Test { policy, cases } => {
-            let parsed =
-                Policy::parse(&read(&policy)?).map_err(|e| format!("{}: {e}", policy.display()))?;
-            let mut failed = 0_usize;
-            for path in &cases {
-                let report = custodyd_policy::cases::run(&parsed, &read(path)?)
-                    .map_err(|e| format!("{}: {e}", path.display()))?;
-                println!(
-                    "{} {}",
-                    if report.passed() { "pass" } else { "FAIL" },
-                    path.display()
-                );
-                if !report.passed() {
-                    println!("{report}");
-                    failed = failed.saturating_add(1);
-                }
-            }
-            if failed == 0 {
-                Ok(())
-            } else {
-                Err(format!("{failed} of {} cases failed", cases.len()).into())
-            }
-        }
+        Command::Test(options) => test::run(&options),
+        Command::Explain(options) => explain::run(&options),
+        Command::Replay(_) => Err("replaying needs the vault's configuration".into()),
+    }
+}
+
+/// What needs the vault's journal.
+pub(super) async fn run_on(config: &Config, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Replay(options) => replay::run(config, &options).await,
+        other => run(other),
     }
 }
 

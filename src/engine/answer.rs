@@ -2,10 +2,10 @@
 //! body that were signed say what is asked.
 
 use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{Initiator, Timestamp, WalletId, WithdrawalId};
+use custodyd_policy::{Dimension, Initiator, LimitUsage, Timestamp, WalletId, WithdrawalId};
 use custodyd_vault::{
-    Command, Decide, DecideProposal, Evidence, ExportId, FreezeScope, KeyId, ProposalId, Propose,
-    Rejection, RequestWithdrawal, TransactionId, Vault,
+    Command, Decide, DecideProposal, Evidence, ExportId, KeyId, ProposalId, Propose, Rejection,
+    RequestWithdrawal, TransactionId, Vault,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use crate::{
     cold,
     directory::{Directory, Speaker},
     problem::Problem,
-    request::{FreezeBody, Intent, SimulationBody, WithdrawalBody},
+    request::{Intent, SimulationBody, WithdrawalBody},
     store::{InboxRow, Outcome},
     view::{self, LimitView, VerdictView},
 };
@@ -251,7 +251,7 @@ impl Engine {
                 let reason = body.reason.clone();
                 Asked::Command(
                     Command::Freeze {
-                        scope: scope(body),
+                        scope: body.scope()?,
                         reason,
                         operator,
                         evidence,
@@ -262,7 +262,7 @@ impl Engine {
             (Speaker::Operator(operator), Intent::Unfreeze(body)) => {
                 let seconds = request.parameters().map(|p| p.created).unwrap_or_default();
                 let signed_at = Timestamp::from_ms(seconds.saturating_mul(1_000));
-                let scope = scope(body);
+                let scope = body.scope()?;
                 Asked::Command(
                     Command::Unfreeze {
                         scope,
@@ -306,7 +306,18 @@ impl Engine {
             (Speaker::Operator(_), Intent::Import) => {
                 self.import(&request.body, by, evidence).await?
             }
-            (_, Intent::Limits) => Asked::Answered(self.limits(now)),
+            (Speaker::Client(client), Intent::SetPrices(body)) => {
+                let reply = Reply::json(200, &body);
+                let set = Command::SetPrices {
+                    client,
+                    prices: body.prices.0,
+                    currency: body.currency,
+                    as_of: body.as_of,
+                    evidence,
+                };
+                Asked::Command(set, reply)
+            }
+            (speaker, Intent::Limits) => Asked::Answered(self.limits(&speaker, now)),
             (Speaker::Client(_), _) => return Err(Problem::forbidden("this takes an operator")),
             (Speaker::Operator(_), _) => return Err(Problem::forbidden("this takes a client")),
         })
@@ -320,15 +331,28 @@ impl Engine {
                 "wallet": judgement.facts.wallet,
                 "destination_class": judgement.facts.class.to_string(),
                 "verdict": VerdictView::from(&judgement.verdict),
+                "facts": judgement.facts,
+                "explanation": self.vault.explain(&judgement.facts),
             }),
         ))
     }
 
-    fn limits(&self, now: Timestamp) -> Reply {
+    /// Operators see every count. A client sees what its own requests meet: not what others asked for, nor who pays whom.
+    fn limits(&self, speaker: &Speaker, now: Timestamp) -> Reply {
+        let own = match speaker {
+            Speaker::Client(id) => Some(format!("client {id}")),
+            Speaker::Operator(_) => None,
+        };
+        let concerns = |usage: &LimitUsage| match (&own, usage.per) {
+            (Some(own), Dimension::Client) => usage.key == *own,
+            (Some(_), Dimension::Destination) => false,
+            _ => true,
+        };
         let limits: Vec<LimitView> = self
             .vault
             .limit_usage(now)
             .iter()
+            .filter(|usage| concerns(usage))
             .map(LimitView::from)
             .collect();
         Reply::json(
@@ -457,8 +481,4 @@ fn id_bytes(row: &InboxRow) -> Result<[u8; 16], Problem> {
     hex::decode_to_slice(&row.id, &mut bytes)
         .map_err(|_| Problem::malformed("the inbox row's id"))?;
     Ok(bytes)
-}
-
-fn scope(body: FreezeBody) -> FreezeScope {
-    body.wallet.map_or(FreezeScope::Vault, FreezeScope::Wallet)
 }

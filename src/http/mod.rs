@@ -9,6 +9,7 @@ mod journal;
 mod openapi;
 mod path;
 mod policy;
+mod prices;
 mod proposals;
 mod replays;
 mod reply;

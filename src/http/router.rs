@@ -17,8 +17,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, freeze, health, hsm, journal, openapi, policy, proposals, transactions,
-    wallets, withdrawals,
+    AppState, Limits, cold, freeze, health, hsm, journal, openapi, policy, prices, proposals,
+    transactions, wallets, withdrawals,
 };
 use crate::problem::Problem;
 
@@ -55,6 +55,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(proposals::show))
         .routes(routes!(proposals::approve))
         .routes(routes!(proposals::veto))
+        .routes(routes!(prices::set))
         .routes(routes!(policy::policy))
         .routes(routes!(policy::limits))
         .routes(routes!(journal::rows))

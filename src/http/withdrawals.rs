@@ -207,4 +207,10 @@ pub(super) struct SimulationView {
     destination_class: String,
     /// The verdict.
     verdict: VerdictView,
+    /// What was judged.
+    #[schema(value_type = Object)]
+    facts: serde_json::Value,
+    /// Every rule and limit with each of its conditions: what it saw, what it wanted, whether it holds.
+    #[schema(value_type = Object)]
+    explanation: serde_json::Value,
 }

@@ -81,7 +81,12 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
             vault: vault.id().to_string(),
             withdrawal: id.to_string(),
             effects: vault.stated_effects(withdrawal),
-            policy: vault.policy().hash().to_string(),
+            // Not simply the one in force: that changes under withdrawals that nobody touches any more.
+            policy: withdrawal
+                .verdict
+                .as_ref()
+                .map_or_else(|| vault.policy().hash(), |verdict| verdict.policy)
+                .to_string(),
         },
     })
 }
@@ -89,10 +94,7 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
 /// The document of a transaction.
 pub fn transaction(vault: &Vault, id: &TransactionId) -> Option<TransactionView> {
     let transaction = vault.transactions().get(id)?;
-    let final_at = vault
-        .wallets()
-        .get(&transaction.wallet)
-        .map_or(0, |w| w.confirmations);
+    let final_at = transaction.confirmations;
     let (height, confirmations) = match transaction.state {
         TransactionState::Included { height, .. } => (Some(height), 1),
         TransactionState::Final { height, .. } => (Some(height), final_at),

@@ -18,6 +18,7 @@ mod doctor;
 mod edits;
 mod faults;
 mod fleet;
+mod governance;
 mod house;
 mod keys;
 mod main_job;

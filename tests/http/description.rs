@@ -13,7 +13,7 @@ use crate::{
     wire::{Answer, Request},
 };
 
-const OPERATIONS: [&str; 27] = [
+const OPERATIONS: [&str; 33] = [
     "get /healthz",
     "get /metrics",
     "get /readyz",
@@ -24,6 +24,8 @@ const OPERATIONS: [&str; 27] = [
     "get /v1/journal/checkpoint",
     "get /v1/limits",
     "get /v1/policy",
+    "get /v1/proposals",
+    "get /v1/proposals/{id}",
     "get /v1/requests/{id}",
     "get /v1/transactions/{id}",
     "get /v1/wallets",
@@ -34,6 +36,9 @@ const OPERATIONS: [&str; 27] = [
     "post /v1/cold/exports",
     "post /v1/cold/imports",
     "post /v1/freeze",
+    "post /v1/proposals",
+    "post /v1/proposals/{id}/approvals",
+    "post /v1/proposals/{id}/vetoes",
     "post /v1/unfreeze",
     "post /v1/wallets/{id}/addresses",
     "post /v1/withdrawals",
@@ -41,6 +46,7 @@ const OPERATIONS: [&str; 27] = [
     "post /v1/withdrawals/{id}/approvals",
     "post /v1/withdrawals/{id}/cancellation",
     "post /v1/withdrawals/{id}/rejections",
+    "put /v1/prices",
 ];
 
 async fn unsigned(edge: &Edge, method: &str, target: &str) -> Answer {
@@ -160,6 +166,7 @@ async fn every_described_operation_of_v1_asks_for_a_signature() {
     for (method, path, _) in operations(&description(&edge).await) {
         let id = match path.split('/').nth(2) {
             Some("withdrawals") => format!("wd_{}", "0".repeat(32)),
+            Some("proposals") => format!("pr_{}", "0".repeat(32)),
             Some("transactions") => format!("tx_{}", "0".repeat(32)),
             Some("cold") => format!("ex_{}", "0".repeat(32)),
             _ => "0".repeat(32),

@@ -14,5 +14,6 @@ mod edge;
 mod framing;
 mod hsm;
 mod patience;
+mod proposals;
 mod sight;
 mod wire;

@@ -75,7 +75,13 @@ fn proposal(number: u64, state: &str) -> Projection {
 pub(crate) async fn proposals_are_paged_newest_first_by_state_and_follow_their_changes(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
-    let state = |n: u64| if n % 3 == 0 { "voting" } else { "enacted" };
+    let state = |n: u64| {
+        if n.is_multiple_of(3) {
+            "voting"
+        } else {
+            "enacted"
+        }
+    };
     let first = writer.with(1, (0..20).map(|n| proposal(n, "voting")).collect());
     writer.commit(&store, &first).await;
     let later = writer.with(1, (0..20).map(|n| proposal(n, state(n))).collect());

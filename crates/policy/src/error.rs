@@ -151,7 +151,7 @@ pub enum PolicyFault {
     #[error("{place}: the list names {found} quorums; write at most 32")]
     TooManyQuorums { place: Place, found: usize },
     #[error(
-        "{place}: there are more than 256 ways to meet it, too many for anybody to keep in mind; write fewer alternatives"
+        "{place}: there are more than 256 ways to meet it, or more than 1024 to meet all that the policy asks for, too many for anybody to keep in mind; write fewer alternatives"
     )]
     TooManyWays { place: Place },
     #[error(

@@ -1,5 +1,10 @@
 //! The example policies: each has nothing odd about it, passes its cases, and keeps what it promises.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::arithmetic_side_effects
+)]
 
 use std::path::{Path, PathBuf};
 

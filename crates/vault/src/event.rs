@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use custodyd_chain::{
-    Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey,
-    RawTransaction,
+    Amount, Asset, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
 };
 use custodyd_policy::{
-    ClientId, Currency, Facts, Initiator, OperatorId, PolicyHash, Price, Timestamp, Verdict,
-    WalletId, WithdrawalId,
+    ClientId, Currency, Facts, OperatorId, PolicyHash, Price, Timestamp, Verdict, WalletId,
+    WithdrawalId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis, GovernanceStatement, KeyId,
-    ProposalEnd, ProposalId, Statement, TransactionId, WrappedBlob,
+    CancelledBy, Change, Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis,
+    GovernanceStatement, KeyId, ProposalEnd, ProposalId, Request, Statement, TransactionId,
+    WrappedBlob,
 };
 
 /// An event with its place in the journal.
@@ -26,46 +26,6 @@ pub struct Recorded {
     pub at: Timestamp,
     /// What happened.
     pub event: Event,
-}
-
-/// An accepted request for a payout, parsed once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// Who asked.
-    pub initiator: Initiator,
-    /// Under which key of theirs.
-    pub idempotency_key: String,
-    /// SHA-256 of the body, hex.
-    pub body_digest: String,
-    /// Where and to whom.
-    pub destination: Address,
-    /// What arrives there.
-    pub amount: Amount,
-    /// The client's reference.
-    pub reference: String,
-    /// The wallet the client named, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wallet: Option<WalletId>,
-}
-
-/// Who took a withdrawal back.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives as long as its event; none is kept in the state"
-)]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum CancelledBy {
-    /// The client that asked.
-    Client(ClientId),
-    /// An operator, with what they signed.
-    Operator {
-        /// What they signed.
-        statement: Statement,
-        /// Their signature.
-        signature: Ed25519Signature,
-    },
 }
 
 /// One event.

@@ -8,8 +8,8 @@ use custodyd_policy::{ClientId, OperatorId, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Addresses, Ed25519Key, Ed25519Signature, FoundingEntry, Genesis, GenesisStatement, JournalKey, KeyId, Scope,
-    WalletKey, WalletSpec,
+    Addresses, Ed25519Key, Ed25519Signature, FoundingEntry, Genesis, GenesisStatement, JournalKey,
+    KeyId, Scope, WalletKey, WalletSpec,
 };
 
 /// A genesis file. Online keys get their ids when the vault is made; the HSM makes them once the ids are durable.

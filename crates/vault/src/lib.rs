@@ -29,6 +29,7 @@ mod genesis_file;
 mod governance;
 mod ids;
 mod rejection;
+mod request;
 mod statement;
 mod transaction;
 mod vault;
@@ -49,7 +50,7 @@ pub use destinations::{
     parse_block_list,
 };
 pub use effect::Effect;
-pub use event::{CancelledBy, Event, Recorded, Request};
+pub use event::{Event, Recorded};
 pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, WalletSpec};
 pub use genesis_file::{GenesisFile, GenesisSignatures, WalletEntry};
 pub use governance::{
@@ -59,6 +60,7 @@ pub use governance::{
 };
 pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;
+pub use request::{CancelledBy, Request};
 pub use statement::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
 pub use transaction::{Transaction, TransactionState};
 pub use vault::{Compromise, Export, ExportState, Freeze, Vault};

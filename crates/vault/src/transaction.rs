@@ -43,6 +43,8 @@ pub struct Transaction {
     pub plan: Plan,
     /// What it may cost in fees: the wallet's caps when it was planned.
     pub fee_caps: FeeCaps,
+    /// Depth at which it is final: the wallet's setting when it was planned.
+    pub confirmations: u32,
     /// The export it left in, for a cold wallet.
     pub export: Option<ExportId>,
     /// The signed bytes.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_policy::{
-    ClientId, DestinationClass, Initiator, LimitBook, LimitUsage, OperatorId, Outcome, Policy,
-    PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
+    ClientId, DestinationClass, Explanation, Facts, Initiator, LimitBook, LimitUsage, OperatorId,
+    Outcome, Policy, PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::destinations::Destinations;
@@ -167,28 +167,6 @@ impl Vault {
         &self.exports
     }
 
-    /// Its proposals, whatever became of them.
-    pub fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
-        &self.proposals
-    }
-
-    /// Proposals that may still take effect. Each of them has a timer.
-    pub fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
-        let timers = self.proposal_timers.iter();
-        timers.filter_map(|(_, id)| self.proposals.get(id))
-    }
-
-    /// Whether everybody agreed whom a proposal asks, under the policy in force.
-    pub fn is_agreed(&self, proposal: &Proposal) -> bool {
-        let mut approvers = proposal.approvers();
-        approvers.remove(&proposal.by);
-        proposal.policy == self.policy.hash()
-            && self
-                .policy
-                .satisfied(&proposal.requirements, &approvers)
-                .is_ok()
-    }
-
     /// What is frozen.
     pub fn frozen(&self) -> &BTreeMap<FreezeScope, Freeze> {
         &self.frozen
@@ -221,6 +199,11 @@ impl Vault {
     /// How much of each limit is used at `now`.
     pub fn limit_usage(&self, now: Timestamp) -> Vec<LimitUsage> {
         self.limits.usage(&self.policy, now)
+    }
+
+    /// How every rule and limit of the policy in force sees these facts; changes nothing.
+    pub fn explain(&self, facts: &Facts) -> Explanation {
+        self.policy.explain(facts, &self.limits)
     }
 
     /// The withdrawal made under an initiator's idempotency key.

@@ -77,10 +77,14 @@ fn whatever_was_written_down_is_signed() {
             ))
         },
         |g| {
-            drop(g.clients.insert(
-                "shop".parse().unwrap(),
-                ed25519("mallory", 9).verifying_key().into(),
-            ))
+            assert!(
+                g.clients
+                    .insert(
+                        "shop".parse().unwrap(),
+                        ed25519("mallory", 9).verifying_key().into(),
+                    )
+                    .is_some()
+            )
         },
         |g| {
             drop(

@@ -248,7 +248,10 @@ fn the_lowest_tier_that_may_pay_pays() {
     let large = world.request("6 LTC", KNOWN).unwrap();
     assert_eq!(world.withdrawal(&small).wallet, wallet("hot-ltc"));
     assert_eq!(world.withdrawal(&large).wallet, wallet("warm-ltc"));
-    assert_eq!(world.withdrawal(&large).requirements()[0].quorums()[0].quorum, 2);
+    assert_eq!(
+        world.withdrawal(&large).requirements()[0].quorums()[0].quorum,
+        2
+    );
 }
 
 #[test]

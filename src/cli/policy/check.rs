@@ -8,7 +8,7 @@ use super::parsed;
 use crate::cli::Failure;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(in crate::cli) struct Options {
     /// The policy.
     policy: PathBuf,
     /// Fail on warnings too.

@@ -8,7 +8,7 @@ use super::{parsed, written};
 use crate::cli::Failure;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(in crate::cli) struct Options {
     /// The policy in force.
     old: PathBuf,
     /// The one that is proposed.

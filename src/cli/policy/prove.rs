@@ -11,7 +11,7 @@ use super::{parsed, written};
 use crate::cli::Failure;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(in crate::cli) struct Options {
     /// The policy.
     policy: PathBuf,
     /// The claims; `NAME.proofs.toml` or `proofs.toml` beside the policy, if left out.

@@ -311,7 +311,7 @@ impl Walk<'_, '_> {
         let denied = holds.iter().any(|role| matches!(role, Role::Deny(_)));
         let allows = |role: &Role| matches!(role, Role::Allow(_));
         let allowed = holds.iter().any(allows);
-        open.retain(|(item, _)| !holds.contains(&item.role) && !(allowed && allows(&item.role)));
+        open.retain(|(item, _)| !(holds.contains(&item.role) || allowed && allows(&item.role)));
         let next = if denied {
             None
         } else if !allowed {

@@ -17,7 +17,11 @@ pub(super) fn units(price: Price, asset: Asset, cents: u128) -> Option<U256> {
         return Some(above);
     }
     while above.checked_sub(within_it)? > U256::ONE {
-        let middle = within_it.checked_add(above.checked_sub(within_it)? >> 1)?;
+        let middle = within_it.checked_add(
+            above
+                .checked_sub(within_it)?
+                .checked_div(U256::from(2_u8))?,
+        )?;
         if within(middle) {
             within_it = middle;
         } else {

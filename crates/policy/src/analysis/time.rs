@@ -63,9 +63,12 @@ fn last_day(hours: &[Hours]) -> u64 {
     last.max(FROM_DAY.saturating_add(DAYS))
 }
 
+/// Weekday; distances from UTC and holidays around, for each hours condition; the day itself, if clocks change on it.
+type Kind = (u64, Vec<(i128, Vec<bool>)>, Option<u64>);
+
 /// What makes a day of UTC like another: the weekday; of each hours condition the distances from UTC at its begin and
 /// end, and which of the local days around it are holidays. A day on which clocks change is like no other.
-fn kind(hours: &[Hours], day: u64) -> (u64, Vec<(i128, Vec<bool>)>, Option<u64>) {
+fn kind(hours: &[Hours], day: u64) -> Kind {
     let mut clocks_change = false;
     let clocks = hours.iter().map(|hours| {
         let (first, last) = (

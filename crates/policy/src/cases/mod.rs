@@ -36,6 +36,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::duration::DurationError;
+use crate::explain::Explanation;
 use crate::ids::{LimitId, RuleId};
 use crate::instant::TimestampError;
 use crate::policy::Policy;
@@ -155,11 +156,14 @@ pub enum CaseError {
 /// # Errors
 /// The case is not well formed; a case that is, and fails, is a report.
 pub fn run(policy: &Policy, case_toml: &str) -> Result<CaseReport, CaseError> {
-    let case: scene::Case = toml::from_str(case_toml).map_err(|refusal| CaseError::Syntax {
-        line: line_of(case_toml, refusal.span().map_or(0, |span| span.start)),
-        message: refusal.message().replace('\n', "; "),
-    })?;
-    let expected = case.expect.outcome()?;
+    let case = read(case_toml)?;
+    let missing = |field: &str| CaseError::Syntax {
+        line: 1,
+        message: format!("missing field `{field}`"),
+    };
+    let title = case.title.clone().ok_or_else(|| missing("title"))?;
+    let expect = case.expect.as_ref().ok_or_else(|| missing("expect"))?;
+    let expected = expect.outcome()?;
     let (book, facts) = case.scene(policy)?;
     let explained = policy.explain(&facts, &book);
     let verdict = explained.verdict;
@@ -171,14 +175,14 @@ pub fn run(policy: &Policy, case_toml: &str) -> Result<CaseReport, CaseError> {
         });
     }
     let found: Vec<String> = verdict.reasons.iter().map(brief).collect();
-    for expected in case.expect.because {
+    for expected in expect.because.clone() {
         if !found.contains(&expected) {
             let found = found.join(", ");
             mismatches.push(Mismatch::Reason { expected, found });
         }
     }
     Ok(CaseReport {
-        title: case.title,
+        title,
         verdict,
         matched: explained
             .rules
@@ -193,6 +197,22 @@ pub fn run(policy: &Policy, case_toml: &str) -> Result<CaseReport, CaseError> {
             .map(|trace| trace.limit)
             .collect(),
         mismatches,
+    })
+}
+
+/// How a policy sees a case's withdrawal, whatever the case expects of it.
+///
+/// # Errors
+/// The case is not well formed; it needs neither `title` nor `expect`.
+pub fn explain(policy: &Policy, case_toml: &str) -> Result<Explanation, CaseError> {
+    let (book, facts) = read(case_toml)?.scene(policy)?;
+    Ok(policy.explain(&facts, &book))
+}
+
+fn read(case_toml: &str) -> Result<scene::Case, CaseError> {
+    toml::from_str(case_toml).map_err(|refusal| CaseError::Syntax {
+        line: line_of(case_toml, refusal.span().map_or(0, |span| span.start)),
+        message: refusal.message().replace('\n', "; "),
     })
 }
 

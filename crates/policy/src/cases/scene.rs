@@ -22,13 +22,13 @@ const MAX_EARLIER: u64 = 100_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
-    pub(super) title: String,
+    pub(super) title: Option<String>,
     withdrawal: Withdrawal,
     #[serde(default)]
     prices: BTreeMap<Asset, Price>,
     #[serde(default)]
     earlier: Vec<Earlier>,
-    pub(super) expect: Expect,
+    pub(super) expect: Option<Expect>,
 }
 
 #[derive(Deserialize)]

@@ -96,6 +96,7 @@ pub(crate) fn read(policy: &Policy, source: &str) -> Result<Claims, ClaimError> 
             people: policy.0.people.clone(),
             calendars: policy.0.calendars.clone(),
             fiat: policy.0.fiat,
+            ways: Default::default(),
         },
     };
     let mut claims: Vec<Claim> = Vec::new();

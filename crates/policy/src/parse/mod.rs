@@ -14,6 +14,7 @@ mod requirement;
 mod rule;
 mod syntax;
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ impl Policy {
             source,
             calendars: hours::calendars(source, std::mem::take(&mut file.calendars))?,
             fiat: None,
+            ways: Cell::new(0),
             people: people::people(
                 source,
                 std::mem::take(&mut file.groups),
@@ -116,6 +118,8 @@ struct Parser<'a> {
     people: People,
     calendars: Calendars,
     fiat: Option<FiatTerms>,
+    /// How many ways the lists of requirements with a choice have together, of those read so far.
+    ways: Cell<usize>,
 }
 
 impl Parser<'_> {

@@ -22,10 +22,7 @@ pub(super) fn people(
 ) -> Result<People, PolicyError> {
     let groups = self::groups(source, groups)?;
     let organisations = self::organisations(source, organisations, &groups)?;
-    Ok(People {
-        groups,
-        organisations,
-    })
+    Ok(People::new(groups, organisations))
 }
 
 fn groups(source: &str, written: BTreeMap<GroupId, Members>) -> Result<Groups, PolicyError> {

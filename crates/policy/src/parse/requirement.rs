@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::error::{Place, PolicyError, PolicyFault};
 use crate::ids::{GroupId, OperatorId};
 use crate::parse::{Parser, syntax};
-use crate::requirement::{Listed, MAX_WAYS, Quorum, Requirement, shortfalls};
+use crate::requirement::{Listed, MAX_ALL_WAYS, MAX_WAYS, Quorum, Requirement, shortfalls};
 
 /// How deep `any_of` and `all_of` may stand in each other.
 pub(crate) const MAX_DEPTH: usize = 4;
@@ -30,9 +30,15 @@ impl Parser<'_> {
             let place = place.clone();
             return Err(self.refused(list, PolicyFault::TooManyQuorums { place, found }));
         }
-        if whole.count_ways() > MAX_WAYS {
+        let ways = whole.count_ways();
+        let in_all = self.ways.get().saturating_add(ways);
+        if ways > MAX_WAYS || in_all > MAX_ALL_WAYS {
             let place = place.clone();
             return Err(self.refused(list, PolicyFault::TooManyWays { place }));
+        }
+        // A list that has no choice is as cheap as it is long.
+        if ways > 1 {
+            self.ways.set(in_all);
         }
         self.unambiguous(place, list, &whole)?;
         let everyone: BTreeSet<OperatorId> = self.people.everyone().cloned().collect();

@@ -29,9 +29,23 @@ pub type Organisations = BTreeMap<OrganisationId, BTreeSet<OperatorId>>;
 pub(crate) struct People {
     pub(crate) groups: Groups,
     pub(crate) organisations: Organisations,
+    /// The organisations by their people.
+    belongs: BTreeMap<OperatorId, OrganisationId>,
 }
 
 impl People {
+    pub(crate) fn new(groups: Groups, organisations: Organisations) -> Self {
+        let each = organisations.iter().flat_map(|(organisation, members)| {
+            let members = members.iter().cloned();
+            members.map(|member| (member, organisation.clone()))
+        });
+        Self {
+            belongs: each.collect(),
+            groups,
+            organisations,
+        }
+    }
+
     /// Everybody who is in a group, as often as they are.
     pub(crate) fn everyone(&self) -> impl Iterator<Item = &OperatorId> {
         self.groups.values().flatten()
@@ -43,11 +57,12 @@ impl People {
 
     /// The organisation that somebody belongs to, if any.
     pub(crate) fn organisation(&self, person: &OperatorId) -> Option<&OrganisationId> {
-        let mut all = self.organisations.iter();
-        all.find(|(_, members)| members.contains(person))
-            .map(|(organisation, _)| organisation)
+        self.belongs.get(person)
     }
 }
+
+/// The most ways that all lists of a policy may have together: each is looked at when the policy is read.
+pub(crate) const MAX_ALL_WAYS: usize = 1_024;
 
 /// The most ways of meeting a list of requirements that are looked at; a policy with more is refused when it is read.
 pub(crate) const MAX_WAYS: usize = 256;

@@ -59,12 +59,11 @@ impl<'a> Seating<'a> {
         }
     }
 
-    /// Seats one more person if that is possible, moving others to other seats where it helps. Whoever finds no seat
-    /// would find none later either.
-    pub(super) fn admit(&mut self, person: &OperatorId) {
-        if let Some(start) = self.people.get(person) {
-            self.flow.push(*start, SINK);
-        }
+    /// Seats one more person if that is possible, moving others to other seats where it helps; whether it was. Whoever
+    /// finds no seat would find none later either.
+    pub(super) fn admit(&mut self, person: &OperatorId) -> bool {
+        let start = self.people.get(person).copied();
+        start.is_some_and(|start| self.flow.push(start, SINK))
     }
 
     /// How many of a quorum's seats are taken.
@@ -76,7 +75,7 @@ impl<'a> Seating<'a> {
     /// The quorums that would have one seat more taken if this person were admitted: one of them, whichever is chosen.
     pub(super) fn would_reach(&self, person: &OperatorId) -> Vec<bool> {
         let reached = match self.people.get(person) {
-            Some(start) => self.flow.reached(*start, SINK),
+            Some(start) => self.flow.reached(*start, SINK, false),
             None => Vec::new(),
         };
         let open = |way: &usize| {
@@ -141,8 +140,9 @@ impl Flow {
         self.ways.get(opposite(way)).map(|back| back.to)
     }
 
-    /// How each node was come to, of those that can be reached from `start`. Nothing leads on from `end`.
-    fn reached(&self, start: usize, end: usize) -> Vec<Option<Arrival>> {
+    /// How each node was come to, of those that can be reached from `start` without passing `end`; looked for until `end`
+    /// is found, or until nothing is left.
+    fn reached(&self, start: usize, end: usize, until_end: bool) -> Vec<Option<Arrival>> {
         let mut arrivals = vec![None; self.leaving.len()];
         if let Some(first) = arrivals.get_mut(start) {
             *first = Some(Arrival::Start);
@@ -158,6 +158,9 @@ impl Flow {
                 };
                 if let Some(arrival @ None) = arrivals.get_mut(way.to) {
                     *arrival = Some(Arrival::By(*number));
+                    if until_end && way.to == end {
+                        return arrivals;
+                    }
                     frontier.push_back(way.to);
                 }
             }
@@ -165,10 +168,11 @@ impl Flow {
         arrivals
     }
 
-    /// Sends one from `start` to `end`, if there is room along any way.
-    fn push(&mut self, start: usize, end: usize) {
-        let arrivals = self.reached(start, end);
+    /// Sends one from `start` to `end`, if there is room along any way; whether there was.
+    fn push(&mut self, start: usize, end: usize) -> bool {
+        let arrivals = self.reached(start, end, true);
         let mut at = end;
+        let found = arrivals.get(end).is_some_and(Option::is_some);
         while let Some(Some(Arrival::By(number))) = arrivals.get(at) {
             for (way, more) in [(*number, false), (opposite(*number), true)] {
                 if let Some(way) = self.ways.get_mut(way) {
@@ -180,10 +184,11 @@ impl Flow {
                 }
             }
             let Some(origin) = self.origin(*number) else {
-                return;
+                break;
             };
             at = origin;
         }
+        found
     }
 }
 

@@ -69,8 +69,12 @@ pub(crate) fn shortfalls(
     approvers: &BTreeSet<OperatorId>,
 ) -> Vec<Shortfall> {
     let mut seats = Seating::new(people, quorums);
+    let mut left: u64 = quorums.iter().map(|q| u64::from(q.quorum)).sum();
     for approver in approvers {
-        seats.admit(approver);
+        if left == 0 {
+            return Vec::new();
+        }
+        left = left.saturating_sub(u64::from(seats.admit(approver)));
     }
     let mut shortfalls = Vec::new();
     for (index, wanted) in quorums.iter().enumerate() {
@@ -123,10 +127,7 @@ mod tests {
         .into_iter()
         .map(|(name, members)| (name.parse().unwrap(), members))
         .collect();
-        People {
-            groups,
-            organisations,
-        }
+        People::new(groups, organisations)
     }
 
     fn require(group: &str, quorum: u32) -> Requirement {
@@ -310,8 +311,8 @@ mod tests {
                 let who = |holds: &dyn Fn(&(u8, usize)) -> bool| -> BTreeSet<_> {
                     (0..6).filter(|i| holds(&members[*i])).map(person).collect()
                 };
-                People {
-                    groups: (0..3)
+                People::new(
+                    (0..3)
                         .map(|g| {
                             (
                                 format!("g{g}").parse().unwrap(),
@@ -319,10 +320,10 @@ mod tests {
                             )
                         })
                         .collect(),
-                    organisations: (1..3)
+                    (1..3)
                         .map(|o| (format!("o{o}").parse().unwrap(), who(&|m| m.1 == o)))
                         .collect(),
-                }
+                )
             })
         }
 

@@ -188,9 +188,9 @@ pub(crate) fn crowds() -> Vec<BTreeSet<OperatorId>> {
     let names = ["alice", "bob", "carol", "dave"];
     (0..16u32)
         .map(|bits| {
-            (0..4)
+            (0..4_usize)
                 .filter(|n| bits >> n & 1 == 1)
-                .map(|n| names[n as usize].parse().unwrap())
+                .map(|n| names[n].parse().unwrap())
                 .collect()
         })
         .collect()

@@ -151,6 +151,30 @@ fn requirements_beyond_what_anybody_reads() {
 }
 
 #[test]
+fn choices_that_are_few_by_rule_and_many_together() {
+    let groups: String = (0..16).map(|g| format!("g{g:02} = [\"p{g}\"]\n")).collect();
+    let head = HEAD.replace("[governance]", &format!("{groups}[governance]"));
+    let choice = |n: usize| {
+        let group = |g: usize| format!("{{ group = \"g{g:02}\", quorum = 1 }}");
+        format!("{{ any_of = [{}, {}] }}", group(2 * n), group(2 * n + 1))
+    };
+    // Eight choices of two: 256 ways for each rule.
+    let list = (0..8).map(choice).collect::<Vec<_>>().join(", ");
+    let rules = |count: usize| -> String {
+        let rule =
+            |n| format!("[[rules]]\nid = \"r{n}\"\neffect = \"require\"\nrequire = [{list}]\n");
+        (0..count).map(rule).collect()
+    };
+    let with = |count| format!("{head}{ALLOW}{}", rules(count));
+    assert!(Policy::parse(&with(4)).is_ok());
+    refused!(
+        refusal(&with(5)).fault,
+        PolicyFault::TooManyWays { .. },
+        "more than 1024"
+    );
+}
+
+#[test]
 fn organisations_that_the_people_do_not_belong_to() {
     let acme = "acme = [\"alice\", \"bob\"]";
     let two = "{ group = \"treasury\", quorum = 2, organisations = 2 }";

@@ -1,16 +1,17 @@
-//! What proposals change of destinations, and what they are checked against; and what clients say that assets are worth.
+//! What enacted changes do to destinations, what they are checked against, and what assets are said to be worth. A payout
+//! to an address that is blocked from now on is judged anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Asset};
 use custodyd_policy::{Currency, Price, Tag, Timestamp, WalletId};
 
-use super::Touch;
+use super::{ReplayFault, Touch};
 use crate::{Entry, Vault};
 
 impl Vault {
     /// An address comes into the address book; its cool-off begins.
-    pub(super) fn add_destination(
+    pub(crate) fn destination_added(
         &mut self,
         address: &Address,
         name: &str,
@@ -27,22 +28,37 @@ impl Vault {
     }
 
     /// An address leaves the address book. It is remembered as one that was paid, if it was.
-    pub(super) fn remove_destination(&mut self, address: &Address) {
-        self.destinations.remove(address);
+    pub(crate) fn destination_removed(&mut self, address: &Address) -> Result<(), ReplayFault> {
+        if self.destinations.remove(address) {
+            Ok(())
+        } else {
+            Err(self.missing(address))
+        }
     }
 
-    pub(super) fn block(&mut self, addresses: &BTreeSet<Address>) {
+    /// Addresses are never paid from now on. What waits to be paid to one, and is in no transaction, is judged anew before
+    /// anything else happens: what people approved before they knew is not paid either.
+    pub(crate) fn addresses_blocked(
+        &mut self,
+        addresses: &BTreeSet<Address>,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
         self.destinations.block(addresses);
+        let concerned: Vec<_> = self
+            .pending()
+            .filter(|w| addresses.contains(&w.request.destination))
+            .map(|w| w.id)
+            .collect();
+        let mut touched = Vec::new();
+        for id in concerned {
+            touched.extend(self.begin_again(&id, at)?);
+        }
+        Ok(touched)
     }
 
-    /// What was denied while they were blocked stays denied.
-    pub(super) fn unblock(&mut self, addresses: &BTreeSet<Address>) {
+    /// Addresses are judged by the rules again. What was denied stays denied.
+    pub(crate) fn addresses_unblocked(&mut self, addresses: &BTreeSet<Address>) {
         self.destinations.unblock(addresses);
-    }
-
-    /// An address is a wallet's own from now on, for ever.
-    pub(super) fn address_owned(&mut self, address: Address, wallet: &WalletId) {
-        self.destinations.add_own(address, wallet.clone());
     }
 
     /// Whether an address is in the address book, known already or not yet.
@@ -58,6 +74,17 @@ impl Vault {
     /// Whether an address is never paid.
     pub(crate) fn is_blocked(&self, address: &Address) -> bool {
         self.destinations.blocked().contains(address)
+    }
+
+    /// An address is a wallet's own from now on, for ever.
+    pub(crate) fn address_owned(&mut self, address: Address, wallet: &WalletId) {
+        self.destinations.add_own(address, wallet.clone());
+    }
+
+    /// Has addresses compared as the policy in force says: for whoever puts another one in force.
+    pub(crate) fn compare_by_policy(&mut self) {
+        let look_alike = self.policy.destinations().look_alike;
+        self.destinations.compare_by(look_alike);
     }
 
     pub(super) fn prices_set(

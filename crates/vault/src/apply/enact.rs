@@ -94,27 +94,18 @@ impl Vault {
         change: &Change,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
-        let mut touched = Vec::new();
         match change {
             Change::AddDestination {
                 address,
                 name,
                 tags,
-            } => self.add_destination(address, name, tags, at),
-            Change::RemoveDestination { address } => self.remove_destination(address),
-            Change::Block { addresses } => {
-                self.block(addresses);
-                // What people approved before they knew is not paid either.
-                for id in self.open_payouts() {
-                    if addresses.contains(&self.withdrawal_mut(&id)?.request.destination) {
-                        touched.extend(self.begin_again(&id, at)?);
-                    }
-                }
-            }
-            Change::Unblock { addresses } => self.unblock(addresses),
+            } => self.destination_added(address, name, tags, at),
+            Change::RemoveDestination { address } => self.destination_removed(address)?,
+            Change::Block { addresses } => return self.addresses_blocked(addresses, at),
+            Change::Unblock { addresses } => self.addresses_unblocked(addresses),
             _ => {}
         }
-        Ok(touched)
+        Ok(Vec::new())
     }
 
     /// Somebody's say in what is still open no longer counts: they are gone, or it may not have been they who spoke.
@@ -178,21 +169,25 @@ impl Vault {
         let in_use = self.plans_to_sign();
         self.former.retain(|hash, _| in_use.contains(hash));
         self.recount();
-        let look_alike = self.policy.destinations().look_alike;
-        self.destinations.compare_by(look_alike);
+        self.compare_by_policy();
         Ok(touched)
     }
 
     /// A payout as if it had only been asked for: it gives its limits back, nobody has approved it, and it waits to be
     /// judged.
-    fn begin_again(&mut self, id: &WithdrawalId, at: Timestamp) -> Result<Vec<Touch>, ReplayFault> {
+    pub(super) fn begin_again(
+        &mut self,
+        id: &WithdrawalId,
+        at: Timestamp,
+    ) -> Result<Vec<Touch>, ReplayFault> {
         self.give_back(id)?;
         let withdrawal = self.withdrawal_mut(id)?;
         withdrawal.votes.clear();
         withdrawal.verdict = None;
         let place = (withdrawal.seq, *id);
+        let touched = self.move_withdrawal(id, WithdrawalState::Received, at)?;
         self.unjudged.insert(place);
-        self.move_withdrawal(id, WithdrawalState::Received, at)
+        Ok(touched)
     }
 
     /// The policies that judged what is planned and not signed.

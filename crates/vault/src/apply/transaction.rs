@@ -49,12 +49,14 @@ impl Vault {
                 at,
             )?);
         }
-        let fee_caps = self.wallet_mut(wallet)?.fee_caps;
+        let settings = self.wallet_mut(wallet)?;
+        let (fee_caps, confirmations) = (settings.fee_caps, settings.confirmations);
         let transaction = Transaction {
             wallet: wallet.clone(),
             withdrawals: withdrawals.to_vec(),
             plan: plan.clone(),
             fee_caps,
+            confirmations,
             export: export.cloned(),
             raw: None,
             signatures: 0,

@@ -57,10 +57,7 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         self.only_from(id, "judged", |state| {
-            matches!(
-                state,
-                WithdrawalState::Received | WithdrawalState::HoldingForLimit { .. }
-            )
+            matches!(state, WithdrawalState::Received) || state.is_cancellable()
         })?;
         let withdrawal = self.withdrawal_mut(id)?;
         let place = (withdrawal.seq, *id);
@@ -124,12 +121,8 @@ impl Vault {
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         let withdrawal = self.withdrawals.get(id).ok_or_else(|| self.missing(id))?;
-        let went_on = matches!(
-            withdrawal.state,
-            WithdrawalState::Holding { .. }
-                | WithdrawalState::Approved { .. }
-                | WithdrawalState::Doubted { .. }
-        );
+        let held = matches!(withdrawal.state, WithdrawalState::Holding { .. });
+        let went_on = held || withdrawal.state.may_be_planned();
         if went_on && !self.is_approved(withdrawal) {
             let state = self.after_votes(id, at)?;
             return self.move_withdrawal(id, state, at);
@@ -284,6 +277,9 @@ impl Vault {
             WithdrawalState::Approved { blocked: Some(_) } => wallet.blocked.insert(place),
             _ => false,
         };
+        if !withdrawal.state.is_cancellable() {
+            self.unjudged.remove(&place);
+        }
         if matches!(withdrawal.state, WithdrawalState::Screening { .. }) {
             self.screening.insert(*id);
         } else {

@@ -171,7 +171,7 @@ impl Vault {
                         succeeded,
                     });
                 }
-                if *confirmations >= self.depth_of(transaction) {
+                if *confirmations >= transaction.confirmations {
                     events.push(Event::TransactionFinal {
                         transaction: id,
                         confirmations: *confirmations,
@@ -192,13 +192,6 @@ impl Vault {
             }
             (_, ChainPosition::Pending | ChainPosition::Unknown) => Ok(Vec::new()),
         }
-    }
-
-    /// Depth at which a transaction is final: its wallet's.
-    fn depth_of(&self, transaction: &Transaction) -> u32 {
-        self.wallets
-            .get(&transaction.wallet)
-            .map_or(u32::MAX, |w| w.confirmations)
     }
 
     pub(super) fn known_transaction(&self, id: &TransactionId) -> Result<&Transaction, Rejection> {

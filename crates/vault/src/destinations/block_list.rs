@@ -68,3 +68,7 @@ fn address(written: &str, network: Option<Network>) -> Result<Address, BlockList
         )),
     }
 }
+
+#[cfg(test)]
+#[path = "block_list_tests.rs"]
+mod tests;

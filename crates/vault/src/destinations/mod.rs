@@ -78,14 +78,16 @@ impl Destinations {
         self.book.insert(address, entry);
     }
 
-    /// Takes an entry out, if there is one.
-    pub(crate) fn remove(&mut self, address: &Address) {
+    /// Takes an entry out; false if there is none.
+    pub(crate) fn remove(&mut self, address: &Address) -> bool {
         if !self.own.contains_key(address) {
             self.resemblance.remove(address, TRUSTED);
         }
-        if let Some(entry) = self.book.remove(address) {
+        let entry = self.book.remove(address);
+        if let Some(entry) = &entry {
             self.names.remove(&entry.name);
         }
+        entry.is_some()
     }
 
     /// The address of this name.

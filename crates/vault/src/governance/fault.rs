@@ -65,10 +65,10 @@ pub enum ChangeFault {
     NoCredential(OperatorId),
     /// The credential isn't theirs.
     #[error("operator {0} has no credential {1}")]
-    UnknownCredential(OperatorId, Ed25519Key),
+    UnknownCredential(OperatorId, Box<Ed25519Key>),
     /// The same key for two speakers would let one act as the other.
     #[error("the key {0} belongs to {1} already; everybody needs one of their own")]
-    KeyTaken(Ed25519Key, String),
+    KeyTaken(Box<Ed25519Key>, String),
     /// No such service.
     #[error("there is no client {0}")]
     UnknownClient(ClientId),

@@ -67,7 +67,10 @@ impl Draft<'_> {
             .get_mut(id)
             .ok_or_else(|| ChangeFault::UnknownOperator(id.clone()))?;
         if !held.contains(credential) {
-            return Err(ChangeFault::UnknownCredential(id.clone(), *credential));
+            return Err(ChangeFault::UnknownCredential(
+                id.clone(),
+                Box::new(*credential),
+            ));
         }
         held.retain(|key| key != credential);
         if held.is_empty() {
@@ -137,7 +140,7 @@ impl Draft<'_> {
         let client = || clients.next().map(|(id, _)| format!("client {id}"));
         match operator.or_else(client) {
             None => Ok(()),
-            Some(owner) => Err(ChangeFault::KeyTaken(*key, owner)),
+            Some(owner) => Err(ChangeFault::KeyTaken(Box::new(*key), owner)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_policy::{ChangeKind, OperatorId, PolicyHash, Requirement, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, ProposalId};
+use crate::{Change, ProposalId, Vault};
 
 /// How far a proposal is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,5 +122,29 @@ impl Proposal {
             ProposalState::Ended(ProposalEnd::ProposerRemoved) => "proposer_removed",
             ProposalState::Ended(ProposalEnd::Refused { .. }) => "refused",
         }
+    }
+}
+
+impl Vault {
+    /// Its proposals, whatever became of them.
+    pub fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
+        &self.proposals
+    }
+
+    /// Proposals that may still take effect. Each of them has a timer.
+    pub fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
+        let timers = self.proposal_timers.iter();
+        timers.filter_map(|(_, id)| self.proposals.get(id))
+    }
+
+    /// Whether everybody agreed whom a proposal asks, under the policy in force.
+    pub fn is_agreed(&self, proposal: &Proposal) -> bool {
+        let mut approvers = proposal.approvers();
+        approvers.remove(&proposal.by);
+        proposal.policy == self.policy.hash()
+            && self
+                .policy
+                .satisfied(&proposal.requirements, &approvers)
+                .is_ok()
     }
 }

@@ -43,18 +43,22 @@ impl Vault {
 
     fn has_open(&self, wallet: &Wallet) -> bool {
         let mut transactions = self.open.iter().filter_map(|id| self.transactions.get(id));
-        let mut waiting = self.timers.iter().map(|(_, id)| id);
-        let waits = |id| matches!(self.withdrawals.get(id), Some(w) if w.wallet == wallet.id);
-        !wallet.ready.is_empty()
-            || !wallet.blocked.is_empty()
-            || transactions.any(|transaction| transaction.wallet == wallet.id)
-            || waiting.any(waits)
-            || self.unjudged.iter().any(|(_, id)| waits(id))
+        let unjudged = self.unjudged.iter().map(|(_, id)| id);
+        let unjudged = unjudged.filter_map(|id| self.withdrawals.get(id));
+        transactions.any(|transaction| transaction.wallet == wallet.id)
+            || self
+                .pending()
+                .chain(unjudged)
+                .any(|w| w.wallet == wallet.id)
     }
 
     /// The retiring wallet that keeps a payout from being made: at either end.
     pub(crate) fn retiring_end(&self, from: &Wallet, to: &Address) -> Option<WalletId> {
-        let owner = self.destinations.own().get(to).and_then(|id| self.wallets.get(id));
+        let owner = self
+            .destinations
+            .own()
+            .get(to)
+            .and_then(|id| self.wallets.get(id));
         match owner {
             Some(owner) if owner.retiring => Some(owner.id.clone()),
             None if from.retiring => Some(from.id.clone()),

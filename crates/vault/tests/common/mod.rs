@@ -2,12 +2,17 @@
 //!
 //! Wallets `hot-ltc`, `warm-ltc`, `cold-ltc` and `hot-eth`; clients `shop` and `exchange`; operators alice, bob and carol
 //! (treasury), carol and dave (security), and erin, who is in no group.
-#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part"
+)]
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod council;
 mod world;
 
+pub(crate) use council::{governed, governed_but, set_policy, sign_governance};
 use custodyd_chain::{
     Address, Amount, Coin, FeeCaps, Network, OutPoint, Plan, PublicKey, RawTransaction, Signature,
     Txid,
@@ -19,7 +24,6 @@ use custodyd_vault::{
 };
 use ed25519_dalek::Signer as _;
 use k256::ecdsa::signature::hazmat::PrehashSigner as _;
-pub(crate) use council::{governed, governed_but, set_policy, sign_governance};
 pub(crate) use world::World;
 
 pub(crate) const HOUR: u64 = 3_600_000;
@@ -206,7 +210,11 @@ pub(crate) fn genesis() -> Genesis {
             })
             .collect(),
         wallets: WALLETS.into_iter().map(wallet_spec).collect(),
-        address_book: [("mint".to_owned(), Address::parse(ltc(), KNOWN).unwrap().into())].into(),
+        address_book: [(
+            "mint".to_owned(),
+            Address::parse(ltc(), KNOWN).unwrap().into(),
+        )]
+        .into(),
         blocked: [Address::parse(ltc(), BLOCKED).unwrap()].into(),
         client_scopes: Default::default(),
         signatures: Default::default(),

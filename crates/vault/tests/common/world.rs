@@ -12,7 +12,7 @@ use custodyd_vault::{
 
 use super::{
     HOUR, START, amount, coin, eth, genesis, key_id, ltc, made, public, sign_statement, signed,
-    signed_genesis,    wallet,
+    signed_genesis, wallet,
 };
 
 /// A vault, its journal, and a clock that only the test moves.

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use custodyd_chain::{Address, Asset};
 use custodyd_client::State;
 use custodyd_httpsig::Principal;
-use custodyd_policy::{WalletId, WithdrawalId, parse_duration};
+use custodyd_policy::{
+    ClientId, Currency, FiatError, Price, WalletId, WithdrawalId, parse_duration,
+};
 use custodyd_vault::{ProposalId, TransactionId};
+use serde::Serialize;
 
 use crate::propose::Propose;
 
@@ -120,20 +124,25 @@ pub(crate) enum Command {
     Address { wallet: WalletId },
     /// A transaction: effects, raw bytes, confirmations
     Tx { id: TransactionId },
-    /// Stop signing at once, for the whole vault or one wallet
+    /// Stop at once: the whole vault, or what is named
     Freeze {
-        /// Only this wallet
-        #[arg(long)]
-        wallet: Option<WalletId>,
+        #[command(flatten)]
+        scope: FreezeScope,
         /// Why
         #[arg(long)]
         reason: String,
     },
-    /// Vote to let a frozen vault or wallet go on
+    /// Vote to let what is frozen go on
     Unfreeze {
-        /// Only this wallet
-        #[arg(long)]
-        wallet: Option<WalletId>,
+        #[command(flatten)]
+        scope: FreezeScope,
+    },
+    /// Ask what policy would say to a payout, and why: every rule and limit; changes nothing
+    Simulate(Simulation),
+    /// What assets are worth
+    Prices {
+        #[command(subcommand)]
+        command: PricesCommand,
     },
     /// Fetch a bundle of cold transactions for the air-gapped signer
     Export(Export),
@@ -156,6 +165,77 @@ pub(crate) enum Command {
     Hsm,
     /// Whether the daemon lives, and is ready
     Health,
+}
+
+/// What is frozen: one of these, or the whole vault.
+#[derive(Debug, Args, Serialize)]
+#[group(multiple = false)]
+pub(crate) struct FreezeScope {
+    /// Only this wallet
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) wallet: Option<WalletId>,
+    /// Every wallet that holds this asset
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) asset: Option<Asset>,
+    /// Whatever this client asks for
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<ClientId>,
+    /// Whatever would go to this address, with its network: litecoin:ltc1q…
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<Address>,
+}
+
+/// A payout to judge without effect.
+#[derive(Debug, Args)]
+pub(crate) struct Simulation {
+    /// BTC, LTC or ETH
+    #[arg(long)]
+    pub(crate) asset: String,
+    /// How much, as a decimal number in the asset's unit
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) amount: String,
+    /// The destination address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: String,
+    /// The wallet to pay from; routed if left out
+    #[arg(long)]
+    pub(crate) wallet: Option<String>,
+    /// As if this client asked; for operators
+    #[arg(long)]
+    pub(crate) client: Option<ClientId>,
+    /// The vault; the daemon's only one if left out
+    #[arg(long, env = "CUSTODYD_VAULT")]
+    pub(crate) vault: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PricesCommand {
+    /// Say what one unit of each asset costs now; as a client with the scope prices
+    Set {
+        /// Such as BTC=64000.50
+        #[arg(required = true, value_parser = priced)]
+        prices: Vec<(Asset, Price)>,
+        /// The policy's currency
+        #[arg(long, default_value = "USD")]
+        currency: Currency,
+    },
+}
+
+fn priced(text: &str) -> Result<(Asset, Price), String> {
+    let (asset, price) = text
+        .split_once('=')
+        .ok_or_else(|| "write an asset and its price, such as BTC=64000.50".to_owned())?;
+    let asset = asset
+        .parse()
+        .map_err(|_| format!("{asset:?} is no asset"))?;
+    let price = price
+        .parse()
+        .map_err(|fault: FiatError| fault.to_string())?;
+    Ok((asset, price))
 }
 
 #[derive(Debug, Subcommand)]
@@ -326,6 +406,14 @@ mod tests {
             "propose add-destination ltc1q --name x",
             "propose set-wallet hot --fee-cap 1",
             "genesis sign",
+            "freeze --reason r --wallet hot --asset BTC",
+            "freeze --reason r --asset DOGE",
+            "freeze --reason r --destination ltc1q",
+            "prices set",
+            "prices set BTC",
+            "prices set BTC=-1",
+            "prices set BTC=1 --currency usd",
+            "simulate --asset LTC --amount 1",
             "freeze",
             "export --out bundle",
             "export --wallet cold --withdrawal wd_00112233445566778899aabbccddeeff --out b",

@@ -76,7 +76,7 @@ fn described(ceremony: &GenesisCeremony) -> String {
         let mut line = format!("{}: {}", text::plain(name), entry.address());
         let tags: Vec<_> = entry.tags().iter().map(ToString::to_string).collect();
         if !tags.is_empty() {
-            line.push_str(&format!(", tagged {}", tags.join(", ")));
+            line = format!("{line}, tagged {}", tags.join(", "));
         }
         rows.push(("destination", line));
     }

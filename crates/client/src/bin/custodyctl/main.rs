@@ -21,7 +21,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use custodyd_client::KeyFile;
 
-use crate::arguments::{Arguments, Command, GenesisCommand, Subject};
+use crate::arguments::{Arguments, Command, GenesisCommand, PricesCommand, Subject};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -83,8 +83,12 @@ async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Wallets => vault::wallets(session).await,
         Command::Address { wallet } => vault::address(session, &wallet).await,
         Command::Tx { id } => vault::transaction(session, &id).await,
-        Command::Freeze { wallet, reason } => vault::freeze(session, wallet, reason).await,
-        Command::Unfreeze { wallet } => vault::unfreeze(session, wallet).await,
+        Command::Freeze { scope, reason } => vault::freeze(session, scope, reason).await,
+        Command::Unfreeze { scope } => vault::unfreeze(session, scope).await,
+        Command::Simulate(asked) => withdrawals::simulate(session, asked).await,
+        Command::Prices {
+            command: PricesCommand::Set { prices, currency },
+        } => vault::set_prices(session, prices, currency).await,
         Command::Policy => vault::policy(session).await,
         Command::Limits => vault::limits(session).await,
         Command::Journal { after } => vault::journal(session, after).await,

@@ -1,22 +1,34 @@
 //! The vault as a whole: wallets, transactions, freezing, policy, limits, journal, health.
 
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use custodyd_chain::Asset;
 use custodyd_client::{ClientError, with_query};
-use custodyd_policy::WalletId;
+use custodyd_policy::{Currency, Price, WalletId};
 use custodyd_vault::TransactionId;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::arguments::FreezeScope;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::text;
 
-/// The body of a freeze or of its opposite.
+/// The body of a freeze.
 #[derive(Serialize)]
-struct Scope {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wallet: Option<WalletId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+struct Freeze {
+    #[serde(flatten)]
+    scope: FreezeScope,
+    reason: String,
+}
+
+/// What assets are worth.
+#[derive(Serialize)]
+struct NewPrices {
+    currency: Currency,
+    as_of: u64,
+    prices: BTreeMap<Asset, Price>,
 }
 
 /// `wallets`
@@ -40,23 +52,43 @@ pub(crate) async fn transaction(session: &Session, id: &TransactionId) -> Result
 /// `freeze`
 pub(crate) async fn freeze(
     session: &Session,
-    wallet: Option<WalletId>,
+    scope: FreezeScope,
     reason: String,
 ) -> Result<(), Failure> {
-    let scope = Scope {
-        wallet,
-        reason: Some(reason),
-    };
-    send(session, "/v1/freeze", &scope).await
+    send(session, "/v1/freeze", &Freeze { scope, reason }).await
 }
 
 /// `unfreeze`
-pub(crate) async fn unfreeze(session: &Session, wallet: Option<WalletId>) -> Result<(), Failure> {
-    let scope = Scope {
-        wallet,
-        reason: None,
-    };
+pub(crate) async fn unfreeze(session: &Session, scope: FreezeScope) -> Result<(), Failure> {
     send(session, "/v1/unfreeze", &scope).await
+}
+
+/// `prices set`
+pub(crate) async fn set_prices(
+    session: &Session,
+    written: Vec<(Asset, Price)>,
+    currency: Currency,
+) -> Result<(), Failure> {
+    let mut prices = BTreeMap::new();
+    for (asset, price) in written {
+        if prices.insert(asset, price).is_some() {
+            return Err(Failure::Usage(format!(
+                "the price of {asset} is there twice"
+            )));
+        }
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let as_of = since
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .ok_or_else(|| Failure::Usage("this machine's clock is before 1970".to_owned()))?;
+    let body = NewPrices {
+        currency,
+        as_of,
+        prices,
+    };
+    let answer: Value = session.client.put("/v1/prices", &body).await?;
+    session.print(&answer, text::outline);
+    Ok(())
 }
 
 /// `policy`: its source if the daemon gives it.
@@ -119,7 +151,7 @@ async fn outline(session: &Session, target: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn send(session: &Session, target: &str, body: &Scope) -> Result<(), Failure> {
+async fn send(session: &Session, target: &str, body: &impl Serialize) -> Result<(), Failure> {
     let answer: Value = session.client.post(target, body).await?;
     session.print(&answer, text::outline);
     Ok(())

@@ -4,13 +4,27 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use custodyd_client::{ClientError, NewWithdrawal, State, Withdrawal, with_query};
-use custodyd_policy::WithdrawalId;
+use custodyd_policy::{ClientId, Explanation, WithdrawalId};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::arguments::Order;
+use crate::arguments::{Order, Simulation};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::text;
+
+/// The body of a simulation.
+#[derive(Serialize)]
+struct NewSimulation {
+    vault: String,
+    asset: String,
+    amount: String,
+    destination: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<ClientId>,
+}
 
 const POLL: Duration = Duration::from_millis(500);
 
@@ -89,6 +103,41 @@ pub(crate) async fn withdraw(session: &Session, order: Order) -> Result<(), Fail
         state: read.withdrawal.state,
         wanted,
     })
+}
+
+/// `simulate`: the explanation is written out here, from every condition that the daemon tells.
+pub(crate) async fn simulate(session: &Session, asked: Simulation) -> Result<(), Failure> {
+    let vault = match asked.vault {
+        Some(vault) => vault,
+        None => only_vault(session).await?,
+    };
+    let body = NewSimulation {
+        vault,
+        asset: asked.asset,
+        amount: asked.amount,
+        destination: asked.to,
+        wallet: asked.wallet,
+        client: asked.client,
+    };
+    let target = "/v1/withdrawals/simulate";
+    let answer: Value = session.client.post(target, &body).await?;
+    let part = |name: &str| answer.get(name).cloned().unwrap_or_default();
+    let explanation: Explanation =
+        serde_json::from_value(part("explanation")).map_err(|fault| ClientError::Answer {
+            url: target.to_owned(),
+            reason: fault.to_string(),
+        })?;
+    session.print(&answer, |answer| {
+        let member = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("?");
+        let lines: Vec<String> = explanation.to_string().lines().map(text::plain).collect();
+        format!(
+            "wallet {}, destination {}\n{}",
+            text::plain(member("wallet")),
+            text::plain(member("destination_class")),
+            lines.join("\n")
+        )
+    });
+    Ok(())
 }
 
 async fn ask(session: &Session, key: &str, body: &NewWithdrawal) -> Result<Read, ClientError> {

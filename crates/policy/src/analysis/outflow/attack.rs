@@ -217,7 +217,8 @@ impl Run<'_> {
             let mut best = self.admitted(cell, at, span.least);
             let (mut within, mut above) = (span.least, span.most);
             while best.is_some() && above.checked_sub(within)? > U256::ONE {
-                let middle = within.checked_add(above.checked_sub(within)? >> 1)?;
+                let middle = within
+                    .checked_add(above.checked_sub(within)?.checked_div(U256::from(2_u8))?)?;
                 match self.admitted(cell, at, middle) {
                     Some(found) => {
                         best = Some(found);
