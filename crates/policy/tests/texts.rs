@@ -160,3 +160,33 @@ fn an_amount_of_a_currency_is_read_up_to_thirty_characters() {
         assert!(text.parse::<Fiat>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn an_instant_is_written_up_to_the_year_9999() {
+    for text in [
+        "1970-01-01T00:00:00Z",
+        "2024-02-29T23:59:59.250Z",
+        "9999-12-31T23:59:59Z",
+    ] {
+        assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+    }
+    for text in [
+        "10000-01-01T00:00:00Z",
+        "2026-03-04T24:00:00Z",
+        "2026-03-04T10:60:00Z",
+        "2026-03-04T10:00:60Z",
+        "2026-13-01T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-02-29T00:00:00Z",
+    ] {
+        assert!(text.parse::<Timestamp>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn time_that_passed_is_never_negative() {
+    let (early, late) = (Timestamp::from_ms(1_500), Timestamp::from_ms(4_000));
+    assert_eq!(late.saturating_ms_since(early), 2_500);
+    assert_eq!(early.saturating_ms_since(late), 0);
+    assert_eq!(late.saturating_ms_since(late), 0);
+}

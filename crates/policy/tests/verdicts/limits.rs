@@ -1,7 +1,7 @@
 //! What limits do to verdicts, and what they say about their use.
 
 use custodyd_policy::{
-    DestinationClass, Fault, HOUR_MS, LimitBook, MINUTE_MS, Measure, Outcome, Reason, Tier,
+    DestinationClass, Facts, Fault, HOUR_MS, LimitBook, MINUTE_MS, Measure, Outcome, Reason, Tier,
     Timestamp,
 };
 
@@ -227,7 +227,7 @@ fn what_is_above_a_limit_by_itself_never_waits_even_where_nothing_is_used() {
         let policy = policy(&format!("{ALLOW}{}", limit("l", &body)));
         let verdict = policy.evaluate(&facts(1, "11 LTC"), &LimitBook::default());
         assert_eq!(verdict.outcome, Outcome::Deny, "{on_breach}");
-        let book = LimitBook::for_policy(&policy, []);
+        let book = LimitBook::for_policy(&policy, Vec::<Facts>::new());
         let verdict = policy.evaluate(&facts(1, "11 LTC"), &book);
         assert_eq!(verdict.outcome, Outcome::Deny, "{on_breach}");
     }
@@ -254,7 +254,6 @@ fn a_limit_is_about_its_asset_however_that_is_said() {
         "asset = \"LTC\"",
         "when = { chain = [\"litecoin-regtest\"] }",
         "when = { chain = [\"bitcoin\", \"litecoin-regtest\"] }",
-        "when = { asset = [\"BTC\", \"LTC\"] }",
     ] {
         let body =
             format!("per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"deny\"\n{more}");
@@ -268,4 +267,27 @@ fn a_limit_is_about_its_asset_however_that_is_said() {
         assert_eq!(outcome("10 LTC"), allowed(&[], 0), "{more}");
         assert_eq!(outcome("11 BTC"), allowed(&[], 0), "{more}");
     }
+}
+
+#[test]
+fn an_admission_that_is_judged_again_is_left_out_once_while_it_waits_for_others() {
+    let body = "per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"hold\"";
+    let policy = policy(&format!("{ALLOW}{}", limit("l", body)));
+    let mut book = LimitBook::default();
+    for (serial, ago) in [(1, 50), (2, 40), (3, 30)] {
+        reserve(&policy, &mut book, serial, "4 LTC", minutes_ago(ago));
+    }
+    let until = |serial, amount| match policy.evaluate(&facts(serial, amount), &book).outcome {
+        Outcome::HoldForLimit { until } => until,
+        outcome => panic!("{outcome}"),
+    };
+    // Its own 4 leave first, and then are not there to be left out a second time.
+    assert_eq!(
+        Some(until(1, "8 LTC")),
+        minutes_ago(30).checked_add_ms(HOUR_MS)
+    );
+    assert_eq!(
+        Some(until(3, "8 LTC")),
+        minutes_ago(40).checked_add_ms(HOUR_MS)
+    );
 }
