@@ -188,11 +188,11 @@ mod tests {
 
     #[test]
     fn of_ways_that_are_equally_far_the_first_is_named() {
-        let either = Requirement::AnyOf {
+        let either = [Requirement::AnyOf {
             any_of: vec![require("security", 1), require("treasury", 1)],
-        };
+        }];
         let everybody = treasury_and_security();
-        let short = satisfied(&everybody, &[either.clone()], &BTreeSet::new()).unwrap_err();
+        let short = satisfied(&everybody, &either, &BTreeSet::new()).unwrap_err();
         assert_eq!(short[0].to_string(), "0 of 1 from security");
         // And one that is closer is named before it.
         let closer = Requirement::AnyOf {
