@@ -23,6 +23,7 @@ mod house;
 mod keys;
 mod main_job;
 mod nonces;
+mod policy_tools;
 mod postgres;
 mod restore;
 mod spy;

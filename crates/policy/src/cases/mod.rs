@@ -20,7 +20,7 @@
 //! LTC = "83.50"
 //!
 //! [[earlier]]          # any number; what it leaves out is as in [withdrawal], but for `fiat`
-//! ago = "2h"
+//! ago = "2h"           # or at = "2026-03-04T08:00:00Z"
 //! amount = "9 LTC"
 //! times = 2
 //!
@@ -31,6 +31,7 @@
 
 mod coverage;
 mod scene;
+mod written;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -45,6 +46,7 @@ use crate::reason::Reason;
 use crate::verdict::{Outcome, Verdict};
 
 pub use coverage::{Coverage, coverage};
+pub use written::written;
 
 /// How a case went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +128,9 @@ pub enum CaseError {
         /// As written.
         ago: String,
     },
+    /// Neither or both of `ago` and `at`.
+    #[error("write when it was, once: ago = \"2h\", or at = \"2026-03-04T08:00:00Z\"")]
+    EarlierWhen,
     /// More history than a case has use for.
     #[error("the case has {times} earlier withdrawals; at most {most}")]
     TooMuchHistory {
