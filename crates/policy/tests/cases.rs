@@ -1,5 +1,10 @@
 //! Every file of policies/cases holds for policies/default.toml, and a case that does not hold says so.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
 use std::fs;
 use std::path::Path;
@@ -57,6 +62,21 @@ fn the_cases_touch_every_rule_and_limit() {
     assert_eq!(left, Vec::<String>::new(), "{coverage}");
     assert!(coverage.is_complete(), "{coverage}");
     assert!(!coverage.to_string().contains('\n'));
+    // One case alone touches what it matched and applied, and leaves everything else.
+    let one = &reports[0];
+    let alone = cases::coverage(&policy, [one]);
+    assert!(!alone.is_complete());
+    assert!(alone.untouched_rules.is_disjoint(&one.matched));
+    assert!(alone.untouched_limits.is_disjoint(&one.applied));
+    let touched = |all: usize, left: usize| all.checked_sub(left).unwrap();
+    assert_eq!(
+        touched(alone.rules, alone.untouched_rules.len()),
+        one.matched.len()
+    );
+    assert_eq!(
+        touched(alone.limits, alone.untouched_limits.len()),
+        one.applied.len()
+    );
     // Without cases nothing is touched.
     let nothing = cases::coverage(&policy, []);
     assert_eq!(nothing.untouched_rules.len(), policy.rule_count());

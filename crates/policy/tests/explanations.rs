@@ -50,12 +50,12 @@ limits:
   + limit \"litecoin\" on wallet hot: used 0 LTC + 2 LTC of at most 10 LTC in 1h"
     );
     // The asset that a limit is about is told once, whichever way it is written.
-    let fields: Vec<_> = explained.limits[1]
-        .conditions
-        .iter()
-        .map(|c| c.field.as_str())
-        .collect();
-    assert_eq!(fields, ["asset"]);
+    let fields = |limit: usize| -> Vec<&str> {
+        let conditions = explained.limits[limit].conditions.iter();
+        conditions.map(|one| one.field.as_str()).collect()
+    };
+    assert_eq!(fields(0), ["asset", "tier"]);
+    assert_eq!(fields(1), ["asset"]);
     let none = common::policy(ALLOW).explain(&facts(1, "2 LTC"), &LimitBook::default());
     assert!(none.to_string().ends_with("\nlimits: none"), "{none}");
 }

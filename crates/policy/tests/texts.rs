@@ -1,6 +1,7 @@
 //! How facts, instants and money are written: the one text form in policies, JSON and sentences.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use custodyd_chain::{EvmCall, U256};
 use custodyd_policy::{
     Call, ChangeKind, ClientId, Currency, DestinationClass, Effect, Fiat, Flag, Initiator, Tier,
     Timestamp,
@@ -189,4 +190,31 @@ fn time_that_passed_is_never_negative() {
     assert_eq!(late.saturating_ms_since(early), 2_500);
     assert_eq!(early.saturating_ms_since(late), 0);
     assert_eq!(late.saturating_ms_since(late), 0);
+}
+
+#[test]
+fn what_calldata_calls_is_what_rules_name() {
+    let (to, amount) = ([7; 20], U256::ONE);
+    for (call, text) in [
+        (EvmCall::Native, "native"),
+        (EvmCall::Erc20Transfer { to, amount }, "erc20-transfer"),
+        (
+            EvmCall::Erc20Approve {
+                spender: to,
+                amount,
+            },
+            "erc20-approve",
+        ),
+        (
+            EvmCall::Erc20TransferFrom {
+                from: to,
+                to,
+                amount,
+            },
+            "erc20-transfer-from",
+        ),
+        (EvmCall::Unknown, "unknown"),
+    ] {
+        assert_eq!(Call::from(&call).as_str(), text);
+    }
 }
