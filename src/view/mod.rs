@@ -39,7 +39,7 @@ pub struct WithdrawalView {
     pub client: String,
     /// The client's reference.
     pub reference: String,
-    /// `denied`, `awaiting_approval`, `holding`, `approved`, `rejected`, `expired`, `cancelled`, `planned`,
+    /// `denied`, `screening`, `awaiting_approval`, `holding`, `approved`, `rejected`, `expired`, `cancelled`, `planned`,
     /// `awaiting_cold_signature`, `signed`, `broadcast`, `confirmed`, `final`, `conflicted` or `failed`.
     pub state: String,
     /// More about the state, for people.

@@ -115,6 +115,7 @@ fn projection_edits(clean: &Path) -> Vec<Edit> {
         ("withdrawals", "id"),
         ("transactions", "id"),
         ("wallets", "id"),
+        ("proposals", "id"),
         ("keys", "id"),
         ("nonce_reservations", "account"),
     ] {

@@ -1,15 +1,17 @@
 //! Whoever can write to the database: every edit is noticed and its row named, and no edit causes a signature.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use custodyd_client::Client;
 use custodyd_httpsig::content_digest;
 use custodyd_testbed::House;
+use custodyd_vault::{Change, GovernanceDecision};
 use serde_json::{Value, json};
 
 use crate::{
     edits::{Edit, every_edit},
+    governance::{propose, vote},
     house::{
         LONG, SOMEBODY, all_final, approve_by_two, ask, ethereum_house, id_of, mine, until_state,
         withdraw,
@@ -66,9 +68,26 @@ fn check(house: &House, clean: &Path, number: usize, edit: &Edit) -> Result<(), 
         .ok_or_else(|| format!("{edit:?}: {line}"))
 }
 
-/// A house in which some withdrawals were paid, one with approvals, and one was denied. Its daemon has stopped.
+/// A house in which some withdrawals were paid, one with approvals, and one was denied; and in which of two proposals one
+/// waits and one was vetoed. Its daemon has stopped.
 async fn house_with_a_past() -> (House, Client) {
     let mut house = ethereum_house().await;
+    for destination in [SOMEBODY, "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"] {
+        let change = Change::AddDestination {
+            address: format!("eip155:31337:{destination}").parse().unwrap(),
+            name: "somebody".to_owned(),
+            tags: BTreeSet::new(),
+        };
+        let made = propose(&house, "dave", vec![change]).await.unwrap();
+        vote(&house, "alice", id_of(&made), GovernanceDecision::Approve)
+            .await
+            .unwrap();
+        if destination != SOMEBODY {
+            vote(&house, "carol", id_of(&made), GovernanceDecision::Veto)
+                .await
+                .unwrap();
+        }
+    }
     let client = house.client_as("client/exchange").unwrap();
     let small = withdraw(&client, "k1", &ask("ETH", "0.5", SOMEBODY)).await;
     let large = withdraw(&client, "k2", &ask("ETH", "1.2", SOMEBODY)).await;

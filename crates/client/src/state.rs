@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum State {
     /// Stored.
     Received,
+    /// Somebody else is asked whether anything speaks against it.
+    Screening,
     /// Waits for people.
     AwaitingApproval,
     /// Waits for time or for room in a limit.
@@ -56,8 +58,9 @@ pub struct UnknownState(String);
 
 impl State {
     /// All of them, in the order in which a withdrawal goes through them; those that end it unpaid last.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Received,
+        Self::Screening,
         Self::AwaitingApproval,
         Self::Holding,
         Self::Approved,
@@ -83,6 +86,7 @@ impl State {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Received => "received",
+            Self::Screening => "screening",
             Self::AwaitingApproval => "awaiting_approval",
             Self::Holding => "holding",
             Self::Approved => "approved",

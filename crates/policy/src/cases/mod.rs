@@ -40,6 +40,7 @@ use crate::duration::DurationError;
 use crate::explain::Explanation;
 use crate::ids::{LimitId, RuleId};
 use crate::instant::TimestampError;
+use crate::parse::one_line;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::verdict::{Outcome, Verdict};
@@ -217,7 +218,7 @@ pub fn explain(policy: &Policy, case_toml: &str) -> Result<Explanation, CaseErro
 fn read(case_toml: &str) -> Result<scene::Case, CaseError> {
     toml::from_str(case_toml).map_err(|refusal| CaseError::Syntax {
         line: line_of(case_toml, refusal.span().map_or(0, |span| span.start)),
-        message: refusal.message().replace('\n', "; "),
+        message: one_line(refusal.message()),
     })
 }
 
