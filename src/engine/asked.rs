@@ -17,9 +17,9 @@ use crate::{
     store::InboxRow,
 };
 
-/// What is to be done before it is answered.
+/// What comes of a request.
 pub(super) enum Asked {
-    /// What it then may change is answered with.
+    /// A command, and the answer if the vault takes it.
     Command(Command, Reply),
     /// All or, where the first is refused, none.
     Commands(Vec<Command>, Reply),
@@ -27,6 +27,7 @@ pub(super) enum Asked {
 }
 
 impl Engine {
+    /// What somebody asks for, if it is theirs to ask.
     pub(super) async fn asked(
         &self,
         row: &InboxRow,

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::{standing::PolicyDocument, view::PolicyDiffView};
 
 /// Regions of requests that are looked at: some seconds' work.
-const MOST_REGIONS: u64 = 500_000;
+const MOST_REGIONS: u64 = 250_000;
 /// How long an answer waits for a comparison.
 const PATIENCE: Duration = Duration::from_secs(5);
 

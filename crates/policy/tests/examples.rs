@@ -8,7 +8,9 @@
 
 use std::path::{Path, PathBuf};
 
-use custodyd_policy::analysis::{Answer, Claims, Severity, check, diff, prove};
+use custodyd_policy::analysis::{
+    Answer, Claims, Severity, TooManyRegions, check, diff, diff_within, prove,
+};
 use custodyd_policy::{LimitBook, Outcome, Policy, cases};
 
 const NAMES: [&str; 3] = ["small-exchange", "institutional-custodian", "payroll"];
@@ -115,4 +117,28 @@ fn two_examples_differ_by_requests_that_both_judge() {
     let difference = diff(&old, &new).unwrap();
     assert!(difference.examples().count() >= 4, "{difference}");
     assert!(diff(&old, &policy("small-exchange")).unwrap().is_empty());
+}
+
+#[test]
+fn a_comparison_ends_where_it_may_look_no_further() {
+    let (old, new) = (policy("small-exchange"), policy("institutional-custodian"));
+    // Walks within walks share the bound.
+    assert_eq!(diff_within(&old, &new, 100).unwrap_err(), TooManyRegions);
+    let within = diff_within(&old, &new, 100_000).unwrap();
+    assert_eq!(within.to_string(), diff(&old, &new).unwrap().to_string());
+}
+
+#[test]
+fn an_example_that_is_written_down_is_explained_as_it_was_judged() {
+    let old = policy("small-exchange");
+    for name in ["institutional-custodian", "payroll"] {
+        let new = policy(name);
+        for example in diff(&old, &new).unwrap().examples() {
+            let case = cases::written(&example.facts, &example.earlier);
+            let explained =
+                |policy: &Policy| cases::explain(policy, &case).map(|told| told.verdict);
+            assert_eq!(explained(&old).as_ref(), Ok(&example.old), "{case}");
+            assert_eq!(explained(&new).as_ref(), Ok(&example.new), "{case}");
+        }
+    }
 }
