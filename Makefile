@@ -11,7 +11,7 @@ SELECTION := --workspace --all-targets --features custodyd/failpoints
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test setup setup-demo fmt fmt-check lint layers deny unit doctest clean-demo
+.PHONY: help demo bench test setup setup-demo fmt fmt-check lint layers deny unit doctest fuzz mutants clean-demo
 
 help: ## List the tasks
 	@echo "custodyd: make <task>"
@@ -23,10 +23,10 @@ demo: setup-demo ## Install what is missing, then show the main job on real node
 
 test: setup fmt-check layers deny lint unit doctest ## Install what is missing, then check and test everything on the real parts
 
-bench: setup-demo ## Measure, print a table and write target/bench.json
+bench: setup-demo ## Measure, print a table and write target/bench.json (ONLY=prove or another part shows that alone)
 	cargo build --release --package custodyd --package custodyd-client --package custodyd-testbed --bins
 	cargo build --release --package custodyd-policy --example verdict_cost
-	$(BUILT)/release/bench
+	$(BUILT)/release/bench $(if $(ONLY),--only $(ONLY))
 
 setup: ## Install what the tests run against (nothing, when all is there)
 	@scripts/setup test
@@ -54,6 +54,12 @@ unit: ## Unit, property and end-to-end tests (needs the set-up)
 
 doctest: ## The examples in the documentation
 	cargo test --locked --workspace --features custodyd/failpoints --doc --quiet
+
+fuzz: ## Fuzz each target of fuzz/ for FUZZ_S seconds (60); needs cargo-fuzz
+	@scripts/fuzz $(or $(FUZZ_S),60)
+
+mutants: ## Try every mutant of crates/policy (hours; docs/MUTANTS.md); needs cargo-mutants. MUTANTS="--file '*/hours.rs'" tries some
+	CARGO_PROFILE_DEV_DEBUG=0 PROPTEST_CASES=48 nice cargo mutants --package custodyd-policy --output target $(MUTANTS)
 
 clean-demo: ## Remove what a demo left behind
 	rm -rf .demo

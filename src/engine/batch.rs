@@ -6,7 +6,7 @@ use custodyd_chain::PublicKey;
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
 
-use super::{Engine, answer::Reply, projections, vetting::Nonces};
+use super::{Engine, projections, reply::Reply, vetting::Nonces};
 use crate::{
     directory::Directory,
     failpoint,

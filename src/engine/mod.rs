@@ -5,12 +5,14 @@
 //! unknown, the vault in memory is thrown away and replayed from the journal.
 
 mod answer;
+mod asked;
 mod batch;
 mod follow;
 mod jobs;
 mod perform;
 mod projection;
 mod replay;
+mod reply;
 mod run;
 mod screening;
 mod vetting;

@@ -1,6 +1,7 @@
 //! The API's edge: authenticate, validate, store, wait. Nothing is decided here, and no handler writes.
 
 mod cold;
+mod comparison;
 mod connection;
 mod freeze;
 mod health;

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, response::Response};
+use axum::{Extension, extract::State, response::Response};
 use custodyd_vault::{Change, ProposalId, line_diff};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AppState, path::Id, reply, signed::Signed};
+use super::{AppState, comparison::Comparisons, path::Id, reply, signed::Signed};
 use crate::{
     problem::Problem,
     request::{GovernanceBody, ProposalBody},
     standing::PolicyDocument,
     store::Cursor,
-    view::ProposalView,
+    view::{PolicyDiffView, ProposalView},
 };
 
 /// Proposals taken in at a time: each may be [`super::signed::PROPOSAL_LIMIT`] long.
@@ -75,6 +75,7 @@ pub(super) async fn veto(
 pub(super) async fn show(
     State(state): State<AppState>,
     Id(id): Id<ProposalId>,
+    Extension(comparisons): Extension<Comparisons>,
     signed: Signed,
 ) -> Result<Response, Problem> {
     signed.operators_only("governance")?;
@@ -86,23 +87,36 @@ pub(super) async fn show(
         .ok_or_else(|| Problem::not_found(format!("there is no proposal {id}")))?;
     let view: ProposalView =
         serde_json::from_str(&row.document).map_err(|_| Problem::internal())?;
-    let diff = policy_diff(&view, &state.standing.now().policy);
+    let in_force = state.standing.now();
+    let proposed = proposed_policy(&view, &in_force.policy);
+    let diff = proposed.map(|source| line_diff(&in_force.policy.source, source));
+    let meaning = match proposed {
+        Some(source) => Some(comparisons.compare(&in_force.policy, source).await),
+        None => None,
+    };
+    let (policy_diff, policy_diff_fault) = match &meaning {
+        Some(Ok(difference)) => (Some(difference.as_ref()), None),
+        Some(Err(fault)) => (None, Some(fault.as_str())),
+        None => (None, None),
+    };
     let document = ProposalDocument {
-        proposal: view,
+        proposal: &view,
         diff,
+        policy_diff,
+        policy_diff_fault,
     };
     let text = serde_json::to_string(&document).map_err(|_| Problem::internal())?;
     Ok(reply::raw(200, text))
 }
 
-/// What differs from the policy in force. Only of a proposal that was made under it: what another one was compared with is
+/// The policy in a proposal. Only of one that was made under the policy in force: what another one was compared with is
 /// no longer in force, and such a proposal is void or has taken effect.
-fn policy_diff(view: &ProposalView, in_force: &PolicyDocument) -> Option<String> {
+fn proposed_policy<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Option<&'a str> {
     if view.policy != in_force.hash {
         return None;
     }
     view.changes.iter().find_map(|change| match change {
-        Change::SetPolicy { source } => Some(line_diff(&in_force.source, source)),
+        Change::SetPolicy { source } => Some(source.as_str()),
         _ => None,
     })
 }
@@ -153,11 +167,16 @@ pub(super) async fn list(
 
 /// A proposal as it is shown alone.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ProposalDocument {
+pub(super) struct ProposalDocument<'a> {
     #[serde(flatten)]
-    proposal: ProposalView,
+    proposal: &'a ProposalView,
     /// What a policy in it would change of the one in force, line by line. Null without one, and once another is in force.
     diff: Option<String>,
+    /// The same by meaning: requests whose verdict changes, with both verdicts. Null where `diff` is, and where
+    /// `policy_diff_fault` says why there is none.
+    policy_diff: Option<&'a PolicyDiffView>,
+    /// Why there is no `policy_diff`: it takes longer than an answer may, or is too large.
+    policy_diff_fault: Option<&'a str>,
 }
 
 /// A page of proposals.

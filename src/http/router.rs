@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
@@ -17,8 +17,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, freeze, health, hsm, journal, openapi, policy, prices, proposals,
-    transactions, wallets, withdrawals,
+    AppState, Limits, cold, comparison::Comparisons, freeze, health, hsm, journal, openapi, policy,
+    prices, proposals, transactions, wallets, withdrawals,
 };
 use crate::problem::Problem;
 
@@ -31,6 +31,7 @@ pub fn router(state: AppState) -> Router {
 pub(super) fn within(state: AppState, patience: Duration) -> Router {
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
+    let comparing = Extension(Comparisons::default());
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -52,7 +53,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(freeze::unfreeze))
         .routes(routes!(proposals::create).layer(proposing))
         .routes(routes!(proposals::list))
-        .routes(routes!(proposals::show))
+        .routes(routes!(proposals::show).layer(comparing))
         .routes(routes!(proposals::approve))
         .routes(routes!(proposals::veto))
         .routes(routes!(prices::set))

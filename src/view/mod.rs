@@ -1,6 +1,7 @@
 //! What readers see: documents made from the state, stored beside the journal, and rebuilt from it at will.
 
 mod documents;
+mod policy_diff;
 mod proposal;
 
 use custodyd_chain::Effects;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use documents::{export, key, transaction, wallet, withdrawal};
+pub use policy_diff::{ExampleView, LimitChangeView, PolicyDiffView, VerdictChangeView};
 pub use proposal::{GivenView, GovernanceTemplate, ProposalView, proposal};
 
 /// A withdrawal, as the API gives it.

@@ -25,6 +25,7 @@ mod house;
 mod keys;
 mod main_job;
 mod nonces;
+mod policy_tools;
 mod postgres;
 mod prices;
 mod restore;

@@ -30,8 +30,8 @@ pub use identity::{Identity, IdentityError, KeyFile};
 pub use page::{Page, with_query};
 pub use problem::Problem;
 pub use proposal::{
-    Approver, GovernanceError, NewProposal, OfferedStatement, Proposal, SignedGovernance,
-    sign_governance,
+    Approver, GovernanceError, NewProposal, OfferedStatement, PolicyChange, Proposal,
+    SignedGovernance, sign_governance,
 };
 pub use state::State;
 pub use withdrawal::{

@@ -5,7 +5,8 @@
 
 use custodyd_httpsig::Principal;
 use custodyd_policy::{
-    ChangeKind, OperatorId, Policy, PolicyHash, Requirement, Timestamp, VaultId,
+    ChangeKind, OperatorId, Policy, PolicyError, PolicyHash, Requirement, Timestamp, VaultId,
+    analysis::{PolicyDiff, TooManyRegions, diff},
 };
 use custodyd_vault::{
     Change, Ed25519Signature, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
@@ -96,6 +97,15 @@ pub struct SignedGovernance {
     pub signature: Ed25519Signature,
 }
 
+/// What a proposed policy changes.
+#[derive(Debug, Clone)]
+pub struct PolicyChange {
+    /// By meaning: requests whose verdict changes, limits, and the rest in words.
+    pub meaning: Result<PolicyDiff, TooManyRegions>,
+    /// Line by line.
+    pub lines: String,
+}
+
 /// A vote that must not be signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GovernanceError {
@@ -122,6 +132,9 @@ pub enum GovernanceError {
         /// As the proposal has it.
         wanted: PolicyHash,
     },
+    /// The proposed policy can't be read, so nobody knows what it means.
+    #[error("refused to compare: the proposed policy can't be read: {0}")]
+    Unreadable(PolicyError),
     /// The time until it expires can't be added to the clock.
     #[error("{0} ms from now is beyond any clock")]
     Expiry(u64),
@@ -151,11 +164,12 @@ impl Proposal {
         }
     }
 
-    /// What a policy in it would change of the one in force, line by line; nothing without one.
+    /// What a policy in it would change of the one in force, compared here; nothing without one.
     ///
     /// # Errors
-    /// `OtherPolicy` if `in_force` is not the text that the proposal was made under.
-    pub fn policy_diff(&self, in_force: &str) -> Result<Option<String>, GovernanceError> {
+    /// `OtherPolicy` if `in_force` is not the text that the proposal was made under; `Unreadable` if the proposed one is
+    /// no policy.
+    pub fn policy_change(&self, in_force: &str) -> Result<Option<PolicyChange>, GovernanceError> {
         let source = self.changes.iter().find_map(|change| match change {
             Change::SetPolicy { source } => Some(source),
             _ => None,
@@ -163,14 +177,19 @@ impl Proposal {
         let Some(source) = source else {
             return Ok(None);
         };
-        let shown = Policy::parse(in_force).map(|policy| policy.hash());
-        if shown.as_ref() != Ok(&self.policy) {
-            return Err(GovernanceError::OtherPolicy {
-                shown: shown.map_or_else(|_| "none".to_owned(), |hash| hash.to_string()),
-                wanted: self.policy,
-            });
+        let other = |shown: String| GovernanceError::OtherPolicy {
+            shown,
+            wanted: self.policy,
+        };
+        let old = Policy::parse(in_force).map_err(|_| other("none".to_owned()))?;
+        if old.hash() != self.policy {
+            return Err(other(old.hash().to_string()));
         }
-        Ok(Some(line_diff(in_force, source)))
+        let new = Policy::parse(source).map_err(GovernanceError::Unreadable)?;
+        Ok(Some(PolicyChange {
+            meaning: diff(&old, &new),
+            lines: line_diff(in_force, source),
+        }))
     }
 }
 

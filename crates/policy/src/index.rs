@@ -215,6 +215,39 @@ id = "allow"
 effect = "allow"
 "#;
 
+    #[test]
+    fn what_a_list_rules_out_is_not_looked_at() {
+        let facts: Facts = serde_json::from_value(serde_json::json!({
+            "withdrawal": format!("wd_{:032x}", 1), "vault": "main", "tier": "hot", "wallet": "w-0", "amount": "1 ETH",
+            "destination": "eip155:1:0x00000000000000000000000000000000000000ff", "class": "known",
+            "initiator": "client/c-0", "fee": "0.001 ETH", "at": 5,
+        }))
+        .unwrap();
+        let mut text = HEAD.to_owned();
+        for (n, when) in [
+            "tier = [\"warm\"]",
+            "asset = [\"BTC\"]",
+            "destination = [\"new\"]",
+            "call = [\"erc20-transfer\"]",
+            "chain = [\"bitcoin\"]",
+            "wallet = [\"w-1\"]",
+            "client = [\"c-1\"]",
+            "initiator = [\"operator/alice\"]",
+            // Not a list: it is looked at.
+            "amount = { above = \"1 ETH\" }",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            text += &format!("[[rules]]\nid = \"r-{n}\"\neffect = \"deny\"\nwhen = {{ {when} }}\n");
+        }
+        let policy = Policy::parse(&text).unwrap();
+        let subject = Subject::of(&facts, facts.at);
+        let candidates: Vec<usize> = policy.0.rule_index.candidates(&subject).collect();
+        // In order of id: "allow", then "r-8".
+        assert_eq!(candidates, [0, 9]);
+    }
+
     proptest! {
         #[test]
         fn the_index_finds_what_asking_each_finds(

@@ -143,6 +143,21 @@ require = [{ group = "security", quorum = 1 }]
     }
 
     #[test]
+    fn who_proposes_is_not_one_of_those_who_approve() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let people = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        let require = &policy.governance().unfreeze;
+        let met = |names: &[&str]| policy.met_without_proposer(require, &people(names));
+        assert!(met(&["alice", "bob", "carol"]));
+        assert!(met(&["alice", "bob", "dave"]));
+        assert!(!met(&["alice", "bob"]));
+        assert!(!met(&["alice", "dave", "erin"]));
+        assert!(!met(&[]));
+        // Two of treasury, and one of security to propose what those two approve.
+        assert_eq!(unmet(&["alice", "bob", "erin"]), None);
+    }
+
+    #[test]
     fn changes_of_several_kinds_take_what_each_of_them_takes_and_the_longest_delay() {
         let policy = Policy::parse(POLICY).unwrap();
         let kinds = [ChangeKind::Operators, ChangeKind::Clients].into();

@@ -120,6 +120,19 @@ mod tests {
     }
 
     #[test]
+    fn a_fixed_offset_is_shown_with_its_sign() {
+        for (minutes, text) in [
+            (0, "UTC"),
+            (330, "UTC+05:30"),
+            (-690, "UTC-11:30"),
+            (840, "UTC+14:00"),
+            (-5, "UTC-00:05"),
+        ] {
+            assert_eq!(Zone::Fixed(minutes).to_string(), text);
+        }
+    }
+
+    #[test]
     fn every_instant_has_a_local_time() {
         let zurich = Zone::named("Europe/Zurich").unwrap();
         for ms in [0, u64::MAX / 2, u64::MAX] {

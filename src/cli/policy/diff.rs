@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use custodyd_policy::analysis::{Example, diff};
+use custodyd_policy::{
+    analysis::{Example, diff},
+    cases,
+};
 
 use super::{parsed, written};
 use crate::cli::Failure;
@@ -16,7 +19,7 @@ pub(in crate::cli) struct Options {
     /// Print the differences as JSON.
     #[arg(long)]
     json: bool,
-    /// Write each example's request, and what was admitted before it, to this directory.
+    /// Write each example to this directory, as a case that `policy explain` reads.
     #[arg(long)]
     write: Option<PathBuf>,
 }
@@ -37,14 +40,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `NN.facts.json`, and `NN.earlier.json` where something was admitted before.
+/// `NN.toml`: a case, which `custodyd policy explain` reads, with both verdicts in words.
 fn write(directory: &Path, number: usize, example: &Example) -> Result<(), Failure> {
-    let serial = number.saturating_add(1);
-    let facts = serde_json::to_string_pretty(&example.facts)?;
-    written(directory, &format!("{serial:02}.facts.json"), &facts)?;
-    if !example.earlier.is_empty() {
-        let earlier = serde_json::to_string_pretty(&example.earlier)?;
-        written(directory, &format!("{serial:02}.earlier.json"), &earlier)?;
+    let mut text = String::new();
+    for (which, verdict) in [("old", &example.old), ("new", &example.new)] {
+        for line in format!("{which}: {verdict}").lines() {
+            text.push_str(&format!("# {line}\n"));
+        }
     }
-    Ok(())
+    text.push('\n');
+    text.push_str(&cases::written(&example.facts, &example.earlier));
+    let serial = number.saturating_add(1);
+    written(directory, &format!("{serial:02}.toml"), &text)
 }

@@ -99,6 +99,20 @@ pub(crate) async fn until_proposal(house: &House, id: &str, state: &'static str)
     proposal(house, id).await
 }
 
+/// The proposal, once the policy in it was compared with the one in force.
+pub(crate) async fn until_meaning(house: &House, id: &str) -> Value {
+    let alice = house.client_as("operator/alice").unwrap();
+    let path = format!("/v1/proposals/{id}");
+    house
+        .until("compare the policies", LONG, async || {
+            let now: Result<Value, _> = alice.get(&path).await;
+            now.is_ok_and(|proposal| !proposal["policy_diff"].is_null())
+        })
+        .await
+        .unwrap();
+    proposal(house, id).await
+}
+
 /// Dave proposes, two of the treasury agree, and the delay passes.
 pub(crate) async fn enact(house: &House, changes: Vec<Change>) -> Value {
     let made = propose(house, "dave", changes).await.unwrap();

@@ -48,6 +48,6 @@ pub(crate) mod world;
 
 pub use check::{Finding, Severity, check};
 pub use claim::{Claim, ClaimError, Claims};
-pub use diff::{Example, LimitChange, PolicyDiff, VerdictChange, diff};
+pub use diff::{Example, LimitChange, PolicyDiff, VerdictChange, diff, diff_within};
 pub use model::TooManyRegions;
 pub use prove::{Answer, Counterexample, Proof, Step, prove, prove_all};

@@ -57,13 +57,13 @@ pub(crate) struct Leaf<'r> {
     pub(crate) holds: &'r [Role],
 }
 
-/// There are more regions than a walk may look at.
+/// There are more regions than may be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the conditions cut requests into more regions than are looked at ({MAX_REGIONS})")]
+#[error("the conditions cut requests into more regions than are looked at")]
 pub struct TooManyRegions;
 
 /// The most regions that one walk looks at.
-const MAX_REGIONS: u64 = 4_000_000;
+pub(crate) const MAX_REGIONS: u64 = 4_000_000;
 
 /// What follows where a clause holds, whatever the rule is called.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,13 +176,26 @@ impl<'p> Model<'p> {
         keep: Keep<'_>,
         visit: &mut dyn FnMut(Leaf<'_>) -> bool,
     ) -> Result<(), TooManyRegions> {
+        self.walk_within(&Cell::new(MAX_REGIONS), region, keep, visit)
+    }
+
+    /// The same, where several walks together look at so many regions at most.
+    ///
+    /// # Errors
+    /// None is left to look at.
+    pub(crate) fn walk_within(
+        &self,
+        left: &Cell<u64>,
+        region: &Region,
+        keep: Keep<'_>,
+        visit: &mut dyn FnMut(Leaf<'_>) -> bool,
+    ) -> Result<(), TooManyRegions> {
         let items: Vec<&Item> = self.items.iter().collect();
-        let left = Cell::new(MAX_REGIONS);
         let mut walk = Walk {
             model: self,
             keep,
             visit,
-            left: &left,
+            left,
             stopped: false,
         };
         walk.region(region, &items, &[])

@@ -20,7 +20,7 @@
 //! LTC = "83.50"
 //!
 //! [[earlier]]          # any number; what it leaves out is as in [withdrawal], but for `fiat`
-//! ago = "2h"
+//! ago = "2h"           # or at = "2026-03-04T08:00:00Z"
 //! amount = "9 LTC"
 //! times = 2
 //!
@@ -31,6 +31,7 @@
 
 mod coverage;
 mod scene;
+mod written;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,11 +40,13 @@ use crate::duration::DurationError;
 use crate::explain::Explanation;
 use crate::ids::{LimitId, RuleId};
 use crate::instant::TimestampError;
+use crate::parse::one_line;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::verdict::{Outcome, Verdict};
 
 pub use coverage::{Coverage, coverage};
+pub use written::written;
 
 /// How a case went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +128,9 @@ pub enum CaseError {
         /// As written.
         ago: String,
     },
+    /// Neither or both of `ago` and `at`.
+    #[error("write when it was, once: ago = \"2h\", or at = \"2026-03-04T08:00:00Z\"")]
+    EarlierWhen,
     /// More history than a case has use for.
     #[error("the case has {times} earlier withdrawals; at most {most}")]
     TooMuchHistory {
@@ -212,7 +218,7 @@ pub fn explain(policy: &Policy, case_toml: &str) -> Result<Explanation, CaseErro
 fn read(case_toml: &str) -> Result<scene::Case, CaseError> {
     toml::from_str(case_toml).map_err(|refusal| CaseError::Syntax {
         line: line_of(case_toml, refusal.span().map_or(0, |span| span.start)),
-        message: refusal.message().replace('\n', "; "),
+        message: one_line(refusal.message()),
     })
 }
 

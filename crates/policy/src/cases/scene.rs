@@ -58,9 +58,11 @@ struct Withdrawal {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Earlier {
-    ago: String,
+    ago: Option<String>,
+    at: Option<String>,
     amount: Amount,
     fiat: Option<Fiat>,
+    fee: Option<Amount>,
     #[serde(default = "once")]
     times: u64,
     wallet: Option<WalletId>,
@@ -106,10 +108,7 @@ impl Case {
         let mut admissions = Vec::new();
         let mut serial = 0_u64;
         for earlier in &self.earlier {
-            let at = now.checked_sub_ms(parse_duration(&earlier.ago)?);
-            let at = at.ok_or_else(|| CaseError::BeforeTheEpoch {
-                ago: earlier.ago.clone(),
-            })?;
+            let at = earlier.instant(now)?;
             let times = serial.saturating_add(earlier.times);
             if times > MAX_EARLIER {
                 let most = MAX_EARLIER;
@@ -166,6 +165,7 @@ impl Case {
             withdrawal: numbered(serial),
             amount: earlier.amount,
             fiat: earlier.fiat.or_else(|| self.value(policy, &earlier.amount)),
+            fee: earlier.fee.unwrap_or(same.fee),
             wallet: earlier.wallet.clone().unwrap_or(same.wallet),
             tier: earlier.tier.unwrap_or(same.tier),
             destination: earlier.destination.clone().unwrap_or(same.destination),
@@ -189,6 +189,20 @@ impl Case {
         let currency = policy.fiat()?.currency;
         let cents = self.prices.get(&amount.asset())?.cents(amount)?;
         Some(Fiat { currency, cents })
+    }
+}
+
+impl Earlier {
+    /// When it was.
+    fn instant(&self, now: Timestamp) -> Result<Timestamp, CaseError> {
+        match (&self.ago, &self.at) {
+            (Some(ago), None) => {
+                let at = now.checked_sub_ms(parse_duration(ago)?);
+                at.ok_or_else(|| CaseError::BeforeTheEpoch { ago: ago.clone() })
+            }
+            (None, Some(at)) => Ok(at.parse()?),
+            _ => Err(CaseError::EarlierWhen),
+        }
     }
 }
 

@@ -88,11 +88,25 @@ fn read(source: &str) -> Result<syntax::File, PolicyError> {
 
 /// The parser's message on one line, and what to write where a bare number stands for a quantity.
 fn advice(message: &str) -> String {
-    let line = message.replace('\n', "; ");
+    let line = one_line(message);
     if line.contains("expected a string") {
         return format!(
             "{line}; write amounts, durations and times in quotes and with their unit, such as \"10 LTC\" or \"24h\""
         );
+    }
+    line
+}
+
+/// A message of the TOML parser on one line, its end cut off and its unprintable characters escaped: it quotes what stands in
+/// the file, whatever and however long that is.
+pub(crate) fn one_line(message: &str) -> String {
+    const LONGEST: usize = 600;
+    let mut line = String::new();
+    for one in message.replace('\n', "; ").chars().take(LONGEST) {
+        match one {
+            '"' | '\'' | '\\' => line.push(one),
+            other => line.extend(other.escape_debug()),
+        }
     }
     line
 }

@@ -187,6 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn of_ways_that_are_equally_far_the_first_is_named() {
+        let either = [Requirement::AnyOf {
+            any_of: vec![require("security", 1), require("treasury", 1)],
+        }];
+        let everybody = treasury_and_security();
+        let short = satisfied(&everybody, &either, &BTreeSet::new()).unwrap_err();
+        assert_eq!(short[0].to_string(), "0 of 1 from security");
+        // And one that is closer is named before it.
+        let closer = Requirement::AnyOf {
+            any_of: vec![require("security", 2), require("treasury", 2)],
+        };
+        let short = satisfied(&everybody, &[closer], &people(&["bob"])).unwrap_err();
+        assert_eq!(short[0].to_string(), "1 of 2 from treasury");
+    }
+
+    #[test]
     fn an_unknown_group_is_never_satisfied() {
         let unknown = [require("nobody", 1)];
         assert!(satisfied(&treasury_and_security(), &unknown, &people(&["alice"])).is_err());

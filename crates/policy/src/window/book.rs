@@ -281,6 +281,25 @@ on_breach = "deny"
     }
 
     #[test]
+    fn books_are_equal_only_with_the_same_sums_under_the_same_policy() {
+        let policy = Policy::parse(POLICY).unwrap();
+        let other = Policy::parse(&format!("# Another text.{POLICY}")).unwrap();
+        // Nothing is open, and the last admission was at the same time.
+        let settled = |policy: &Policy, amount: &str| {
+            let mut admitted = facts(1, 1_000);
+            admitted.amount = amount.parse().unwrap();
+            let mut book = LimitBook::default();
+            book.reserve(policy, &admitted);
+            book.settle(&id(1));
+            book
+        };
+        let book = settled(&policy, "1 ETH");
+        assert_eq!(book, settled(&policy, "1 ETH"));
+        assert_ne!(book, settled(&policy, "2 ETH"));
+        assert_ne!(book, settled(&other, "1 ETH"));
+    }
+
+    #[test]
     fn what_is_settled_still_counts_and_is_not_released() {
         let policy = Policy::parse(POLICY).unwrap();
         let mut book = LimitBook::default();

@@ -132,3 +132,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn operators_in_no_group_are_counted_as_those_who_ask() {
+    let policy = parse(&format!(
+        "{HEAD}\n[[rules]]\nid = \"small\"\neffect = \"allow\"\nwhen = {{ tier = [\"hot\"], amount = {{ at_most = \"2 LTC\" }} }}\n\
+         [[limits]]\nid = \"each\"\nper = \"client\"\nmax_amount = \"2 LTC\"\nwindow = \"24h\"\non_breach = \"deny\"\n"
+    ));
+    // More than there are people in groups.
+    let (colluding, each) = (6, 2);
+    let answer = |at_most: u32| {
+        let claim = format!(
+            "[world]\nwallets = [{{ id = \"hot-1\", tier = \"hot\", network = \"litecoin-regtest\" }}]\nclients = [\"exchange\"]\n\
+             [[prove]]\nid = \"a\"\nclaim = \"outflow\"\nwindow = \"24h\"\n\
+             colluding = {{ operators = {colluding}, clients = 0 }}\nat_most = \"{at_most} LTC\"\n"
+        );
+        let claims = Claims::parse(&policy, &claim).unwrap_or_else(|error| panic!("{error}"));
+        prove(&policy, &claims, claims.iter().next().unwrap()).answer
+    };
+    let below = answer(colluding * each - 1);
+    let Answer::False { counterexample } = below else {
+        panic!("{below:?}")
+    };
+    let asking: BTreeSet<_> = counterexample
+        .steps
+        .iter()
+        .map(|step| &step.facts.initiator)
+        .collect();
+    assert_eq!(asking.len(), colluding as usize);
+}

@@ -97,3 +97,12 @@ fn a_screening_of_nothing_or_of_what_is_denied_anyway() {
         "destinations.screening.deadline is at most 10m"
     );
 }
+
+#[test]
+fn the_longest_probe_window_and_screening_are_accepted() {
+    let longest = "[destinations]\nprobe = { window = \"30d\" }\nscreening = { required_for = [\"new\"], deadline = \"600s\" }\n";
+    let source = format!("{}{longest}{}", crate::HEAD, crate::ALLOW);
+    if let Err(error) = custodyd_policy::Policy::parse(&source) {
+        panic!("{error}");
+    }
+}

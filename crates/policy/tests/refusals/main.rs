@@ -307,3 +307,29 @@ fn a_toml_bomb() {
         2_001
     );
 }
+
+#[test]
+fn a_refusal_is_one_printable_line_however_long_and_odd_the_file() {
+    for key in [
+        "x".repeat(100_000),
+        "\"line\\r\\nbreak\"".to_owned(),
+        "\"\\u001B[31mred\\u0000\"".to_owned(),
+        "\"\\u202Eright to left\"".to_owned(),
+    ] {
+        let error = refusal(&format!("version = 1\n{key} = 1\n"));
+        let shown = error.to_string();
+        assert!(shown.starts_with("line 2: "), "{shown}");
+        assert!(shown.len() < 1_000, "{} bytes", shown.len());
+        let odd = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!shown.contains(odd), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_policy_may_be_as_long_as_it_may_and_not_one_byte_more() {
+    let policy = format!("{HEAD}{ALLOW}#");
+    let longest = format!("{policy}{}", "x".repeat(MAX_POLICY_BYTES - policy.len()));
+    assert!(Policy::parse(&longest).is_ok());
+    let fault = refusal(&format!("{longest}x")).fault;
+    assert!(matches!(*fault, PolicyFault::TooLarge { .. }), "{fault:?}");
+}

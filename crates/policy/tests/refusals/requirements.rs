@@ -272,3 +272,36 @@ fn a_tier_whose_floor_is_written_twice_or_not_at_all() {
     let short = Policy::parse(&warm("warm = { group = \"treasury\" }")).unwrap();
     assert_eq!(list.tier_floor(Tier::Warm), short.tier_floor(Tier::Warm));
 }
+
+#[test]
+fn as_many_quorums_and_ways_as_there_may_be_are_accepted() {
+    let choice = |n: usize, quorum: u32| {
+        let group = |m: usize| format!("{{ group = \"g-{n}-{m}\", quorum = {quorum} }}");
+        format!(
+            "{{ any_of = [{}, {}, {}, {}] }}",
+            group(0),
+            group(1),
+            group(2),
+            group(3)
+        )
+    };
+    let groups = |choices: usize| -> String {
+        let names = (0..choices).flat_map(|n| (0..4).map(move |m| (n, m)));
+        names
+            .map(|(n, m)| format!("g-{n}-{m} = [\"p-{n}-{m}\"]\n"))
+            .collect()
+    };
+    let parse = |list: String, choices| {
+        let head = HEAD.replace("[groups]", &format!("[groups]\n{}", groups(choices)));
+        let rule = format!("[[rules]]\nid = \"r\"\neffect = \"require\"\nrequire = [{list}]\n");
+        Policy::parse(&format!("{head}{ALLOW}{rule}")).map_err(|error| error.fault.to_string())
+    };
+    // Four choices of four: 256 ways. And 32 quorums that are alternatives.
+    let four: Vec<String> = (0..4).map(|n| choice(n, 1)).collect();
+    assert_eq!(parse(four.join(", "), 4).err(), None);
+    let eight: Vec<String> = (0..8).map(|n| choice(n, 1)).collect();
+    assert_eq!(
+        parse(format!("{{ any_of = [{}] }}", eight.join(", ")), 8).err(),
+        None
+    );
+}

@@ -1,8 +1,8 @@
 //! Conditions and limits on what an amount is worth and costs, and cold to hot.
 
-use custodyd_policy::{Facts, Fault, LimitBook, Outcome, Policy, Reason, Tier};
+use custodyd_policy::{Facts, Fault, LimitBook, MINUTE_MS, Outcome, Policy, Prices, Reason, Tier};
 
-use crate::common::{facts, policy};
+use crate::common::{ALLOW, facts, policy};
 use crate::limit;
 
 const FIAT: &str = "[fiat]\ncurrency = \"USD\"\n";
@@ -163,4 +163,25 @@ fn nothing_goes_from_cold_to_hot_directly() {
             "{from} to {to:?}"
         );
     }
+}
+
+#[test]
+fn the_policy_says_in_what_money_and_how_fresh_a_price_must_be() {
+    let policy = policy(&format!(
+        "[fiat]\ncurrency = \"USD\"\nprice_max_age = \"10m\"\n{ALLOW}"
+    ));
+    let terms = policy.fiat().unwrap();
+    let mut prices = Prices::default();
+    let since = facts(1, "1 LTC").at;
+    let price = "80".parse().unwrap();
+    let amount: custodyd_chain::Amount = "2.5 LTC".parse().unwrap();
+    prices.set(custodyd_chain::Asset::Ltc, price, terms.currency, since);
+    let value = |after_ms| {
+        let now = since.checked_add_ms(after_ms).unwrap();
+        let value = terms.value_of(&prices, &amount, now);
+        value.map(|value| value.to_string())
+    };
+    assert_eq!(value(0).as_deref(), Some("200 USD"));
+    assert_eq!(value(10 * MINUTE_MS).as_deref(), Some("200 USD"));
+    assert_eq!(value(10 * MINUTE_MS + 1), None);
 }

@@ -1,6 +1,9 @@
 //! What limits do to verdicts, and what they say about their use.
 
-use custodyd_policy::{HOUR_MS, LimitBook, MINUTE_MS, Measure, Outcome, Reason, Tier};
+use custodyd_policy::{
+    DestinationClass, Facts, Fault, HOUR_MS, LimitBook, MINUTE_MS, Measure, Outcome, Reason, Tier,
+    Timestamp,
+};
 
 use crate::common::{ADDRESSES, ALLOW, facts, id, policy};
 use crate::{allowed, limit, minutes_ago, reserve};
@@ -195,4 +198,96 @@ fn usage_lists_each_key_and_limits_that_nobody_uses() {
     book.release(&id(3));
     let later = now.checked_add_ms(5 * MINUTE_MS).unwrap();
     assert_eq!(book.usage(&policy, later).len(), 2);
+}
+
+#[test]
+fn a_hold_that_would_end_after_the_last_instant_is_a_fault() {
+    let policy = policy(&format!(
+        "{ALLOW}{}",
+        limit("l", "per = \"vault\"\nmax_count = 1\non_breach = \"hold\"")
+    ));
+    let mut book = LimitBook::default();
+    let last = Timestamp::from_ms(u64::MAX);
+    reserve(&policy, &mut book, 1, "1 LTC", last);
+    let mut asked = facts(2, "1 LTC");
+    asked.at = last;
+    let limit = "l".parse().unwrap();
+    assert_eq!(
+        policy.evaluate(&asked, &book).reasons,
+        [Reason::EvaluationFailed {
+            fault: Fault::TimeOutOfRange { limit }
+        }]
+    );
+}
+
+#[test]
+fn what_is_above_a_limit_by_itself_never_waits_even_where_nothing_is_used() {
+    for on_breach in ["deny", "hold"] {
+        let body = format!("per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"{on_breach}\"");
+        let policy = policy(&format!("{ALLOW}{}", limit("l", &body)));
+        let verdict = policy.evaluate(&facts(1, "11 LTC"), &LimitBook::default());
+        assert_eq!(verdict.outcome, Outcome::Deny, "{on_breach}");
+        let book = LimitBook::for_policy(&policy, Vec::<Facts>::new());
+        let verdict = policy.evaluate(&facts(1, "11 LTC"), &book);
+        assert_eq!(verdict.outcome, Outcome::Deny, "{on_breach}");
+    }
+}
+
+#[test]
+fn an_admission_that_a_limit_did_not_count_is_not_taken_off_it() {
+    let body = "per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"deny\"\nwhen = { destination = [\"known\"] }";
+    let policy = policy(&format!("{ALLOW}{}", limit("l", body)));
+    let mut book = LimitBook::default();
+    let mut asked = facts(1, "6 LTC");
+    asked.class = DestinationClass::New;
+    book.reserve(&policy, &asked);
+    reserve(&policy, &mut book, 2, "6 LTC", asked.at);
+    assert_eq!(policy.evaluate(&asked, &book).outcome, allowed(&[], 0));
+    // Meanwhile its destination became known.
+    asked.class = DestinationClass::Known;
+    assert_eq!(policy.evaluate(&asked, &book).outcome, Outcome::Deny);
+}
+
+#[test]
+fn a_limit_is_about_its_asset_however_that_is_said() {
+    for more in [
+        "asset = \"LTC\"",
+        "when = { chain = [\"litecoin-regtest\"] }",
+        "when = { chain = [\"bitcoin\", \"litecoin-regtest\"] }",
+    ] {
+        let body =
+            format!("per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"deny\"\n{more}");
+        let policy = policy(&format!("{ALLOW}{}", limit("l", &body)));
+        let outcome = |amount| {
+            policy
+                .evaluate(&facts(1, amount), &LimitBook::default())
+                .outcome
+        };
+        assert_eq!(outcome("11 LTC"), Outcome::Deny, "{more}");
+        assert_eq!(outcome("10 LTC"), allowed(&[], 0), "{more}");
+        assert_eq!(outcome("11 BTC"), allowed(&[], 0), "{more}");
+    }
+}
+
+#[test]
+fn an_admission_that_is_judged_again_is_left_out_once_while_it_waits_for_others() {
+    let body = "per = \"vault\"\nmax_amount = \"10 LTC\"\non_breach = \"hold\"";
+    let policy = policy(&format!("{ALLOW}{}", limit("l", body)));
+    let mut book = LimitBook::default();
+    for (serial, ago) in [(1, 50), (2, 40), (3, 30)] {
+        reserve(&policy, &mut book, serial, "4 LTC", minutes_ago(ago));
+    }
+    let until = |serial, amount| match policy.evaluate(&facts(serial, amount), &book).outcome {
+        Outcome::HoldForLimit { until } => until,
+        outcome => panic!("{outcome}"),
+    };
+    // Its own 4 leave first, and then are not there to be left out a second time.
+    assert_eq!(
+        Some(until(1, "8 LTC")),
+        minutes_ago(30).checked_add_ms(HOUR_MS)
+    );
+    assert_eq!(
+        Some(until(3, "8 LTC")),
+        minutes_ago(40).checked_add_ms(HOUR_MS)
+    );
 }

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod dimensions;
 mod fiat;
 mod limits;
 

@@ -1,5 +1,5 @@
 //! `make bench`: measures, prints a table, and writes target/bench.json. Ratios are taken in one run on one machine; a
-//! timing is never a test's assertion, so a missed goal is shown and not failed.
+//! timing is never a test's assertion, so a missed goal is shown and not failed. `--only PART` measures one part.
 
 #![allow(
     clippy::indexing_slicing,
@@ -14,6 +14,8 @@ mod hsm;
 mod load;
 #[path = "bench/policy.rs"]
 mod policy;
+#[path = "bench/prove.rs"]
+mod prove;
 #[path = "bench/report.rs"]
 mod report;
 #[path = "bench/wrapped.rs"]
@@ -29,6 +31,9 @@ use custodyd_hsm::{Profile, raw_sign_rate};
 use custodyd_testbed::{House, Plan, Programs, Signal, project};
 use report::{Goal, Report};
 use secrecy::SecretString;
+
+/// What can be measured alone, in order.
+const PARTS: [&str; 6] = ["policy", "prove", "hsm", "failover", "wrapped", "house"];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -50,19 +55,42 @@ fn main() -> Result<(), Failure> {
     if let Some(pin_file) = std::env::args().skip_while(|a| a != "--raw-sign").nth(1) {
         return raw_sign(Path::new(&pin_file));
     }
+    let only = match arguments.as_slice() {
+        [] => None,
+        [flag, part] if flag == "--only" => Some(part.as_str()),
+        _ => return Err(format!("bench [--only PART]; the parts are {PARTS:?}").into()),
+    };
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(measure())
+        .block_on(measure(only))
 }
 
-async fn measure() -> Result<(), Failure> {
+/// Measures everything, and writes it down; or one part, which is only shown.
+async fn measure(only: Option<&str>) -> Result<(), Failure> {
     let mut report = Report::default();
-    policy::measure(&mut report)?;
-    hsm::measure(&mut report)?;
-    failover::measure(&mut report)?;
-    wrapped::measure(&mut report)?;
+    for part in PARTS {
+        if only.is_some_and(|only| only != part) {
+            continue;
+        }
+        match part {
+            "policy" => policy::measure(&mut report)?,
+            "prove" => prove::measure(&mut report)?,
+            "hsm" => hsm::measure(&mut report)?,
+            "failover" => failover::measure(&mut report)?,
+            "wrapped" => wrapped::measure(&mut report)?,
+            _ => measure_house(&mut report).await?,
+        }
+    }
+    report.print();
+    match only {
+        None => report.write(&project().join("target/bench.json")),
+        Some(part) if PARTS.contains(&part) => Ok(()),
+        Some(part) => Err(format!("there is no {part:?}; the parts are {PARTS:?}").into()),
+    }
+}
 
+async fn measure_house(report: &mut Report) -> Result<(), Failure> {
     println!("house: Anvil, SoftHSM, custodyd (release)");
     let programs = Programs {
         custodyd: program("custodyd"),
@@ -107,7 +135,7 @@ async fn measure() -> Result<(), Failure> {
         "MiB",
         Goal::None,
     );
-    report.write(&project().join("target/bench.json"))
+    Ok(())
 }
 
 /// A node elsewhere costs this machine nothing; here it would share the two cores that are measured.

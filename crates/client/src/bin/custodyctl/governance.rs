@@ -36,14 +36,14 @@ pub(crate) async fn list(session: &Session, state: Option<String>) -> Result<(),
 pub(crate) async fn show(session: &Session, id: &ProposalId) -> Result<(), Failure> {
     let (document, proposal) = fetch(session, id).await?;
     let diff = if open(&proposal) {
-        policy_diff(session, &proposal).await?
+        policy_change(session, &proposal).await?
     } else {
         None
     };
     session.print(&document, |_| {
         let mut text = shown(&proposal);
         if let Some(diff) = diff {
-            text.push_str("\n\nthe policy would change:\n");
+            text.push_str("\n\n");
             text.push_str(&diff);
         }
         text
@@ -82,8 +82,8 @@ async fn present(
 ) -> Result<(), Failure> {
     let digest = proposal.digest().map_err(ClientError::from)?;
     eprintln!("{}", shown(proposal));
-    if let Some(diff) = policy_diff(session, proposal).await? {
-        eprintln!("\nthe policy would change:\n{diff}");
+    if let Some(diff) = policy_change(session, proposal).await? {
+        eprintln!("\n{diff}");
     }
     eprintln!(
         "\nyou sign, as {}: {verb} the changes with digest {digest}, good until {}",
@@ -135,18 +135,32 @@ fn open(proposal: &Proposal) -> bool {
     matches!(proposal.state.as_str(), "voting" | "delaying")
 }
 
-/// What a policy in the proposal changes, compared here with the one in force.
-async fn policy_diff(session: &Session, proposal: &Proposal) -> Result<Option<String>, Failure> {
+/// What a policy in the proposal changes, compared here with the one in force: by meaning, then line by line.
+async fn policy_change(session: &Session, proposal: &Proposal) -> Result<Option<String>, Failure> {
     let is_policy = |change: &Change| matches!(change, Change::SetPolicy { .. });
     if !proposal.changes.iter().any(is_policy) {
         return Ok(None);
     }
     let policy: Value = session.client.get("/v1/policy").await?;
     let source = policy.get("source").and_then(Value::as_str).unwrap_or("");
-    let diff = proposal.policy_diff(source).map_err(ClientError::from)?;
-    Ok(diff.map(|diff| {
-        let lines: Vec<String> = diff.lines().map(text::plain).collect();
-        lines.join("\n")
+    let change = proposal.policy_change(source).map_err(ClientError::from)?;
+    Ok(change.map(|change| {
+        let meaning = match &change.meaning {
+            Ok(difference) => difference.to_string(),
+            Err(too_many) => format!("not known: {too_many}"),
+        };
+        let plain = |lines: &str| {
+            lines
+                .lines()
+                .map(text::plain)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        format!(
+            "the policy would mean:\n{}\n\nits lines would change:\n{}",
+            plain(&meaning),
+            plain(&change.lines)
+        )
     }))
 }
 

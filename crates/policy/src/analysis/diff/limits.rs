@@ -1,5 +1,6 @@
 //! Limits that only one of two policies has, by meaning, and earlier withdrawals that show it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::U256;
@@ -16,14 +17,18 @@ use crate::limit::Limit;
 use crate::policy::Policy;
 use crate::reason::Measure;
 
-/// The limits that mean something else, or nothing, in the other policy.
+/// The limits that mean something else, or nothing, in the other policy; for their examples so many earlier withdrawals
+/// are tried at most.
 pub(super) fn changes(
     space: &Space,
     old: &Policy,
     new: &Policy,
+    left: &Cell<u64>,
+    most_tried: u64,
 ) -> Result<Vec<LimitChange>, TooManyRegions> {
     let (before, after) = (of(space, old), of(space, new));
     let mut changes = Vec::new();
+    let tries = Cell::new(most_tried);
     for (policy, own, other, side) in [
         (old, &before, &after, "only the old policy"),
         (new, &after, &before, "only the new policy"),
@@ -37,7 +42,7 @@ pub(super) fn changes(
                 .filter(|part| !other.values().flatten().any(|known| known == *part));
             let mut regions = Vec::new();
             for part in changed {
-                regions.extend(allowed(space, old, new, part)?);
+                regions.extend(allowed(space, old, new, part, left)?);
             }
             // A limit on what is denied anyway changes nothing.
             if regions.is_empty() {
@@ -45,7 +50,7 @@ pub(super) fn changes(
             }
             changes.push(LimitChange {
                 limit: format!("{side} has {}", told(limit)),
-                example: example(space, old, new, limit, &regions),
+                example: example(space, old, new, limit, &regions, &tries),
             });
         }
     }
@@ -74,6 +79,7 @@ fn allowed(
     old: &Policy,
     new: &Policy,
     part: &Meaning,
+    left: &Cell<u64>,
 ) -> Result<Vec<Region>, TooManyRegions> {
     const ENOUGH: usize = 24;
     let mut found = Vec::new();
@@ -81,7 +87,7 @@ fn allowed(
         for policy in [old, new] {
             let model = Model::new(policy, space).with_empty_windows(space);
             let mut kept = 0_usize;
-            model.walk(&start, &|_| true, &mut |leaf: Leaf<'_>| {
+            model.walk_within(left, &start, &|_| true, &mut |leaf: Leaf<'_>| {
                 if matches!(leaf.standing, Standing::Allowed { .. }) {
                     found.push(leaf.region.clone());
                     kept = kept.saturating_add(1);
@@ -125,6 +131,7 @@ fn example(
     new: &Policy,
     limit: &Limit,
     regions: &[Region],
+    tries: &Cell<u64>,
 ) -> Option<Example> {
     let limits = || old.0.limits.iter().chain(new.0.limits.iter());
     let mut ages = BTreeSet::from([MINUTE_MS]);
@@ -144,11 +151,13 @@ fn example(
                 .iter()
                 .flat_map(|sum| ages.iter().map(move |age| (*sum, *age)))
             {
-                let histories = [earlier(space, region, limit, &other, sum, age)];
-                for history in histories.into_iter().flatten() {
-                    if let Some(found) = Example::of(old, new, facts.clone(), history) {
-                        return Some(found);
-                    }
+                let Some(history) = earlier(space, region, limit, &other, sum, age) else {
+                    continue;
+                };
+                let cost = u64::try_from(history.len()).ok()?;
+                tries.set(tries.get().checked_sub(cost)?);
+                if let Some(found) = Example::of(old, new, facts.clone(), history) {
+                    return Some(found);
                 }
             }
         }

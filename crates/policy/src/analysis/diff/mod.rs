@@ -8,12 +8,13 @@
 mod limits;
 mod sections;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::analysis::model::{Leaf, Model, Standing, TooManyRegions};
+use crate::analysis::model::{Leaf, MAX_REGIONS, Model, Standing, TooManyRegions};
 use crate::analysis::region::Region;
 use crate::analysis::sameness::{same_requirements, same_standing};
 use crate::analysis::space::Space;
@@ -127,10 +128,24 @@ impl PolicyDiff {
 /// # Errors
 /// Their conditions cut requests into more regions than are looked at.
 pub fn diff(old: &Policy, new: &Policy) -> Result<PolicyDiff, TooManyRegions> {
+    diff_within(old, new, MAX_REGIONS)
+}
+
+/// The same, looking at so many regions at most: a region takes some microseconds, more with many rules. Half as many
+/// withdrawals are tried as history of examples; a limit for which they didn't suffice has none.
+///
+/// # Errors
+/// Their conditions cut requests into more regions.
+pub fn diff_within(
+    old: &Policy,
+    new: &Policy,
+    most_regions: u64,
+) -> Result<PolicyDiff, TooManyRegions> {
     let space = Space::new(&[old, new], &[], &World::default());
+    let left = Cell::new(most_regions);
     Ok(PolicyDiff {
-        verdicts: verdicts(&space, old, new)?,
-        limits: limits::changes(&space, old, new)?,
+        verdicts: verdicts(&space, old, new, &left)?,
+        limits: limits::changes(&space, old, new, &left, most_regions / 2)?,
         sections: sections::changes(old, new),
     })
 }
@@ -142,6 +157,7 @@ fn verdicts(
     space: &Space,
     old: &Policy,
     new: &Policy,
+    left: &Cell<u64>,
 ) -> Result<Vec<VerdictChange>, TooManyRegions> {
     let before = Model::new(old, space).with_empty_windows(space);
     let after = Model::new(new, space).with_empty_windows(space);
@@ -156,8 +172,8 @@ fn verdicts(
     let mut found: BTreeMap<Answers, Vec<Region>> = BTreeMap::new();
     let mut known: BTreeMap<Answers, bool> = BTreeMap::new();
     let mut failed = None;
-    before.walk(&space.all(), &keep, &mut |leaf: Leaf<'_>| {
-        let walked = after.walk(leaf.region, &keep, &mut |other: Leaf<'_>| {
+    before.walk_within(left, &space.all(), &keep, &mut |leaf: Leaf<'_>| {
+        let walked = after.walk_within(left, leaf.region, &keep, &mut |other: Leaf<'_>| {
             let answers = (leaf.standing.clone(), other.standing);
             let same = *known
                 .entry(answers.clone())

@@ -45,6 +45,10 @@ pub(super) fn all(
     let mut people = policy.operators().clone();
     let listed = space.axes.initiators.iter();
     people.extend(listed.filter_map(Initiator::operator).cloned());
+    // An operator in no group approves nothing and may still ask, with a limit per client of their own: there may be any
+    // number of them.
+    let more = (1..operators).filter_map(|serial| format!("any-operator-no-{serial}").parse().ok());
+    people.extend(more.collect::<Vec<OperatorId>>());
     let kinds = kinds(policy, &people, named);
     let operators = operators.min(people.len());
     let mut choices: Vec<BTreeSet<OperatorId>> = Vec::new();

@@ -62,8 +62,8 @@ impl Report {
         });
     }
 
-    /// Prints the table and writes the file.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+    /// Prints the table.
+    pub(crate) fn print(&self) {
         println!(
             "\n{:<22} {:>12} {:<6} {:<10} ok",
             "id", "value", "unit", "goal"
@@ -75,6 +75,10 @@ impl Report {
                 row.id, row.value, row.unit, row.goal
             );
         }
+    }
+
+    /// Writes the file.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }

@@ -1,0 +1,173 @@
+//! Each event's signatures, checked against who could speak when it was decided.
+
+use custodyd_httpsig::SignedRequest;
+use custodyd_policy::{Initiator, OperatorId};
+use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
+
+use super::{AuditFault, Audited};
+use crate::directory::{Directory, Speaker};
+
+/// Checks each event against who could speak when it was decided: a key that was taken away later was good then.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    directory: Option<Directory>,
+    audited: Audited,
+    fault: Option<AuditFault>,
+}
+
+impl Walk {
+    pub(super) fn see(&mut self, before: Option<&Vault>, recorded: &Recorded) {
+        let (None, Some(state)) = (&self.fault, before) else {
+            return;
+        };
+        let directory = self.directory.get_or_insert_with(|| Directory::from(state));
+        self.fault = check_event(state, directory, recorded, &mut self.audited).err();
+        if matches!(recorded.event, Event::ProposalEnacted { .. }) {
+            self.directory = None;
+        }
+    }
+
+    pub(super) fn ended(self) -> Result<Audited, AuditFault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(self.audited),
+        }
+    }
+}
+
+fn check_event(
+    state: &Vault,
+    directory: &Directory,
+    recorded: &Recorded,
+    audited: &mut Audited,
+) -> Result<(), AuditFault> {
+    let fault = |reason: String| AuditFault::Evidence {
+        seq: recorded.seq,
+        kind: recorded.event.kind(),
+        reason,
+    };
+    let mut speaks = |evidence: &Evidence| {
+        audited.evidence = audited.evidence.saturating_add(1);
+        verify_evidence(directory, evidence).map_err(fault)
+    };
+    match &recorded.event {
+        Event::WithdrawalRequested {
+            request, evidence, ..
+        } => match speaks(evidence)? {
+            speaker if Initiator::from(speaker.clone()) == request.initiator => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for {}",
+                    request.initiator
+                )));
+            }
+        },
+        Event::Approved {
+            statement,
+            signature,
+            evidence,
+        }
+        | Event::Rejected {
+            statement,
+            signature,
+            evidence,
+        } => {
+            speaks(evidence)?;
+            verify_statement(state, statement, &signature.0).map_err(fault)?;
+        }
+        Event::Cancelled { by, evidence, .. } => {
+            speaks(evidence)?;
+            if let CancelledBy::Operator {
+                statement,
+                signature,
+            } = by
+            {
+                verify_statement(state, statement, &signature.0).map_err(fault)?;
+            }
+        }
+        Event::PricesSet {
+            client, evidence, ..
+        } => match speaks(evidence)? {
+            Speaker::Client(speaker) if speaker == *client => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for client {client}"
+                )));
+            }
+        },
+        Event::Proposed {
+            operator, evidence, ..
+        } => match speaks(evidence)? {
+            Speaker::Operator(speaker) if speaker == *operator => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for operator {operator}"
+                )));
+            }
+        },
+        Event::ProposalApproved {
+            statement,
+            signature,
+            evidence,
+        }
+        | Event::ProposalVetoed {
+            statement,
+            signature,
+            evidence,
+        } => {
+            speaks(evidence)?;
+            let keys = state.operator(&statement.operator).unwrap_or_default();
+            if !statement.is_signed_by(keys, signature) {
+                return Err(fault(not_theirs(&statement.operator)));
+            }
+        }
+        Event::KeyRequested { evidence, .. }
+        | Event::Frozen { evidence, .. }
+        | Event::UnfreezeVoted { evidence, .. }
+        | Event::ColdExportRequested { evidence, .. }
+        | Event::ColdImported { evidence, .. } => drop(speaks(evidence)?),
+        Event::TransactionSigned { signatures, .. } => {
+            audited.transaction_signatures = audited
+                .transaction_signatures
+                .saturating_add(u64::from(*signatures));
+        }
+        Event::ColdExportBuilt { .. } => {
+            audited.manifest_signatures = audited.manifest_signatures.saturating_add(1);
+        }
+        Event::KeyMade {
+            wrapped: Some(_), ..
+        } => audited.key_signatures = audited.key_signatures.saturating_add(1),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn verify_evidence(directory: &Directory, evidence: &Evidence) -> Result<Speaker, String> {
+    let request: SignedRequest = serde_json::from_str(evidence).map_err(|e| e.to_string())?;
+    let verified = directory.authenticate(&request, |key| request.verify_stored(key));
+    verified
+        .map(|(speaker, _)| speaker)
+        .map_err(|problem| problem.detail)
+}
+
+fn verify_statement(
+    state: &Vault,
+    statement: &Statement,
+    signature: &[u8; 64],
+) -> Result<(), String> {
+    let keys: Vec<_> = state
+        .operator(&statement.operator)
+        .unwrap_or_default()
+        .iter()
+        .map(|key| key.verifying_key())
+        .collect();
+    if statement.is_signed_by(&keys, signature) {
+        Ok(())
+    } else {
+        Err(not_theirs(&statement.operator))
+    }
+}
+
+fn not_theirs(operator: &OperatorId) -> String {
+    format!("the statement is not signed by operator {operator}")
+}
