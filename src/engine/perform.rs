@@ -170,7 +170,9 @@ impl Engine {
                 });
             }
             Effect::Screen(id) => {
-                let Some(question) = Question::of(&self.vault, id) else {
+                // Too late for an answer, nobody is asked: the vault ends it when time moves on.
+                let open = Question::of(&self.vault, id).filter(|question| question.is_open(now));
+                let Some(question) = open else {
                     return self.jobs.failed(&job, now);
                 };
                 tokio::spawn(async move {

@@ -99,6 +99,11 @@ impl Question {
         })
     }
 
+    /// Whether an answer given at `now` would still be one.
+    pub(super) fn is_open(&self, now: Timestamp) -> bool {
+        !self.left(now).is_zero()
+    }
+
     /// How long an answer may take from `now` on.
     fn left(&self, now: Timestamp) -> Duration {
         Duration::from_millis(self.answer_until.saturating_sub(now.as_ms()))

@@ -36,6 +36,8 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
             }
         }
     }
+    // Nobody is asked again before the next payout that wants it, and none would come to a daemon that isn't ready.
+    let unscreened = trouble.remove("screening").map(|_| "screening".to_owned());
     let members = state.hsm.iter().flat_map(|hsm| hsm.members());
     let (well, degraded): (Vec<_>, Vec<_>) = members.partition(is_well);
     let up = |member: &MemberStatus| !matches!(member.health, Health::Out { .. });
@@ -56,6 +58,7 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
         degraded: degraded
             .iter()
             .map(|member| format!("hsm:{}", member.name))
+            .chain(unscreened)
             .collect(),
     };
     reply::typed(
@@ -92,7 +95,7 @@ pub(super) struct HealthView {
     status: String,
     /// Names of the parts that don't work; the log says what is wrong with them.
     trouble: Vec<String>,
-    /// Parts that don't work while others do their work: `hsm:` and a token's name.
+    /// Parts that don't work while others do their work: `hsm:` and a token's name, or `screening`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<String>,
 }

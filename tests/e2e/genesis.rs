@@ -109,7 +109,7 @@ async fn init_takes_only_what_every_operator_signed_and_else_makes_nothing() {
     beginning.refused("all but one signed", &[unsigned[0], "dave"]);
     beginning.signs("dave");
 
-    let changed = ["is not of", "genesis.toml"];
+    let changed = ["is not theirs over this genesis", "genesis.toml"];
     for (what, name, from, to) in [
         (
             "a policy",

@@ -90,7 +90,10 @@ async fn an_operator_is_added_and_another_removed_as_it_is_typed() {
     let words = format!("add operator erin with key {key}");
     assert!(proposed.err.contains(&words), "{proposed:?}");
     assert_eq!(proposed.row("change"), words);
-    assert_eq!(proposed.row("state"), "voting");
+    assert!(
+        proposed.row("state").starts_with("voting: "),
+        "{proposed:?}"
+    );
     assert_eq!(proposed.row("entrusted as"), "operators");
     assert_eq!(proposed.row("delay"), "1s");
     let id = proposed.id();
@@ -112,7 +115,7 @@ async fn an_operator_is_added_and_another_removed_as_it_is_typed() {
             && first.err.contains("digest "),
         "{first:?}"
     );
-    assert_eq!(first.row("state"), "voting");
+    assert!(first.row("state").starts_with("voting: "), "{first:?}");
     let twice = approve(&house, "operator/alice", &id).refused();
     assert!(twice.contains("alice"), "{twice}");
     let early = erin().refused();
@@ -258,7 +261,7 @@ async fn each_scope_is_frozen_by_one_and_unfrozen_by_a_quorum_as_it_is_typed() {
         ctl(&house, "operator/carol", &freeze).done();
         let refused = withdraw(&house, "0.01", SOMEBODY).refused();
         assert!(
-            refused.contains("rozen") && refused.contains("odd withdrawals"),
+            refused.starts_with("custodyctl: Frozen: "),
             "{scope:?}: {refused}"
         );
         let unfreeze = [&["unfreeze"], scope].concat();

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     governance::verified,
     house::{
-        House, LONG, Plan, SOMEBODY, ask, default_policy, fund_ether, house, id_of, until_final,
-        until_state, withdraw,
+        House, LONG, Plan, SOMEBODY, ask, default_policy, fund_ether, house, id_of, readyz,
+        until_final, until_state, withdraw,
     },
     typed::ctl,
 };
@@ -48,7 +48,9 @@ impl Service {
             let mut kept_waiting = Vec::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let question = question(&mut stream);
+                let Some(question) = question(&mut stream) else {
+                    continue;
+                };
                 let id = question["withdrawal"].clone();
                 asked.lock().unwrap().push(question);
                 let answer = match *mood.lock().unwrap() {
@@ -80,23 +82,26 @@ impl Service {
     }
 }
 
-fn question(stream: &mut TcpStream) -> Value {
+/// What is asked; nothing by a daemon that is killed while it asks.
+fn question(stream: &mut TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
         let line = line.trim().to_ascii_lowercase();
         if let Some(written) = line.strip_prefix("content-length:") {
-            length = written.trim().parse().unwrap();
+            length = written.trim().parse().ok()?;
         }
         if line.is_empty() {
             break;
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    serde_json::from_slice(&body).unwrap()
+    reader.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
 }
 
 /// A house whose policy wants payouts to new destinations screened, by this service.
@@ -147,7 +152,23 @@ async fn what_the_screening_passes_is_paid_and_what_it_refuses_or_leaves_unanswe
     let late = until_state(&house, &client, id_of(&late), "denied").await;
     let why = late["state_detail"].as_str().unwrap();
     assert!(why.contains("no answer in time"), "{late}");
-    // Neither counts towards a limit any more.
+    // Other payouts go on, and whoever looks after the daemon is told until somebody answers again.
+    let told = readyz(&house);
+    assert_eq!(
+        (told.0, &told.1["degraded"]),
+        (200, &json!(["screening"])),
+        "{told:?}"
+    );
+    service.becomes(Mood::Refuses);
+    let again = withdraw(&client, "again", &ask("ETH", "0.3", SOMEBODY)).await;
+    until_state(&house, &client, id_of(&again), "denied").await;
+    house
+        .until("be well again", LONG, async || {
+            readyz(&house).1["degraded"].is_null()
+        })
+        .await
+        .unwrap();
+    // None of them counts towards a limit any more.
     let limits: Value = client.get("/v1/limits").await.unwrap();
     let mut daily = limits["limits"].as_array().unwrap().iter();
     let daily = daily.find(|l| l["limit"] == "hot-eth-daily").unwrap();
@@ -202,5 +223,10 @@ async fn killed_and_back_after_the_deadline_the_daemon_denies() {
     let denied = until_state(&house, &client, id_of(&asked), "denied").await;
     let why = denied["state_detail"].as_str().unwrap();
     assert!(why.contains("no answer in time"), "{denied}");
+    assert_eq!(
+        readyz(&house).1["degraded"],
+        Value::Null,
+        "nobody was asked"
+    );
     verified(&house);
 }

@@ -8,6 +8,8 @@
     reason = "JSON values only, where a missing key is null and no panic"
 )]
 
+#[path = "demo/governance.rs"]
+mod governance;
 #[path = "demo/outage.rs"]
 mod outage;
 #[path = "demo/scene.rs"]
@@ -41,7 +43,8 @@ async fn main() -> Result<(), Failure> {
         "custodyd, the main job: a signed withdrawal request becomes a confirmed transaction."
     );
     println!(
-        "Everything below is real: litecoind (regtest), Anvil, {tokens}, SQLite. Files: {}\n",
+        "Everything below is real: litecoind (regtest), Anvil, {tokens}, SQLite. Files: {}\n\
+         The policy is policies/default.toml; a day's limit is lower, and a change of limits takes seconds.\n",
         folder.display()
     );
 
@@ -73,6 +76,7 @@ async fn build(folder: &std::path::Path, hsm: HsmPlan) -> Result<House, Failure>
     spinner.enable_steady_tick(Duration::from_millis(120));
     let plan = Plan {
         cold: true,
+        policy: Some(governance::policy()?),
         hsm,
         ..Plan::default()
     };

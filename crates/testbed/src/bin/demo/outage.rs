@@ -19,7 +19,7 @@ pub(crate) async fn tell(scene: &Scene<'_>, outcomes: &mut Vec<Outcome>) -> Resu
     let [first, second] = scene.house.hsm.containers() else {
         return Err("the house has no two HSMs".into());
     };
-    chapter(6, "One of the two HSMs is killed: withdrawals go on");
+    chapter(8, "One of the two HSMs is killed: withdrawals go on");
     docker("kill", first, HsmContainer::kill)?;
     pays(scene, "HSM 1 killed", "0.1", outcomes).await?;
     until(scene, "hsm-1", "out").await?;
@@ -27,7 +27,7 @@ pub(crate) async fn tell(scene: &Scene<'_>, outcomes: &mut Vec<Outcome>) -> Resu
     docker("start", first, HsmContainer::restart)?;
     until(scene, "hsm-1", "up").await?;
 
-    chapter(7, "The other one is paused: it is there and never answers");
+    chapter(9, "The other one is paused: it is there and never answers");
     docker("pause", second, HsmContainer::pause)?;
     pays(scene, "HSM 2 paused", "0.2", outcomes).await?;
     until(scene, "hsm-2", "out").await?;

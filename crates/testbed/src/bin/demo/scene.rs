@@ -76,6 +76,19 @@ impl<'a> Scene<'a> {
         shown(&output)
     }
 
+    /// Runs custodyctl as somebody who is refused, and shows why.
+    pub(crate) fn refused(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
+        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        let output = self.as_somebody(who).args(arguments).output()?;
+        if output.status.success() {
+            return Err(format!("custodyctl {} was not refused", arguments.join(" ")).into());
+        }
+        for line in String::from_utf8_lossy(&output.stderr).lines() {
+            println!("      {line}");
+        }
+        Ok(())
+    }
+
     fn as_somebody(&self, who: &str) -> Command {
         let mut command = Command::new(&self.custodyctl);
         command

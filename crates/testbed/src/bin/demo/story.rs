@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Failure, scene::Scene};
+use crate::{Failure, governance, scene::Scene};
 
 /// Somebody on Anvil (the second of its well-known development accounts).
 pub(crate) const SOMEBODY: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
@@ -20,7 +20,7 @@ impl Outcome {
     }
 }
 
-/// Tells the five chapters and gives how each must end.
+/// Tells the seven chapters and gives how each must end.
 pub(crate) async fn tell(scene: &Scene<'_>) -> Result<Vec<Outcome>, Failure> {
     let outside = || {
         scene
@@ -73,15 +73,25 @@ pub(crate) async fn tell(scene: &Scene<'_>) -> Result<Vec<Outcome>, Failure> {
         4,
         "Within every rule, but over the day's velocity limit: denied, with the numbers",
     );
-    let id = ask(scene, "LTC", "15", &outside()?, &["--wallet", "hot-ltc"])?;
+    let to = outside()?;
+    let id = ask(
+        scene,
+        "LTC",
+        governance::TOO_MUCH,
+        &to,
+        &["--wallet", "hot-ltc"],
+    )?;
     outcomes.push(Outcome {
         what: "denied by a limit",
         id,
         expected: "denied",
     });
 
+    governance::raise_the_limit(scene, 5, &to, &mut outcomes).await?;
+    governance::freeze(scene, 6, &mut outcomes).await?;
+
     chapter(
-        5,
+        7,
         "From the cold wallet: out as a bundle, signed by coldsign with another token, and back",
     );
     let id = ask(scene, "LTC", "25", &outside()?, &[])?;
