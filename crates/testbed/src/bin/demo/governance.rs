@@ -66,7 +66,7 @@ pub(crate) async fn raise_the_limit(
             text(&document["state"])
         );
     }
-    println!("    3 s (24 h, without haste) in which anyone who was asked may veto");
+    println!("    for 3 s (a day, in policies/default.toml) anyone who was asked may still veto");
     let began = Instant::now();
     let alice = scene.house.client_as("operator/alice")?;
     loop {
@@ -104,6 +104,7 @@ pub(crate) async fn freeze(
         "operator/carol",
         &["freeze", "--client", "exchange", "--reason", "odd payouts"],
     )?;
+    println!("    nothing that this client asks for goes on, from this moment");
     let small = [
         "withdraw",
         "--asset",

@@ -53,7 +53,7 @@ impl<'a> Scene<'a> {
 
     /// Runs custodyctl as somebody and gives the JSON it prints, also when it says that a withdrawal isn't paid.
     pub(crate) fn ctl(&self, who: &str, arguments: &[&str]) -> Result<Value, Failure> {
-        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        typed("custodyctl --as", &[&[who], arguments].concat());
         let output = self
             .as_somebody(who)
             .arg("--json")
@@ -71,14 +71,14 @@ impl<'a> Scene<'a> {
 
     /// Runs custodyctl as somebody and shows the table that it prints.
     pub(crate) fn table(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
-        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        typed("custodyctl --as", &[&[who], arguments].concat());
         let output = self.as_somebody(who).args(arguments).output()?;
         shown(&output)
     }
 
     /// Runs custodyctl as somebody who is refused, and shows why.
     pub(crate) fn refused(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
-        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        typed("custodyctl --as", &[&[who], arguments].concat());
         let output = self.as_somebody(who).args(arguments).output()?;
         if output.status.success() {
             return Err(format!("custodyctl {} was not refused", arguments.join(" ")).into());
@@ -99,7 +99,7 @@ impl<'a> Scene<'a> {
 
     /// Runs coldsign and shows what it prints.
     pub(crate) fn cold(&self, arguments: &[&str]) -> Result<(), Failure> {
-        println!("  $ coldsign {}", arguments.join(" "));
+        typed("coldsign", arguments);
         let output = Command::new(&self.coldsign)
             .args(arguments)
             .arg("--config")
@@ -139,6 +139,19 @@ impl<'a> Scene<'a> {
             .display()
             .to_string()
     }
+}
+
+/// Shows a command as a shell takes it.
+fn typed(program: &str, arguments: &[&str]) {
+    let quoted = |argument: &&str| {
+        if argument.contains(' ') {
+            format!("'{argument}'")
+        } else {
+            (*argument).to_owned()
+        }
+    };
+    let words: Vec<String> = arguments.iter().map(quoted).collect();
+    println!("  $ {program} {}", words.join(" "));
 }
 
 /// Prints what a program printed, or fails with its complaint.
