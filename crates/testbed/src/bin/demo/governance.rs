@@ -58,7 +58,9 @@ pub(crate) async fn raise_the_limit(
     )?;
     let id = text(&made["id"]);
     println!("    {id} {}; what the others see:", text(&made["state"]));
-    scene.table("operator/alice", &["proposal", &id])?;
+    scene.excerpt("operator/alice", &["proposal", &id], |line| {
+        !line.starts_with("  for example") && !line.starts_with("    ")
+    })?;
     for who in ["operator/alice", "operator/bob"] {
         let document = scene.ctl(who, &["approve", &id, "--yes"])?;
         println!(

@@ -71,9 +71,26 @@ impl<'a> Scene<'a> {
 
     /// Runs custodyctl as somebody and shows the table that it prints.
     pub(crate) fn table(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
+        self.excerpt(who, arguments, |_| true)
+    }
+
+    /// The same with only some of its lines; says how many it leaves out.
+    pub(crate) fn excerpt(
+        &self,
+        who: &str,
+        arguments: &[&str],
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<(), Failure> {
         typed("custodyctl --as", &[&[who], arguments].concat());
-        let output = self.as_somebody(who).args(arguments).output()?;
-        shown(&output)
+        let mut output = self.as_somebody(who).args(arguments).output()?;
+        let whole = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (kept, left): (Vec<&str>, Vec<&str>) = whole.lines().partition(|line| keep(line));
+        output.stdout = kept.join("\n").into_bytes();
+        shown(&output)?;
+        if !left.is_empty() {
+            println!("      ({} lines of examples left out here)", left.len());
+        }
+        Ok(())
     }
 
     /// Runs custodyctl as somebody who is refused, and shows why.
