@@ -94,7 +94,7 @@ async fn an_operator_is_added_and_another_removed_as_it_is_typed() {
         proposed.row("state").starts_with("voting: "),
         "{proposed:?}"
     );
-    assert_eq!(proposed.row("entrusted as"), "operators");
+    assert_eq!(proposed.row("kind"), "operators");
     assert_eq!(proposed.row("delay"), "1s");
     let id = proposed.id();
     let listed = ctl(&house, "operator/bob", &["proposals", "--state", "voting"]).done();
@@ -160,7 +160,9 @@ async fn a_limit_is_raised_as_it_is_typed_and_approvals_from_before_no_longer_co
     let raised = file(&house, "raised.toml", &with_daily("4 ETH"));
     let seen = enact(&house, &["set-policy", &raised]).await;
     assert!(
-        seen.contains("- max_amount = \"3 ETH\"") && seen.contains("+ max_amount = \"4 ETH\""),
+        seen.contains("the policy would mean:\n")
+            && seen.contains("- max_amount = \"3 ETH\"")
+            && seen.contains("+ max_amount = \"4 ETH\""),
         "{seen}"
     );
     let policy = ctl(&house, "operator/alice", &["policy"]).done();

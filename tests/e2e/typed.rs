@@ -49,7 +49,9 @@ impl Ran {
 
     /// A line of a table, without what it is called.
     pub(crate) fn row(&self, name: &str) -> &str {
-        let line = self.out.lines().find_map(|l| l.trim().strip_prefix(name));
+        let mut lines = self.out.lines();
+        // What it is called must not run into what it says.
+        let line = lines.find_map(|l| l.trim().strip_prefix(name)?.strip_prefix([' ', ':']));
         line.unwrap_or_else(|| panic!("no {name}: {self:?}")).trim()
     }
 }

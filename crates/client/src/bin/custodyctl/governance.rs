@@ -182,7 +182,7 @@ pub(crate) fn shown(proposal: &Proposal) -> String {
     ];
     rows.extend(text::change_rows(&proposal.changes));
     let kinds: Vec<&str> = proposal.kinds.iter().map(|kind| kind.as_str()).collect();
-    rows.push(("entrusted as", kinds.join(", ")));
+    rows.push(("kind", kinds.join(", ")));
     let asked = proposal.requirements.iter();
     rows.extend(asked.map(|asked| ("needs", asked.to_string())));
     rows.push(("delay", Span(proposal.delay_ms).to_string()));

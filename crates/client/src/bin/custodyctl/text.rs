@@ -278,7 +278,7 @@ pub(crate) fn table(title: &str, rows: &[(&str, String)]) -> String {
     let mut last = "";
     for (name, value) in rows {
         let shown = if *name == last { "" } else { name };
-        write!(text, "\n  {shown:<12}{value}").expect("a String takes all that is written");
+        write!(text, "\n  {shown:<11} {value}").expect("a String takes all that is written");
         last = name;
     }
     text
@@ -294,6 +294,17 @@ mod tests {
     fn an_address_is_grouped_in_fours() {
         assert_eq!(in_fours("rltc1qabcde"), "rltc 1qab cde");
         assert_eq!(in_fours("0xAbCd1234Ef"), "0x AbCd 1234 Ef");
+    }
+
+    #[test]
+    fn what_a_row_is_called_never_runs_into_what_it_says() {
+        let rows = [
+            ("kind", "a".to_owned()),
+            ("kind", "b".to_owned()),
+            ("twelve chars", "c".to_owned()),
+        ];
+        let shown = "t\n  kind        a\n              b\n  twelve chars c";
+        assert_eq!(table("t", &rows), shown);
     }
 
     #[test]

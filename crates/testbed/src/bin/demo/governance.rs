@@ -58,7 +58,9 @@ pub(crate) async fn raise_the_limit(
     )?;
     let id = text(&made["id"]);
     println!("    {id} {}; what the others see:", text(&made["state"]));
-    scene.table("operator/alice", &["proposal", &id])?;
+    scene.excerpt("operator/alice", &["proposal", &id], |line| {
+        !line.starts_with("  for example") && !line.starts_with("    ")
+    })?;
     for who in ["operator/alice", "operator/bob"] {
         let document = scene.ctl(who, &["approve", &id, "--yes"])?;
         println!(
@@ -66,7 +68,7 @@ pub(crate) async fn raise_the_limit(
             text(&document["state"])
         );
     }
-    println!("    3 s (24 h, without haste) in which anyone who was asked may veto");
+    println!("    for 3 s (a day, in policies/default.toml) anyone who was asked may still veto");
     let began = Instant::now();
     let alice = scene.house.client_as("operator/alice")?;
     loop {
@@ -104,6 +106,7 @@ pub(crate) async fn freeze(
         "operator/carol",
         &["freeze", "--client", "exchange", "--reason", "odd payouts"],
     )?;
+    println!("    nothing that this client asks for goes on, from this moment");
     let small = [
         "withdraw",
         "--asset",

@@ -53,7 +53,7 @@ impl<'a> Scene<'a> {
 
     /// Runs custodyctl as somebody and gives the JSON it prints, also when it says that a withdrawal isn't paid.
     pub(crate) fn ctl(&self, who: &str, arguments: &[&str]) -> Result<Value, Failure> {
-        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        typed("custodyctl --as", &[&[who], arguments].concat());
         let output = self
             .as_somebody(who)
             .arg("--json")
@@ -71,14 +71,31 @@ impl<'a> Scene<'a> {
 
     /// Runs custodyctl as somebody and shows the table that it prints.
     pub(crate) fn table(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
-        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
-        let output = self.as_somebody(who).args(arguments).output()?;
-        shown(&output)
+        self.excerpt(who, arguments, |_| true)
+    }
+
+    /// The same with only some of its lines; says how many it leaves out.
+    pub(crate) fn excerpt(
+        &self,
+        who: &str,
+        arguments: &[&str],
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<(), Failure> {
+        typed("custodyctl --as", &[&[who], arguments].concat());
+        let mut output = self.as_somebody(who).args(arguments).output()?;
+        let whole = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (kept, left): (Vec<&str>, Vec<&str>) = whole.lines().partition(|line| keep(line));
+        output.stdout = kept.join("\n").into_bytes();
+        shown(&output)?;
+        if !left.is_empty() {
+            println!("      ({} lines of examples left out here)", left.len());
+        }
+        Ok(())
     }
 
     /// Runs custodyctl as somebody who is refused, and shows why.
     pub(crate) fn refused(&self, who: &str, arguments: &[&str]) -> Result<(), Failure> {
-        println!("  $ custodyctl --as {who} {}", arguments.join(" "));
+        typed("custodyctl --as", &[&[who], arguments].concat());
         let output = self.as_somebody(who).args(arguments).output()?;
         if output.status.success() {
             return Err(format!("custodyctl {} was not refused", arguments.join(" ")).into());
@@ -99,7 +116,7 @@ impl<'a> Scene<'a> {
 
     /// Runs coldsign and shows what it prints.
     pub(crate) fn cold(&self, arguments: &[&str]) -> Result<(), Failure> {
-        println!("  $ coldsign {}", arguments.join(" "));
+        typed("coldsign", arguments);
         let output = Command::new(&self.coldsign)
             .args(arguments)
             .arg("--config")
@@ -139,6 +156,19 @@ impl<'a> Scene<'a> {
             .display()
             .to_string()
     }
+}
+
+/// Shows a command as a shell takes it.
+fn typed(program: &str, arguments: &[&str]) {
+    let quoted = |argument: &&str| {
+        if argument.contains(' ') {
+            format!("'{argument}'")
+        } else {
+            (*argument).to_owned()
+        }
+    };
+    let words: Vec<String> = arguments.iter().map(quoted).collect();
+    println!("  $ {program} {}", words.join(" "));
 }
 
 /// Prints what a program printed, or fails with its complaint.
