@@ -127,7 +127,8 @@ mod tests {
     #[tokio::test]
     async fn what_can_not_be_read_is_said_and_leaves_room_for_the_next() {
         let comparisons = patient();
-        let fault = comparisons.compare(&in_force(), "version = 2").await;
+        let unknown = POLICY.replace("version = 1", "version = 2");
+        let fault = comparisons.compare(&in_force(), &unknown).await;
         assert!(fault.unwrap_err().contains("version"));
         assert!(comparisons.compare(&in_force(), POLICY).await.is_ok());
     }
