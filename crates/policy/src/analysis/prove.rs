@@ -11,7 +11,7 @@ use crate::analysis::model::{Leaf, Model, Standing, TooManyRegions};
 use crate::analysis::outflow;
 use crate::analysis::space::Space;
 use crate::condition::When;
-use crate::facts::Facts;
+use crate::facts::{DestinationClass, Facts, Flag};
 use crate::ids::{OperatorId, RuleId};
 use crate::policy::Policy;
 use crate::requirement::{Listed, Requirement};
@@ -218,7 +218,9 @@ fn allowed(
     let model = Model::new(policy, &space).with_empty_windows(&space);
     let mut needs: BTreeMap<Vec<Requirement>, usize> = BTreeMap::new();
     let mut regions = 0_usize;
-    let mut refuted: Option<Result<Step, TooManySets>> = None;
+    let mut refuted: Option<Step> = None;
+    let mut failed: Option<TooManySets> = None;
+    let mut others = 0_u32;
     let mut unshown = 0_usize;
     let mut known: BTreeSet<Vec<Requirement>> = BTreeSet::new();
     for part in space
@@ -255,20 +257,30 @@ fn allowed(
                         .request(leaf.region, 1)
                         .and_then(|facts| confirmed(policy, facts, approvers));
                     unshown = unshown.saturating_add(usize::from(step.is_none()));
-                    refuted = step.map(Ok);
-                    // Where a request can't be shown, there may be another region with one.
-                    refuted.is_none()
+                    others = others.saturating_add(u32::from(refuted.is_some()));
+                    if let Some(step) = step
+                        && refuted.as_ref().is_none_or(|best| plainer(&step, best))
+                    {
+                        refuted = Some(step);
+                    }
+                    // Where a request can't be shown, or takes more than asking for it, another region may have a better one.
+                    others < MOST_OTHERS && refuted.as_ref().is_none_or(|best| artifice(best) > 0)
                 }
                 Err(too_many) => {
-                    refuted = Some(Err(too_many));
+                    failed = Some(too_many);
                     false
                 }
             }
         };
-        model.walk(&part, &|_| true, &mut visit)?;
-        if refuted.is_some() {
-            break;
+        let walked = model.walk(&part, &|_| true, &mut visit);
+        match &refuted {
+            None => walked?,
+            Some(best) if others >= MOST_OTHERS || artifice(best) == 0 => break,
+            Some(_) => {}
         }
+    }
+    if let (None, Some(too_many)) = (&refuted, failed) {
+        return Err(too_many.into());
     }
     match refuted {
         None if unshown > 0 => Ok(Answer::Undecided {
@@ -279,13 +291,31 @@ fn allowed(
         Some(step) => Ok(Answer::False {
             counterexample: Counterexample {
                 shows: "this request is admitted, and may go with these approvals".to_owned(),
-                steps: vec![step?],
+                steps: vec![step],
             },
         }),
         None => Ok(Answer::True {
             argument: argument(regions, &needs),
         }),
     }
+}
+
+/// Refuting regions that are looked at for a plainer request than the first.
+const MOST_OTHERS: u32 = 1_000;
+
+/// How much of a request somebody who only asks for it can't bring about: what is known of the destination.
+fn artifice(step: &Step) -> usize {
+    let facts = &step.facts;
+    let flags = facts.flags.iter().filter(|flag| **flag != Flag::FirstSeen);
+    let known = usize::from(facts.class != DestinationClass::New);
+    flags
+        .count()
+        .saturating_add(facts.tags.len())
+        .saturating_add(known)
+}
+
+fn plainer(one: &Step, other: &Step) -> bool {
+    artifice(one) < artifice(other)
 }
 
 /// The step, if `evaluate` admits it and the approvals suffice.
