@@ -17,7 +17,10 @@ struct Holding<'a> {
     holder: Option<&'a str>,
 }
 
-pub(super) fn fold_reservations<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
+pub(super) fn fold_reservations<'a>(
+    batch: &'a Batch,
+    folded: &mut Folded<'a>,
+) -> Result<(), CommitError> {
     let mut outpoints: BTreeMap<(&str, &str), Holding<'_>> = BTreeMap::new();
     let mut nonces: BTreeMap<(&str, &str, u64), Holding<'_>> = BTreeMap::new();
     for projection in &batch.projections {
