@@ -1,0 +1,5 @@
+//! The operators' console, served under /console.
+
+pub mod assets;
+pub mod pages;
+pub mod words;
