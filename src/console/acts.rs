@@ -102,13 +102,17 @@ fn verify(
 
 /// Whether a statement is neither over, nor good for longer than anything that is made here.
 fn fresh(stated: &Stated, max_skew_s: u64, now: Timestamp) -> Result<(), Problem> {
-    let void = |detail: String| Problem::new(409, "statement-expired", "The statement is void", detail);
+    let void =
+        |detail: String| Problem::new(409, "statement-expired", "The statement is void", detail);
     let expires_at = stated.expires_at();
     if expires_at <= now {
         return Err(void("it expired; begin again".to_owned()));
     }
     let skew = max_skew_s.saturating_mul(1_000);
-    let latest = now.as_ms().saturating_add(LONGEST_ACT_MS).saturating_add(skew);
+    let latest = now
+        .as_ms()
+        .saturating_add(LONGEST_ACT_MS)
+        .saturating_add(skew);
     if expires_at.as_ms() > latest {
         return Err(void("it is good for longer than an act may be".to_owned()));
     }
@@ -131,7 +135,9 @@ async fn submit(
     let vault = state.standing.vault().as_str();
     let principal = format!("operator/{operator}");
     let intake = &state.intake;
-    let submitted = intake.submit(vault, kind, &principal, &nonce, &stored).await?;
+    let submitted = intake
+        .submit(vault, kind, &principal, &nonce, &stored)
+        .await?;
     tracing::info!(%operator, kind, subject, "an act was handed in");
     Ok(match submitted {
         Submitted::Answered(outcome) => answer(outcome.status, outcome.body),
@@ -152,7 +158,11 @@ pub(super) async fn outcome(
     let is_id = id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let asked_by = if is_id {
         let vault = state.standing.vault().as_str();
-        state.store.inbox_principal(vault, &id).await.map_err(unavailable)?
+        state
+            .store
+            .inbox_principal(vault, &id)
+            .await
+            .map_err(unavailable)?
     } else {
         None
     };
@@ -174,7 +184,12 @@ pub(super) fn answer(status: u16, body: String) -> Response {
     } else {
         "application/json"
     };
-    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, HeaderValue::from_static(kind))],
+        body,
+    )
+        .into_response()
 }
 
 fn pending(id: &str) -> Response {

@@ -42,11 +42,7 @@ impl<T> Begun<T> {
     ///
     /// # Errors
     /// The system gives no randomness.
-    pub(super) fn begin(
-        &self,
-        thing: T,
-        now: Timestamp,
-    ) -> Result<(String, Timestamp), Problem> {
+    pub(super) fn begin(&self, thing: T, now: Timestamp) -> Result<(String, Timestamp), Problem> {
         let name = hex::encode(random::<16>()?);
         let life = u64::try_from(self.life.as_millis()).unwrap_or(u64::MAX);
         let until = Timestamp::from_ms(now.as_ms().saturating_add(life));
@@ -120,7 +116,10 @@ mod tests {
         assert_eq!(begun.open().by_name.len(), 10);
         assert_eq!(begun.open().order.len(), 10);
         let found = names.iter().filter_map(|n| begun.finish(n, at(1_001)));
-        assert_eq!(found.map(|(_, n)| n).collect::<Vec<_>>(), (15..25).collect::<Vec<_>>());
+        assert_eq!(
+            found.map(|(_, n)| n).collect::<Vec<_>>(),
+            (15..25).collect::<Vec<_>>()
+        );
         // What was finished leaves its place in the order until its time is over.
         begun.begin(0, at(3_000)).unwrap();
         assert_eq!(begun.open().order.len(), 1);

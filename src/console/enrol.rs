@@ -54,22 +54,16 @@ pub(super) struct Enrolling {
 #[template(path = "enrol.html")]
 struct EnrolPage<'a> {
     vault: &'a VaultId,
-}
-
-impl EnrolPage<'_> {
-    fn style(&self) -> String {
-        assets::href("console.css")
-    }
-
-    fn script(&self) -> String {
-        assets::href("enrol.js")
-    }
+    style: String,
+    scripts: [String; 2],
 }
 
 /// `GET /console/enrol`: the same page for everybody; its script reads the link.
 pub(super) async fn page(State(state): State<AppState>) -> Response {
     let page = EnrolPage {
         vault: state.standing.vault(),
+        style: assets::href("console.css"),
+        scripts: ["passkey.js", "enrol.js"].map(assets::href),
     };
     match page.render() {
         Ok(text) => Html(text).into_response(),
@@ -93,7 +87,11 @@ impl Secret {
         let length = URL_SAFE_NO_PAD.decode_slice(self.0.as_bytes(), room.as_mut());
         match (length, room.first_chunk::<32>()) {
             (Ok(32), Some(bytes)) => seed.copy_from_slice(bytes),
-            _ => return Err(Problem::malformed("this is no invitation: the link is not whole")),
+            _ => {
+                return Err(Problem::malformed(
+                    "this is no invitation: the link is not whole",
+                ));
+            }
         }
         Ok(SigningKey::from_bytes(&seed))
     }
@@ -170,8 +168,8 @@ pub(super) async fn start(
 
 async fn until(state: &AppState, invitation: Ed25519Key) -> Result<Timestamp, Problem> {
     let inquiries = state.vault.as_ref();
-    let inquiries = inquiries
-        .ok_or_else(|| Problem::unavailable("the engine does not run in this process"))?;
+    let inquiries =
+        inquiries.ok_or_else(|| Problem::unavailable("the engine does not run in this process"))?;
     let asked = inquiries.ask(move |vault, _| {
         let invited = vault.invitations().get(&invitation);
         invited.map(|invited| invited.until)
@@ -203,7 +201,9 @@ pub(super) async fn enrol(
     let (_, enrolling) = begun
         .filter(|(_, enrolling)| enrolling.invitation == invitation)
         .ok_or_else(|| {
-            Problem::unauthenticated("the enrolment took too long, or was finished before; begin again")
+            Problem::unauthenticated(
+                "the enrolment took too long, or was finished before; begin again",
+            )
         })?;
     let in_force = state.standing.now();
     let operator = in_force
@@ -214,12 +214,21 @@ pub(super) async fn enrol(
     let passkey = body
         .registration
         .verify(console, &enrolling.challenge)
-        .map_err(|fault| Problem::new(422, "registration", "The passkey is not acceptable", fault.to_string()))?;
+        .map_err(|fault| {
+            Problem::new(
+                422,
+                "registration",
+                "The passkey is not acceptable",
+                fault.to_string(),
+            )
+        })?;
     let brought = EnrolmentBody {
         operator: operator.clone(),
         credential: Credential::Passkey(passkey),
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default().to_ascii_lowercase();
     let signed = signed(&brought, &host, &key, now)?;
     drop((key, body.secret));
@@ -250,7 +259,11 @@ fn signed(
 }
 
 /// The way of every signed request: verified as if it came over HTTP, then stored.
-async fn submit(state: &AppState, request: SignedRequest, now: Timestamp) -> Result<Response, Problem> {
+async fn submit(
+    state: &AppState,
+    request: SignedRequest,
+    now: Timestamp,
+) -> Result<Response, Problem> {
     let in_force = state.standing.now();
     let (speaker, verified) = in_force.directory.authenticate(&request, |key| {
         request.verify(key, now.as_seconds(), state.max_skew_s)
@@ -283,7 +296,13 @@ mod tests {
         let read = |text: &str| Secret(Zeroizing::new(text.to_owned())).key();
         let whole = URL_SAFE_NO_PAD.encode([7; 32]);
         assert_eq!(read(&whole).unwrap(), SigningKey::from_bytes(&[7; 32]));
-        for wrong in ["", &whole[1..], &format!("{whole}A"), &format!("{whole}="), &whole.replace('c', "+")] {
+        for wrong in [
+            "",
+            &whole[1..],
+            &format!("{whole}A"),
+            &format!("{whole}="),
+            &whole.replace('c', "+"),
+        ] {
             assert!(wrong == whole || read(wrong).is_err(), "{wrong}");
         }
         assert_eq!(format!("{:?}", Secret(Zeroizing::new(whole))), "Secret");

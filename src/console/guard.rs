@@ -81,7 +81,11 @@ fn admit(parts: &Parts, console: &RelyingParty) -> Result<(), Problem> {
 fn check_host(headers: &HeaderMap, console: &RelyingParty) -> Result<(), Problem> {
     let host = one(headers, &header::HOST)?.unwrap_or_default();
     let host = host.to_ascii_lowercase();
-    let names = |origin: &String| origin.split_once("://").is_some_and(|(_, name)| name == host);
+    let names = |origin: &String| {
+        origin
+            .split_once("://")
+            .is_some_and(|(_, name)| name == host)
+    };
     if console.origins().iter().any(names) {
         return Ok(());
     }
@@ -96,13 +100,22 @@ fn check_host(headers: &HeaderMap, console: &RelyingParty) -> Result<(), Problem
 /// Another site's page may not ask for anything, whatever cookie comes with it. Browsers say where a request is from, in one
 /// way at least.
 fn check_site(headers: &HeaderMap, console: &RelyingParty) -> Result<(), Problem> {
-    let refused = |detail| Err(Problem::new(403, "cross-site", "Not asked by the console", detail));
+    let refused = |detail| {
+        Err(Problem::new(
+            403,
+            "cross-site",
+            "Not asked by the console",
+            detail,
+        ))
+    };
     let site = one(headers, &HeaderName::from_static("sec-fetch-site"))?;
     let origin = one(headers, &header::ORIGIN)?;
     match (site, origin) {
         (Some("same-origin"), None | Some("null")) => Ok(()),
         (Some("same-origin") | None, Some(origin)) if console.origins().contains(origin) => Ok(()),
-        (None, None) => refused("neither Sec-Fetch-Site nor Origin says that a page of the console asks"),
+        (None, None) => {
+            refused("neither Sec-Fetch-Site nor Origin says that a page of the console asks")
+        }
         _ => refused("a page of another site asks"),
     }
 }
@@ -114,7 +127,12 @@ fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let title = "Unsupported media type";
-    Err(Problem::new(415, "media-type", title, "send application/json"))
+    Err(Problem::new(
+        415,
+        "media-type",
+        title,
+        "send application/json",
+    ))
 }
 
 /// A header that may come once at most.

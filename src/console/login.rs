@@ -74,25 +74,22 @@ fn challenge(vault: &VaultId, nonce: &str, expires_at: Timestamp) -> [u8; 32] {
 #[template(path = "login.html")]
 struct LoginPage<'a> {
     vault: &'a VaultId,
-}
-
-impl LoginPage<'_> {
-    fn style(&self) -> String {
-        assets::href("console.css")
-    }
-
-    fn script(&self) -> String {
-        assets::href("login.js")
-    }
+    style: String,
+    scripts: [String; 2],
 }
 
 /// `GET /console/login`
-pub(super) async fn page(State(state): State<AppState>, viewer: Result<Viewer, Response>) -> Response {
+pub(super) async fn page(
+    State(state): State<AppState>,
+    viewer: Result<Viewer, Response>,
+) -> Response {
     if viewer.is_ok() {
         return Redirect::to("/console/queue").into_response();
     }
     let page = LoginPage {
         vault: state.standing.vault(),
+        style: assets::href("console.css"),
+        scripts: ["passkey.js", "login.js"].map(assets::href),
     };
     match page.render() {
         Ok(text) => Html(text).into_response(),
@@ -163,7 +160,12 @@ fn offered(directory: &Directory, name: &str) -> Vec<CredentialId> {
     static DECOYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let operator: Option<OperatorId> = name.parse().ok();
     let own: Vec<CredentialId> = operator
-        .map(|operator| directory.passkeys(&operator).map(|passkey| passkey.id.clone()).collect())
+        .map(|operator| {
+            directory
+                .passkeys(&operator)
+                .map(|passkey| passkey.id.clone())
+                .collect()
+        })
         .unwrap_or_default();
     if !own.is_empty() {
         return own;
@@ -207,7 +209,12 @@ pub(super) async fn sign_in(
         Ok(sworn) => sworn,
         Err(problem) => {
             if problem.status < 500 {
-                tracing::warn!(claimed = name, ?address, detail = problem.detail, "a sign-in failed");
+                tracing::warn!(
+                    claimed = name,
+                    ?address,
+                    detail = problem.detail,
+                    "a sign-in failed"
+                );
                 throttle.failed(claim, now);
             }
             return Err(problem.into());
@@ -248,7 +255,8 @@ async fn verify(
 fn stranger(directory: &Directory, challenge: &[u8; 32], assertion: &Assertion) -> Problem {
     static NOBODY: LazyLock<p256::ecdsa::VerifyingKey> = LazyLock::new(|| {
         let key = p256::ecdsa::SigningKey::from_bytes(&[1; 32].into());
-        *key.expect("1 and more is a scalar of P-256").verifying_key()
+        *key.expect("1 and more is a scalar of P-256")
+            .verifying_key()
     });
     let nobody = Passkey {
         id: assertion.credential.clone(),

@@ -4,24 +4,25 @@
 //! way of every other request: inbox, engine, journal.
 
 mod acts;
-mod assets;
+pub mod assets;
 mod base64url;
 mod begun;
 mod enrol;
 mod guard;
 mod login;
+pub mod pages;
 mod posted;
 mod session;
 mod spent;
 mod throttle;
 mod viewer;
+pub mod words;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    response::Redirect,
     routing::{get, post},
 };
 use tokio::sync::Semaphore;
@@ -68,17 +69,17 @@ impl Console {
 
 /// Every page of the console, under `/console`.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
-    Router::new()
-        .route("/console", get(|| async { Redirect::to("/console/queue") }))
-        .route("/console/static/{name}", get(assets::serve))
-        .route("/console/login", get(login::page).post(login::sign_in))
-        .route("/console/login/options", post(login::options))
-        .route("/console/logout", post(login::sign_out))
-        .route("/console/session", get(login::who))
-        .route("/console/acts/prepare", post(acts::prepare))
-        .route("/console/acts", post(acts::act))
-        .route("/console/acts/{id}", get(acts::outcome))
-        .route("/console/enrol", get(enrol::page).post(enrol::enrol))
-        .route("/console/enrol/start", post(enrol::start))
-        .layer(from_fn_with_state(state.clone(), guard::guard))
+    let console = pages::router()
+        .route("/static/{name}", get(assets::serve))
+        .route("/login", get(login::page).post(login::sign_in))
+        .route("/login/options", post(login::options))
+        .route("/logout", post(login::sign_out))
+        .route("/session", get(login::who))
+        .route("/acts/prepare", post(acts::prepare))
+        .route("/acts", post(acts::act))
+        .route("/acts/{id}", get(acts::outcome))
+        .route("/enrol", get(enrol::page).post(enrol::enrol))
+        .route("/enrol/start", post(enrol::start));
+    let guard = from_fn_with_state(state.clone(), guard::guard);
+    Router::new().nest("/console", console).layer(guard)
 }

@@ -213,9 +213,11 @@ impl Session {
 impl Living {
     fn sweep(&mut self, lifetime: Lifetime, now: Timestamp) {
         self.swept = now;
-        self.sessions.retain(|_, session| session.lives(lifetime, now));
+        self.sessions
+            .retain(|_, session| session.lives(lifetime, now));
         let sessions = &self.sessions;
-        self.tokens.retain(|_, number| sessions.contains_key(number));
+        self.tokens
+            .retain(|_, number| sessions.contains_key(number));
         self.count();
     }
 
@@ -279,6 +281,3 @@ fn since(then: Timestamp, now: Timestamp) -> u64 {
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,7 +31,12 @@ impl Spent {
     ///
     /// # Errors
     /// 409 if it came before, 429 if more come than can be kept.
-    pub(super) fn take(&self, nonce: &str, until: Timestamp, now: Timestamp) -> Result<(), Problem> {
+    pub(super) fn take(
+        &self,
+        nonce: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         let mut nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((expiry, _)) = nonces.by_expiry.first()
             && *expiry <= now
@@ -40,10 +45,17 @@ impl Spent {
             nonces.known.remove(&nonce);
         }
         if nonces.known.contains(nonce) {
-            return Err(Problem::replayed("begin again: a passkey's word is good once"));
+            return Err(Problem::replayed(
+                "begin again: a passkey's word is good once",
+            ));
         }
         if nonces.known.len() >= MOST {
-            return Err(Problem::new(429, "too-many-reads", "Too many reads", "slow down"));
+            return Err(Problem::new(
+                429,
+                "too-many-reads",
+                "Too many reads",
+                "slow down",
+            ));
         }
         nonces.known.insert(nonce.to_owned());
         nonces.by_expiry.insert((until, nonce.to_owned()));
@@ -79,7 +91,11 @@ impl Console {
     ///
     /// # Errors
     /// 403 `passkey-copied`; 503 if the engine doesn't answer.
-    pub(super) async fn check_counter(&self, state: &AppState, sworn: &Sworn) -> Result<(), Problem> {
+    pub(super) async fn check_counter(
+        &self,
+        state: &AppState,
+        sworn: &Sworn,
+    ) -> Result<(), Problem> {
         let in_vault = match &state.vault {
             Some(inquiries) => {
                 let credential = sworn.credential.clone();

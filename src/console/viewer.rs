@@ -1,7 +1,7 @@
 //! Who looks at a page.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OriginalUri},
     http::{
         HeaderMap,
         header::{ACCEPT, COOKIE},
@@ -30,7 +30,9 @@ impl FromRequestParts<AppState> for Viewer {
                 operator: session.operator,
             }),
             None if shows_a_page(&parts.headers) => {
-                let to = parts.uri.path_and_query().map_or("", |to| to.as_str());
+                let uri = parts.extensions.get::<OriginalUri>();
+                let to = uri.and_then(|OriginalUri(uri)| uri.path_and_query());
+                let to = to.map_or("", |to| to.as_str());
                 Err(Redirect::to(&login_before(to)).into_response())
             }
             None => Err(
@@ -46,7 +48,10 @@ pub(super) fn session(headers: &HeaderMap, state: &AppState) -> Option<(Token, S
     let token = token_in(&cookies(headers))?;
     let in_force = state.standing.now();
     let now = state.clock.now();
-    let session = state.console.sessions.find(&token, &in_force.directory, now)?;
+    let session = state
+        .console
+        .sessions
+        .find(&token, &in_force.directory, now)?;
     Some((token, session))
 }
 

@@ -29,7 +29,11 @@ pub(super) async fn serve(
     let vault = state.standing.vault().as_str();
     let (kind, name, body) = match download {
         Download::Bundle(id) => {
-            let bytes = state.store.bundle(vault, id.as_str()).await.map_err(unavailable)?;
+            let bytes = state
+                .store
+                .bundle(vault, id.as_str())
+                .await
+                .map_err(unavailable)?;
             let bytes = bytes.ok_or_else(|| {
                 Problem::new(
                     409,
@@ -69,22 +73,25 @@ struct Line<'a> {
 
 /// Rows, a line each, read as fast as they are taken.
 fn rows(store: Store, vault: String, after: u64, until: u64) -> Body {
-    let rows = stream::try_unfold((store, vault, after), move |(store, vault, after)| async move {
-        if after >= until {
-            return Ok::<_, std::io::Error>(None);
-        }
-        let read = store.journal(&vault, after, ROWS).await;
-        let rows = read.map_err(std::io::Error::other)?;
-        let wanted: Vec<&JournalRow> = rows.iter().take_while(|row| row.seq <= until).collect();
-        let Some(last) = wanted.last().map(|row| row.seq) else {
-            return Ok(None);
-        };
-        let mut lines = Vec::new();
-        for row in wanted {
-            line(row, &mut lines)?;
-        }
-        Ok(Some((Bytes::from(lines), (store, vault, last))))
-    });
+    let rows = stream::try_unfold(
+        (store, vault, after),
+        move |(store, vault, after)| async move {
+            if after >= until {
+                return Ok::<_, std::io::Error>(None);
+            }
+            let read = store.journal(&vault, after, ROWS).await;
+            let rows = read.map_err(std::io::Error::other)?;
+            let wanted: Vec<&JournalRow> = rows.iter().take_while(|row| row.seq <= until).collect();
+            let Some(last) = wanted.last().map(|row| row.seq) else {
+                return Ok(None);
+            };
+            let mut lines = Vec::new();
+            for row in wanted {
+                line(row, &mut lines)?;
+            }
+            Ok(Some((Bytes::from(lines), (store, vault, last))))
+        },
+    );
     Body::from_stream(rows)
 }
 

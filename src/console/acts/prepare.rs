@@ -122,7 +122,11 @@ impl Maker {
         if !is_hash(&body_sha256) {
             return Err(Problem::malformed("body_sha256 is 64 hex digits"));
         }
-        if body.content_type.as_ref().is_some_and(|kind| kind.len() > 100) {
+        if body
+            .content_type
+            .as_ref()
+            .is_some_and(|kind| kind.len() > 100)
+        {
             return Err(Problem::malformed("the content type is too long"));
         }
         Ok(Stated::Act(ActStatement {
@@ -148,9 +152,8 @@ impl Maker {
     ) -> Result<Stated, Problem> {
         let decided = Decided::read(kind, body)?;
         let inquiries = state.vault.as_ref();
-        let inquiries = inquiries.ok_or_else(|| {
-            Problem::unavailable("the engine does not run in this process")
-        })?;
+        let inquiries = inquiries
+            .ok_or_else(|| Problem::unavailable("the engine does not run in this process"))?;
         let asked = inquiries.ask(move |vault, now| self.decide(vault, decided, now));
         Ok(asked.await??)
     }
@@ -220,7 +223,10 @@ impl Decided {
                     "cancellation" => Decision::Cancel,
                     _ => return Err(unknown()),
                 };
-                Ok(Self::Withdrawal(id.parse().map_err(|_| unknown())?, decision))
+                Ok(Self::Withdrawal(
+                    id.parse().map_err(|_| unknown())?,
+                    decision,
+                ))
             }
             (Kind::Governance, "POST", ["", "v1", "proposals", id, verb]) => {
                 let decision = match *verb {

@@ -46,7 +46,11 @@ impl Target {
     /// # Errors
     /// As [`Target::of`].
     pub(super) fn named(method: &str, target: &str) -> Result<Self, Problem> {
-        let parts: Vec<&str> = target.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
+        let parts: Vec<&str> = target
+            .strip_prefix("/v1/")
+            .unwrap_or_default()
+            .split('/')
+            .collect();
         match (method, parts.as_slice()) {
             (
                 "POST",
