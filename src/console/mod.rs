@@ -13,6 +13,8 @@ mod login;
 pub mod pages;
 mod posted;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod spent;
 mod throttle;
 mod viewer;
