@@ -9,6 +9,10 @@
 
 mod authentication;
 mod bodies;
+mod console;
+mod console_acts;
+mod console_guard;
+mod console_sign_in;
 mod description;
 mod edge;
 mod framing;
