@@ -9,6 +9,7 @@ use super::connection::Value;
 use super::error::{CommitError, Rule};
 use super::points::{Points, fold_points};
 use super::rows::{Batch, Projection};
+use super::subjects::History;
 
 /// Why a batch cannot be written anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,7 @@ pub(super) struct Folded<'a> {
     pub(super) outpoints_taken: Vec<Value<'a>>,
     pub(super) nonces_freed: Vec<Value<'a>>,
     pub(super) nonces_taken: Vec<Value<'a>>,
+    pub(super) history: History<'a>,
     pub(super) points: Points<'a>,
 }
 
@@ -105,6 +107,7 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_outcomes(batch, &mut folded)?;
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
+    fold_history(batch, &mut folded)?;
     folded.points = fold_points(batch)?;
     Ok(folded)
 }
@@ -296,6 +299,24 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 text("document", document)?,
             ]),
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The last sample of a series and time wins.
+fn fold_history<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), BatchFault> {
+    let mut written = HashSet::new();
+    for row in batch.projections.iter().rev() {
+        let first = match row {
+            Projection::Sample { series, at_ms, .. } => written.insert(("sample", series, *at_ms)),
+            Projection::Subject { subject, head_seq } => {
+                written.insert(("subject", subject, *head_seq))
+            }
+            _ => false,
+        };
+        if first {
+            folded.history.take(&batch.vault, row)?;
         }
     }
     Ok(())

@@ -21,9 +21,11 @@ mod postgres;
 mod proposals;
 mod record;
 mod rows;
+mod samples;
 mod sqlite;
 #[cfg(test)]
 mod sqlite_tests;
+mod subjects;
 mod views;
 mod violation;
 mod writing;
@@ -39,6 +41,7 @@ pub use rows::{
     OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,
     TransactionRow, WalletRow, WithdrawalRow,
 };
+pub use samples::{SAMPLE_MS, SAMPLES_KEPT_MS, SampleRow, samples_since};
 
 use connection::{Conn, Pools, Transaction};
 
