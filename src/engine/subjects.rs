@@ -93,6 +93,9 @@ pub fn subjects(event: &Event) -> BTreeSet<String> {
             frozen(scope, &mut add);
         }
         Event::Unfrozen { scope } => frozen(scope, &mut add),
+        Event::Enrolled { operator, .. } | Event::PasskeyCounted { operator, .. } => {
+            add(format!("operator/{operator}"));
+        }
         Event::Proposed {
             proposal,
             operator,
@@ -155,9 +158,9 @@ fn changed(change: &Change) -> Option<String> {
         Change::AddOperator { id, .. } | Change::RemoveOperator { id } => {
             Some(format!("operator/{id}"))
         }
-        Change::AddCredential { operator, .. } | Change::RevokeCredential { operator, .. } => {
-            Some(format!("operator/{operator}"))
-        }
+        Change::AddCredential { operator, .. }
+        | Change::RevokeCredential { operator, .. }
+        | Change::Invite { operator, .. } => Some(format!("operator/{operator}")),
         Change::AddClient { id, .. }
         | Change::RemoveClient { id }
         | Change::SetClientScopes { id, .. }
