@@ -43,9 +43,11 @@ bulk!(
 );
 bulk!(
     WITHDRAWALS,
-    7,
-    "INSERT INTO withdrawals (vault, id, client, idempotency_key, state, created_seq, document) VALUES ",
-    " ON CONFLICT (vault, id) DO UPDATE SET state = excluded.state, document = excluded.document"
+    10,
+    "INSERT INTO withdrawals \
+     (vault, id, client, idempotency_key, state, created_seq, document, wallet, asked, queue_rank) VALUES ",
+    " ON CONFLICT (vault, id) DO UPDATE SET state = excluded.state, document = excluded.document, \
+     wallet = excluded.wallet, asked = excluded.asked, queue_rank = excluded.queue_rank"
 );
 bulk!(
     TRANSACTIONS,

@@ -74,6 +74,9 @@ impl From<WithdrawalRow> for Projection {
             state: row.state,
             created_seq: row.created_seq,
             document: row.document,
+            wallet: row.wallet,
+            asked: row.asked,
+            queue_rank: row.queue_rank,
         }
     }
 }

@@ -19,7 +19,9 @@ mod inbox;
 mod points;
 mod postgres;
 mod proposals;
+mod queue;
 mod record;
+mod reservations;
 mod rows;
 mod samples;
 mod sqlite;
@@ -36,6 +38,7 @@ pub use bundles::BundlePut;
 pub use cursor::{Cursor, CursorError};
 pub use error::{CommitError, Rule, StoreError};
 pub use fold::BatchFault;
+pub use queue::{QueueCount, QueueFor, QueueSpot};
 pub use rows::{
     Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
     OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,

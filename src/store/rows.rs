@@ -97,7 +97,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the columns of the tables of the same names")]
 pub enum Projection {
-    /// Inserts, or sets `state` and `document`.
+    /// Inserts, or sets all but `client`, `idempotency_key` and `created_seq`.
     Withdrawal {
         id: String,
         client: String,
@@ -105,6 +105,9 @@ pub enum Projection {
         state: String,
         created_seq: u64,
         document: String,
+        wallet: String,
+        asked: Option<String>,
+        queue_rank: u64,
     },
     /// Inserts, or sets `txid`, `state` and `document`.
     Transaction {
@@ -209,6 +212,8 @@ pub struct Filter {
     pub state: Option<String>,
     /// Only those of this client.
     pub client: Option<String>,
+    /// Only those that this wallet pays.
+    pub wallet: Option<String>,
 }
 
 /// Part of a list.
@@ -231,6 +236,9 @@ pub struct WithdrawalRow {
     pub state: String,
     pub created_seq: u64,
     pub document: String,
+    pub wallet: String,
+    pub asked: Option<String>,
+    pub queue_rank: u64,
 }
 
 /// A stored transaction.

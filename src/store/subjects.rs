@@ -1,6 +1,7 @@
 //! Which commits speak of what: the index by which the journal is searched. A commit is named by its head's sequence number,
 //! so that a busy one costs a row for each subject and not for each event.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::Store;
@@ -9,7 +10,7 @@ use super::connection::{Row, Value};
 use super::error::{CommitError, Failure, StoreError};
 use super::fold::{BatchFault, int, text};
 use super::record::Record;
-use super::rows::Projection;
+use super::rows::{Batch, Projection};
 use super::{HeadRow, JournalRow, samples};
 
 pub(super) static INSERT: LazyLock<Bulk> = LazyLock::new(|| {
@@ -193,8 +194,28 @@ pub(super) struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    /// Takes the row in, if it is of one of the two. Of one row written twice in a batch the last counts.
-    pub(super) fn take(&mut self, vault: &'a str, row: &'a Projection) -> Result<(), BatchFault> {
+    /// Those of a batch. Of one row written twice the last counts.
+    pub(super) fn of(batch: &'a Batch) -> Result<Self, BatchFault> {
+        let (mut history, mut written) = (Self::default(), HashSet::new());
+        for row in batch.projections.iter().rev() {
+            let first = match row {
+                Projection::Sample { series, at_ms, .. } => {
+                    written.insert(("sample", series, *at_ms))
+                }
+                Projection::Subject { subject, head_seq } => {
+                    written.insert(("subject", subject, *head_seq))
+                }
+                _ => false,
+            };
+            if first {
+                history.take(&batch.vault, row)?;
+            }
+        }
+        Ok(history)
+    }
+
+    /// Takes the row in, if it is of one of the two.
+    fn take(&mut self, vault: &'a str, row: &'a Projection) -> Result<(), BatchFault> {
         match row {
             Projection::Sample {
                 series,
