@@ -16,6 +16,8 @@ pub struct Asset {
     name: &'static str,
     kind: &'static str,
     text: &'static str,
+    /// Whether every page loads it, as a script.
+    everywhere: bool,
 }
 
 /// Digits of the hash in a file's name: 64 bits tell versions of one file apart.
@@ -26,16 +28,19 @@ static ASSETS: [Asset; 3] = [
         name: "console.css",
         kind: "text/css; charset=utf-8",
         text: include_str!("static/console.css"),
+        everywhere: false,
     },
     Asset {
         name: "live.js",
         kind: "text/javascript; charset=utf-8",
         text: include_str!("static/live.js"),
+        everywhere: true,
     },
     Asset {
         name: "code.js",
         kind: "text/javascript; charset=utf-8",
         text: include_str!("static/code.js"),
+        everywhere: true,
     },
 ];
 
@@ -60,6 +65,12 @@ pub fn href(name: &str) -> String {
         .map(|(_, hashed)| hashed.as_str())
         .next();
     format!("/console/static/{}", found.unwrap_or_default())
+}
+
+/// The scripts that every page loads, in this order.
+pub fn scripts() -> Vec<String> {
+    let scripts = ASSETS.iter().filter(|asset| asset.everywhere);
+    scripts.map(|asset| href(asset.name)).collect()
 }
 
 /// `GET /console/static/{name}`: one file, for good. Needs no session: it is the same for everybody.

@@ -3,8 +3,12 @@
 //! A session lets an operator look. Whatever they do is signed by their passkey, over exactly what would happen, and goes the
 //! way of every other request: inbox, engine, journal.
 
+pub mod assets;
+pub mod pages;
+pub mod plot;
 mod session;
 mod viewer;
+pub mod words;
 
 use axum::Router;
 

@@ -37,6 +37,14 @@ impl Figure {
     }
 }
 
+impl Figure {
+    /// The same as plain text: `12345.678 LTC`.
+    pub fn text(&self) -> String {
+        let point = if self.fraction.is_empty() { "" } else { "." };
+        format!("{}{point}{} {}", self.whole.concat(), self.fraction, self.unit)
+    }
+}
+
 impl From<&Amount> for Figure {
     fn from(amount: &Amount) -> Self {
         Self::of(&amount.to_decimal(), &amount.asset().to_string())

@@ -3,7 +3,7 @@
 
 use custodyd_chain::Address;
 use custodyd_policy::{
-    DestinationClass, Facts, Flag, Initiator, OperatorId, Reason, Shortfall, Timestamp, may_approve,
+    Facts, Flag, Initiator, OperatorId, Reason, Shortfall, Timestamp, may_approve,
 };
 use custodyd_vault::{Decision, Screened, Vault, Withdrawal, WithdrawalState};
 
@@ -210,25 +210,23 @@ impl Destination {
         Self {
             address: in_fours(address.as_str()),
             class: withdrawal.class.as_str(),
-            name: name_of(vault, address, withdrawal.class),
+            name: name_of(vault, address),
             tags: tags.iter().map(ToString::to_string).collect(),
             flags: flags.iter().map(|flag| flagged(*flag)).collect(),
             look_alike: resembled.map(|other| Resembled {
                 letters: LookAlike::of(address, &other),
-                name: name_of(vault, &other, vault.classify(&other, now)),
+                name: name_of(vault, &other),
             }),
         }
     }
 }
 
-fn name_of(vault: &Vault, address: &Address, class: DestinationClass) -> Option<String> {
-    let entry = vault.address_book().get(address);
-    let own = || {
-        let of = |wallet: &&custodyd_vault::Wallet| wallet.addresses().any(|own| own == address);
-        let wallet = (class == DestinationClass::Own).then(|| vault.wallets().values().find(of));
-        wallet.flatten().map(|wallet| format!("wallet {}", wallet.id))
-    };
-    entry.map(|entry| entry.name.clone()).or_else(own)
+/// What an address is called: its entry in the address book, or the wallet that it belongs to.
+pub(super) fn name_of(vault: &Vault, address: &Address) -> Option<String> {
+    match vault.address_book().get(address) {
+        Some(entry) => Some(entry.name.clone()),
+        None => vault.owner(address).map(|wallet| format!("wallet {wallet}")),
+    }
 }
 
 fn flagged(flag: Flag) -> &'static str {
