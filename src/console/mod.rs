@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod pages;
+pub mod plot;
 mod session;
 mod viewer;
 pub mod words;

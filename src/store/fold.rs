@@ -10,6 +10,7 @@ use super::error::{CommitError, Rule};
 use super::points::{Points, fold_points};
 use super::reservations::fold_reservations;
 use super::rows::{Batch, Projection};
+use super::subjects::History;
 
 /// Why a batch cannot be written anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,7 @@ pub(super) struct Folded<'a> {
     pub(super) outpoints_taken: Vec<Value<'a>>,
     pub(super) nonces_freed: Vec<Value<'a>>,
     pub(super) nonces_taken: Vec<Value<'a>>,
+    pub(super) history: History<'a>,
     pub(super) points: Points<'a>,
 }
 
@@ -106,6 +108,7 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_outcomes(batch, &mut folded)?;
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
+    folded.history = History::of(batch)?;
     folded.points = fold_points(batch)?;
     Ok(folded)
 }

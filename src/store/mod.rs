@@ -23,9 +23,11 @@ mod queue;
 mod record;
 mod reservations;
 mod rows;
+mod samples;
 mod sqlite;
 #[cfg(test)]
 mod sqlite_tests;
+mod subjects;
 mod views;
 mod violation;
 mod writing;
@@ -42,6 +44,7 @@ pub use rows::{
     OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,
     TransactionRow, WalletRow, WithdrawalRow,
 };
+pub use samples::{SAMPLE_MS, SAMPLES_KEPT_MS, SampleRow, samples_since};
 
 use connection::{Conn, Pools, Transaction};
 

@@ -146,6 +146,14 @@ pub enum Projection {
         created_seq: u64,
         document: String,
     },
+    /// Inserts, or sets `units`.
+    Sample {
+        series: String,
+        at_ms: u64,
+        units: String,
+    },
+    /// Inserts.
+    Subject { subject: String, head_seq: u64 },
     /// Fails when any transaction of any vault holds the coin.
     ReserveOutpoint {
         network: String,
