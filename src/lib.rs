@@ -36,3 +36,4 @@ pub mod state_dir;
 pub mod store;
 pub mod telemetry;
 pub mod view;
+pub mod webhooks;
