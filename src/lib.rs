@@ -22,6 +22,7 @@ pub mod config;
 pub mod directory;
 pub mod engine;
 pub mod failpoint;
+pub mod feed;
 pub mod genesis_file;
 pub mod http;
 pub mod intake;

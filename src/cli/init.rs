@@ -93,6 +93,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         projections: rebuild(&state)?,
         outcomes: Vec::new(),
         points: vec![head_point(&state.journal_key().public_key, &head)?],
+        feed: Vec::new(),
     };
     store.commit(&batch).await?;
     Anchor::at(state_dir.anchor()).write(&head)?;

@@ -91,6 +91,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     }
     let state = AppState {
         standing: engine.standing(),
+        feed: engine.feed(),
         intake,
         store,
         pulse: Some(pulse),

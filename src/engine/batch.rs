@@ -10,6 +10,7 @@ use super::{Engine, projections, reply::Reply, vetting::Nonces};
 use crate::{
     directory::Directory,
     failpoint,
+    feed::FeedRow,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
     nonces::{NonceError, head_point},
     problem::Problem,
@@ -82,6 +83,7 @@ impl BatchError {
 pub(super) struct Draft {
     rows: Vec<JournalRow>,
     touched: BTreeSet<Touch>,
+    feed: Vec<FeedRow>,
     replies: Vec<(String, Reply)>,
     pub(super) nonces: Nonces,
     compromised: Vec<PublicKey>,
@@ -174,9 +176,11 @@ impl Engine {
         };
         draft.rows.push(entry.seal(&event)?);
         let enacted = matches!(event, Event::ProposalEnacted { .. });
-        draft
-            .touched
-            .extend(self.vault.apply(&Recorded { seq, at, event })?);
+        let recorded = Recorded { seq, at, event };
+        let touched = self.vault.apply(&recorded)?;
+        let told = self.teller.follow(&self.vault, &recorded, &touched, 0)?;
+        draft.feed.extend(told);
+        draft.touched.extend(touched);
         if enacted {
             // Whoever speaks later in this batch speaks under what it changed.
             self.directory = Directory::from(&self.vault);
@@ -215,6 +219,7 @@ impl Engine {
             head,
             outcomes,
             points,
+            feed: draft.feed,
         };
         kinds
             .keys()
@@ -233,6 +238,7 @@ impl Engine {
             self.standing.set(InForce::from(&self.vault));
         }
         self.anchored.send_replace(self.head.clone());
+        self.announcer.announce(batch.feed);
         self.parts.answers.deliver(batch.outcomes);
         draft.compromised.iter().for_each(|key| self.alarm(key));
         self.schedule(&draft.touched);

@@ -27,13 +27,17 @@ use tokio::sync::{Notify, mpsc};
 
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
-pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
+pub use replay::{
+    ReplayError, Replayed, Telling, read_event, replay, replay_and_mend, replay_observed,
+    replay_telling,
+};
 pub use run::EngineError;
 pub use screening::{Screener, ScreeningFault};
 
 use crate::{
     clock::Clock,
     directory::Directory,
+    feed::{Announcer, Feed, Teller},
     intake::Answers,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
@@ -149,6 +153,8 @@ pub struct Engine {
     standing: Standing,
     tips: BTreeMap<Network, u64>,
     head: HeadRow,
+    teller: Teller,
+    announcer: Announcer,
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
@@ -164,8 +170,11 @@ impl Engine {
     /// The journal doesn't stand, is behind the anchor, or is not there.
     pub async fn open(parts: Parts, vault: &str) -> Result<Self, ReplayError> {
         let anchor = Anchor::at(parts.anchor.clone());
-        let Replayed { vault, head } =
-            replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
+        let Replayed {
+            vault,
+            head,
+            teller,
+        } = replay_and_mend(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
         index_nonces(&parts.store, &vault).await?;
         // So that there is something to alert on before the first.
         metrics::counter!("custodyd_nonce_reuse_total").increment(0);
@@ -179,6 +188,8 @@ impl Engine {
             parts,
             vault,
             head,
+            announcer: Announcer::new(teller.last()),
+            teller,
             jobs: jobs::Jobs::default(),
             done,
             report,
@@ -190,6 +201,11 @@ impl Engine {
     /// Who may speak under which policy: as of the last commit, whenever it is asked.
     pub fn standing(&self) -> Standing {
         self.standing.clone()
+    }
+
+    /// What outsiders may hear of, as it is committed. It ends with the engine.
+    pub fn feed(&self) -> Feed {
+        self.announcer.feed()
     }
 
     /// The vault as it is.

@@ -165,8 +165,13 @@ impl Engine {
             )
             .await
             {
-                Ok(Replayed { vault, head }) => {
-                    (self.vault, self.head) = (vault, head);
+                Ok(Replayed {
+                    vault,
+                    head,
+                    teller,
+                }) => {
+                    self.announcer.catch_up(teller.last());
+                    (self.vault, self.head, self.teller) = (vault, head, teller);
                     self.directory = Directory::from(&self.vault);
                     self.standing.set(InForce::from(&self.vault));
                     self.parts.bell.notify_one();

@@ -3,6 +3,7 @@
 mod cold;
 mod comparison;
 mod connection;
+pub(crate) mod events;
 mod freeze;
 mod health;
 mod hsm;
@@ -29,7 +30,9 @@ pub use connection::{Limits, serve, serve_within};
 pub use replays::Replays;
 pub use router::router;
 
-use crate::{clock::Clock, engine::Pulse, intake::Intake, standing::Standing, store::Store};
+use crate::{
+    clock::Clock, engine::Pulse, feed::Feed, intake::Intake, standing::Standing, store::Store,
+};
 
 /// What handlers share.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct AppState {
     pub intake: Intake,
     /// What reads are served from.
     pub store: Store,
+    /// What outsiders may hear of, as it is committed.
+    pub feed: Feed,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
     /// The HSM, when the engine runs in this process.

@@ -17,7 +17,7 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, comparison::Comparisons, freeze, health, hsm, journal, openapi, policy,
+    AppState, Limits, cold, comparison::Comparisons, events, freeze, health, hsm, journal, openapi, policy,
     prices, proposals, transactions, wallets, withdrawals,
 };
 use crate::problem::Problem;
@@ -59,6 +59,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(prices::set))
         .routes(routes!(policy::policy))
         .routes(routes!(policy::limits))
+        .routes(routes!(events::events))
         .routes(routes!(journal::rows))
         .routes(routes!(journal::checkpoint))
         .routes(routes!(hsm::tokens))

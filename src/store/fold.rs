@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::connection::Value;
 use super::error::{CommitError, Rule};
+use super::feed;
 use super::points::{Points, fold_points};
 use super::rows::{Batch, Projection};
 
@@ -76,6 +77,7 @@ pub(super) struct Folded<'a> {
     pub(super) nonces_freed: Vec<Value<'a>>,
     pub(super) nonces_taken: Vec<Value<'a>>,
     pub(super) points: Points<'a>,
+    pub(super) feed: Vec<Value<'a>>,
 }
 
 /// A number as the databases hold it.
@@ -106,6 +108,7 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
     folded.points = fold_points(batch)?;
+    folded.feed = feed::values(&batch.vault, &batch.feed)?;
     Ok(folded)
 }
 

@@ -13,6 +13,7 @@ mod connection;
 mod cursor;
 mod dump;
 mod error;
+mod feed;
 mod fold;
 mod history;
 mod inbox;
@@ -26,6 +27,7 @@ mod sqlite;
 mod sqlite_tests;
 mod views;
 mod violation;
+mod webhooks;
 mod writing;
 
 pub use crate::journal::{HeadRow, JournalRow};
@@ -33,7 +35,9 @@ pub use audit::AuditError;
 pub use bundles::BundlePut;
 pub use cursor::{Cursor, CursorError};
 pub use error::{CommitError, Rule, StoreError};
+pub use feed::FeedRow;
 pub use fold::BatchFault;
+pub use webhooks::{DeliveryRow, EndpointRow, Owed, Settled};
 pub use rows::{
     Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
     OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,

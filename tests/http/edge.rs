@@ -195,6 +195,7 @@ impl Edge {
             projections,
             outcomes,
             points: Vec::new(),
+            feed: Vec::new(),
         };
         self.store.commit(&batch).await.unwrap();
     }
