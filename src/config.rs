@@ -9,10 +9,12 @@ use std::{
 use custodyd_policy::VaultId;
 use serde::Deserialize;
 
+mod console;
 mod hsm;
 mod screening;
 mod webhooks;
 
+pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use screening::ScreeningConfig;
 pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
@@ -80,6 +82,9 @@ pub struct Config {
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
+    /// The console.
+    #[serde(default)]
+    pub console: ConsoleConfig,
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
@@ -225,6 +230,7 @@ impl Config {
         }
         config.feed.check()?;
         webhooks::resolve(&mut config.webhooks, folder)?;
+        config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(
                 "engine.poll_ms must be 10 to 60000".to_owned(),

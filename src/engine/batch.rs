@@ -175,7 +175,10 @@ impl Engine {
             prev_hash,
         };
         draft.rows.push(entry.seal(&event)?);
-        let enacted = matches!(event, Event::ProposalEnacted { .. });
+        let enacted = matches!(
+            event,
+            Event::ProposalEnacted { .. } | Event::Enrolled { .. }
+        );
         let recorded = Recorded { seq, at, event };
         let touched = self.vault.apply(&recorded)?;
         let told = self.teller.follow(&self.vault, &recorded, &touched, 0)?;

@@ -84,6 +84,11 @@ struct KeyNews {
     address: Option<String>,
 }
 
+#[derive(Serialize)]
+struct OperatorNews<'a> {
+    id: &'a str,
+}
+
 /// The row that tells of a notice.
 pub(super) fn row(
     vault: &Vault,
@@ -98,6 +103,7 @@ pub(super) fn row(
         About::Freeze(scope) => serde_json::to_string(&freeze(vault, scope, by)),
         About::Export(id) => serde_json::to_string(&export(vault, id)),
         About::Key(id) => serde_json::to_string(&key(vault, id)),
+        About::Operator(id) => serde_json::to_string(&OperatorNews { id: id.as_str() }),
     }?;
     let withdrawal = match &notice.about {
         About::Withdrawal(id) => Some(id),
@@ -124,6 +130,7 @@ fn subject(about: &About) -> String {
         About::Proposal(id) => id.to_string(),
         About::Export(id) => id.to_string(),
         About::Key(id) => id.to_string(),
+        About::Operator(id) => format!("operator {id}"),
         About::Freeze(FreezeScope::Vault) => "freeze of the vault".to_owned(),
         About::Freeze(FreezeScope::Wallet(id)) => format!("freeze of wallet {id}"),
         About::Freeze(FreezeScope::Asset(asset)) => format!("freeze of asset {asset}"),

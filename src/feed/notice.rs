@@ -21,6 +21,7 @@ pub(super) enum About {
     Freeze(FreezeScope),
     Export(ExportId),
     Key(KeyId),
+    Operator(OperatorId),
 }
 
 impl Notice {
@@ -109,6 +110,9 @@ pub(super) fn acts(event: &Event) -> Option<Notice> {
         }
         Event::ColdImported { export, .. } => {
             Notice::new("export.imported", About::Export(export.clone()))
+        }
+        Event::Enrolled { operator, .. } => {
+            Notice::new("operator.enrolled", About::Operator(operator.clone()))
         }
         Event::KeyMade { key, .. } => Notice::new("wallet.key_made", About::Key(key.clone())),
         // The vault freezes the wallet by itself.

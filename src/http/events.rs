@@ -54,7 +54,10 @@ pub(super) async fn events(
     let after = begin(&headers, query.remove("after"))?;
     let mut audience = match &signed.speaker {
         Speaker::Client(id) => Audience::client(id.as_str()),
-        _ => Audience::default(),
+        Speaker::Operator(_) => Audience::default(),
+        Speaker::Invitation(_) => {
+            return Err(Problem::forbidden("an invitation is for enrolling alone"));
+        }
     };
     audience.types.extend(query.remove("type"));
     let follower = Follower {

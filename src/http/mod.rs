@@ -3,6 +3,7 @@
 mod cold;
 mod comparison;
 mod connection;
+mod enrolments;
 pub(crate) mod events;
 mod freeze;
 mod health;
@@ -31,7 +32,13 @@ pub use replays::Replays;
 pub use router::router;
 
 use crate::{
-    clock::Clock, engine::Pulse, feed::Feed, intake::Intake, standing::Standing, store::Store,
+    clock::Clock,
+    console::Console,
+    engine::{Inquiries, Pulse},
+    feed::Feed,
+    intake::Intake,
+    standing::Standing,
+    store::Store,
 };
 
 /// What handlers share.
@@ -47,6 +54,10 @@ pub struct AppState {
     pub feed: Feed,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
+    /// The vault itself, to be asked, when the engine runs in this process.
+    pub vault: Option<Inquiries>,
+    /// The console's sessions.
+    pub console: Arc<Console>,
     /// The HSM, when the engine runs in this process.
     pub hsm: Option<Arc<dyn Hsm>>,
     /// The journal's public key, hex.
