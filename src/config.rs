@@ -12,10 +12,12 @@ use serde::Deserialize;
 mod console;
 mod hsm;
 mod screening;
+mod webhooks;
 
 pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use screening::ScreeningConfig;
+pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
 
 use crate::nodes::NodeConfig;
 
@@ -86,6 +88,12 @@ pub struct Config {
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
+    /// How long events are kept to be told.
+    #[serde(default)]
+    pub feed: FeedConfig,
+    /// Who is told of events.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// `[database]`
@@ -220,6 +228,8 @@ impl Config {
             screening.parsed_url()?;
             screening.deadline()?;
         }
+        config.feed.check()?;
+        webhooks::resolve(&mut config.webhooks, folder)?;
         config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(

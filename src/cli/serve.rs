@@ -8,13 +8,14 @@ use custodyd::{
     config::Config,
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
+    feed::keep_within,
     http::{self, AppState},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
     state_dir::StateDir,
     store::Store,
-    telemetry,
+    telemetry, webhooks,
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
 
@@ -92,6 +93,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     }
     let state = AppState {
         standing: engine.standing(),
+        feed: engine.feed(),
         intake,
         store,
         pulse: Some(pulse),
@@ -109,6 +111,21 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
     tracing::info!(address = %listener.local_addr()?, "API open");
 
+    tokio::spawn(keep_within(
+        config.feed,
+        state.store.clone(),
+        config.vault.to_string(),
+        Clock::system(),
+        stopped.clone(),
+    ));
+    let deliveries = webhooks::Parts {
+        store: state.store.clone(),
+        vault: config.vault.to_string(),
+        feed: state.feed.clone(),
+        clock: Clock::system(),
+        chance: random,
+    };
+    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
     let mut server = tokio::spawn(http::serve(state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
@@ -135,7 +152,15 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         if !engine.is_finished() {
             let _ = engine.await;
         }
+        while webhooks.join_next().await.is_some() {}
     })
     .await;
     outcome
+}
+
+/// Any number; which doesn't matter where there is no randomness.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }

@@ -10,6 +10,7 @@ use super::{Engine, projections, reply::Reply, vetting::Nonces};
 use crate::{
     directory::Directory,
     failpoint,
+    feed::FeedRow,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
     nonces::{NonceError, head_point},
     problem::Problem,
@@ -82,6 +83,7 @@ impl BatchError {
 pub(super) struct Draft {
     rows: Vec<JournalRow>,
     touched: BTreeSet<Touch>,
+    feed: Vec<FeedRow>,
     replies: Vec<(String, Reply)>,
     pub(super) nonces: Nonces,
     compromised: Vec<PublicKey>,
@@ -179,7 +181,10 @@ impl Engine {
         );
         let recorded = Recorded { seq, at, event };
         self.history.see(&self.vault, &recorded);
-        draft.touched.extend(self.vault.apply(&recorded)?);
+        let touched = self.vault.apply(&recorded)?;
+        let told = self.teller.follow(&self.vault, &recorded, &touched, 0)?;
+        draft.feed.extend(told);
+        draft.touched.extend(touched);
         if enacted {
             // Whoever speaks later in this batch speaks under what it changed.
             self.directory = Directory::from(&self.vault);
@@ -220,6 +225,7 @@ impl Engine {
             head,
             outcomes,
             points,
+            feed: draft.feed,
         };
         kinds
             .keys()
@@ -238,6 +244,7 @@ impl Engine {
             self.standing.set(InForce::from(&self.vault));
         }
         self.anchored.send_replace(self.head.clone());
+        self.announcer.announce(batch.feed);
         self.parts.answers.deliver(batch.outcomes);
         draft.compromised.iter().for_each(|key| self.alarm(key));
         self.schedule(&draft.touched);

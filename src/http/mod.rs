@@ -4,6 +4,7 @@ mod cold;
 mod comparison;
 mod connection;
 mod enrolments;
+pub(crate) mod events;
 mod freeze;
 mod health;
 mod hsm;
@@ -34,6 +35,7 @@ use crate::{
     clock::Clock,
     console::Console,
     engine::{Inquiries, Pulse},
+    feed::Feed,
     intake::Intake,
     standing::Standing,
     store::Store,
@@ -48,6 +50,8 @@ pub struct AppState {
     pub intake: Intake,
     /// What reads are served from.
     pub store: Store,
+    /// What outsiders may hear of, as it is committed.
+    pub feed: Feed,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
     /// The vault itself, to be asked, when the engine runs in this process.

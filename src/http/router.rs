@@ -17,8 +17,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, comparison::Comparisons, enrolments, freeze, health, hsm, journal,
-    openapi, policy, prices, proposals, transactions, wallets, withdrawals,
+    AppState, Limits, cold, comparison::Comparisons, enrolments, events, freeze, health, hsm,
+    journal, openapi, policy, prices, proposals, transactions, wallets, withdrawals,
 };
 use crate::{console, problem::Problem};
 
@@ -60,6 +60,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(prices::set))
         .routes(routes!(policy::policy))
         .routes(routes!(policy::limits))
+        .routes(routes!(events::events))
         .routes(routes!(journal::rows))
         .routes(routes!(journal::checkpoint))
         .routes(routes!(hsm::tokens))
