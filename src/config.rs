@@ -10,12 +10,14 @@ use custodyd_policy::{ClientId, VaultId};
 use serde::Deserialize;
 
 mod clients;
+mod console;
 mod hsm;
 mod http;
 mod network;
 mod screening;
 
 pub use clients::{ClientAccess, OperatorAccess};
+pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use http::{ClientAuth, ForwardedHeader, Http, HttpLimits, TlsConfig, TlsVersion};
 pub use network::{Network, NetworkError};
@@ -90,6 +92,9 @@ pub struct Config {
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
+    /// The console.
+    #[serde(default)]
+    pub console: ConsoleConfig,
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
@@ -205,6 +210,7 @@ impl Config {
             screening.parsed_url()?;
             screening.deadline()?;
         }
+        config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(
                 "engine.poll_ms must be 10 to 60000".to_owned(),

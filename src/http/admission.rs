@@ -140,6 +140,10 @@ impl Admission {
         speaker: &Speaker,
         peer: &Peer,
     ) -> Result<(), Problem> {
+        // Who was only invited has no name yet; the handshake asked for a certificate already.
+        if matches!(speaker, Speaker::Invitation(_)) {
+            return Ok(());
+        }
         let (certificate, named) = match (self.certificates, &peer.certificate, named) {
             (Certificates::Ignored, ..) | (Certificates::IfShown, None, None) => return Ok(()),
             (_, Some(certificate), named) => (Some(certificate), named),

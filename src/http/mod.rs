@@ -8,6 +8,7 @@ mod certificate;
 mod cold;
 mod comparison;
 mod connection;
+mod enrolments;
 mod entrance;
 mod forwarded;
 mod freeze;
@@ -47,7 +48,14 @@ pub use replays::Replays;
 pub use router::router;
 pub use tls::{Tls, TlsError};
 
-use crate::{clock::Clock, engine::Pulse, intake::Intake, standing::Standing, store::Store};
+use crate::{
+    clock::Clock,
+    console::Console,
+    engine::{Inquiries, Pulse},
+    intake::Intake,
+    standing::Standing,
+    store::Store,
+};
 
 /// What handlers share.
 #[derive(Debug, Clone)]
@@ -60,6 +68,10 @@ pub struct AppState {
     pub store: Store,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
+    /// The vault itself, to be asked, when the engine runs in this process.
+    pub vault: Option<Inquiries>,
+    /// The console's sessions.
+    pub console: Arc<Console>,
     /// The HSM, when the engine runs in this process.
     pub hsm: Option<Arc<dyn Hsm>>,
     /// The journal's public key, hex.

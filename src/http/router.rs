@@ -27,11 +27,11 @@ use super::{
     addresses::AddressRates,
     cold,
     comparison::Comparisons,
-    freeze, health, hsm, journal, openapi,
+    enrolments, freeze, health, hsm, journal, openapi,
     peer::{Peer, Visit},
     policy, prices, proposals, transactions, wallets, withdrawals,
 };
-use crate::problem::Problem;
+use crate::{console, problem::Problem};
 
 /// A year of TLS only, for browsers (RFC 6797).
 const HSTS: &str = "max-age=31536000";
@@ -68,6 +68,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
         .routes(routes!(cold::show))
         .routes(routes!(cold::bundle))
         .routes(routes!(cold::import).layer(imports))
+        .routes(routes!(enrolments::create))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::unfreeze))
         .routes(routes!(proposals::create).layer(proposing))
@@ -89,6 +90,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
     let description = axum::routing::get(move || openapi::serve(document.clone()));
     router
         .route("/openapi.json", description)
+        .merge(console::router())
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -129,14 +131,14 @@ async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next)
         Problem::internal().into_response()
     });
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    // The console's own files may be kept: their names change with them.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if secure {
         let value = HeaderValue::from_static(HSTS);
         headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
