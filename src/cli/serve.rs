@@ -9,7 +9,7 @@ use custodyd::{
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
-    http::{self, AppState},
+    http::{self, Admission, AppState, Entrance},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
@@ -26,6 +26,8 @@ use super::{
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let metrics = telemetry::start(&config.log)?;
+    http::warn_if_unheard();
+    let entrance = Entrance::open(&config.http)?;
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
@@ -77,6 +79,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     check_wrapping_keys(&*hsm, engine.vault(), config.hsm.wrapping_key)?;
     report_orphans(&*hsm, engine.vault(), &journal_id);
     tracing::info!(events = engine.vault().seq(), "journal replayed");
+    for client in config.clients.keys() {
+        if !engine.vault().clients().contains_key(client) {
+            tracing::warn!(%client, "[clients.{client}] is of no client that the vault knows");
+        }
+    }
 
     let intake = Intake::start(
         store.clone(),
@@ -104,12 +111,14 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         clock: Clock::system(),
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
+        admission: Arc::new(Admission::from(&config)),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "API open");
+    let tls = entrance.tls.is_some();
+    tracing::info!(address = %listener.local_addr()?, tls, "API open");
 
     tokio::spawn(keep_within(
         config.feed,
@@ -127,7 +136,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     };
     let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
-    let mut server = tokio::spawn(http::serve(state, listener, stopped));
+    let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let outcome: Result<(), Failure> = tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
