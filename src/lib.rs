@@ -34,5 +34,6 @@ pub mod signer;
 pub mod standing;
 pub mod state_dir;
 pub mod store;
+pub mod stored_request;
 pub mod telemetry;
 pub mod view;

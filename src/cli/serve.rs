@@ -94,6 +94,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         intake,
         store,
         pulse: Some(pulse),
+        vault: Some(engine.inquiries()),
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),

@@ -17,8 +17,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, comparison::Comparisons, freeze, health, hsm, journal, openapi, policy,
-    prices, proposals, transactions, wallets, withdrawals,
+    AppState, Limits, cold, comparison::Comparisons, enrolments, freeze, health, hsm, journal,
+    openapi, policy, prices, proposals, transactions, wallets, withdrawals,
 };
 use crate::problem::Problem;
 
@@ -49,6 +49,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(cold::show))
         .routes(routes!(cold::bundle))
         .routes(routes!(cold::import).layer(imports))
+        .routes(routes!(enrolments::create))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::unfreeze))
         .routes(routes!(proposals::create).layer(proposing))

@@ -72,7 +72,7 @@ fn directory() -> Directory {
             ("feed".parse().unwrap(), client(FEED, &[Scope::Prices])),
         ]
         .into(),
-        [("alice".parse().unwrap(), vec![public(ALICE)])].into(),
+        [("alice".parse().unwrap(), vec![public(ALICE).into()])].into(),
     )
 }
 
@@ -97,6 +97,7 @@ impl Edge {
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
         let state = AppState {
+            vault: None,
             standing: Standing::new(InForce {
                 directory: directory(),
                 policy: PolicyDocument {

@@ -151,7 +151,7 @@ impl Chronicle {
 
     fn statement_holds(&self, statement: &GovernanceStatement, signature: &[u8; 64], at: u64) {
         let keys = &self.operators[&statement.operator];
-        let signature = custodyd_vault::Ed25519Signature(*signature);
+        let signature = custodyd_vault::RawSignature(*signature);
         assert!(statement.is_signed_by(keys, &signature));
         let asked = &self.open[&statement.proposal];
         assert_eq!(statement.changes, changes_digest(&asked.changes));
