@@ -11,9 +11,11 @@ use serde::Deserialize;
 
 mod hsm;
 mod screening;
+mod webhooks;
 
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use screening::ScreeningConfig;
+pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
 
 use crate::nodes::NodeConfig;
 
@@ -81,6 +83,12 @@ pub struct Config {
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
+    /// How long events are kept to be told.
+    #[serde(default)]
+    pub feed: FeedConfig,
+    /// Who is told of events.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// `[database]`
@@ -215,6 +223,8 @@ impl Config {
             screening.parsed_url()?;
             screening.deadline()?;
         }
+        config.feed.check()?;
+        webhooks::resolve(&mut config.webhooks, folder)?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(
                 "engine.poll_ms must be 10 to 60000".to_owned(),

@@ -37,3 +37,4 @@ pub mod store;
 pub mod stored_request;
 pub mod telemetry;
 pub mod view;
+pub mod webhooks;
