@@ -9,10 +9,12 @@ use std::{
 use custodyd_policy::VaultId;
 use serde::Deserialize;
 
+mod alerts;
 mod hsm;
 mod screening;
 mod webhooks;
 
+pub use alerts::{AlertsConfig, MetricsConfig};
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use screening::ScreeningConfig;
 pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
@@ -77,6 +79,12 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
+    /// What `/metrics` shows.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Who is told without asking.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
@@ -224,6 +232,7 @@ impl Config {
             screening.deadline()?;
         }
         config.feed.check()?;
+        config.alerts.resolve(folder)?;
         webhooks::resolve(&mut config.webhooks, folder)?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(

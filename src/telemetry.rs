@@ -8,6 +8,7 @@ pub mod page;
 pub mod process;
 pub mod reading;
 pub mod tally;
+pub mod trail;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};

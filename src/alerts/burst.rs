@@ -42,7 +42,8 @@ impl Burst {
             self.seen.pop_front();
         }
         let count = self.seen.len();
-        self.holds = count >= self.threshold || (self.holds && count.saturating_mul(2) >= self.threshold);
+        self.holds =
+            count >= self.threshold || (self.holds && count.saturating_mul(2) >= self.threshold);
         self.holds.then_some(count)
     }
 }

@@ -65,7 +65,8 @@ impl Fact {
         match event {
             Event::WithdrawalJudged { id, facts, verdict } => {
                 let denied = (verdict.outcome == Outcome::Deny).then_some(Self::Denied(*id));
-                let new = (facts.class == DestinationClass::New).then_some(Self::NewDestination(*id));
+                let new =
+                    (facts.class == DestinationClass::New).then_some(Self::NewDestination(*id));
                 denied.into_iter().chain(new).collect()
             }
             Event::ScreeningRefused { id, .. } => vec![Self::Denied(*id)],
@@ -100,7 +101,8 @@ impl Fact {
         let forged = (problem.code() == "unauthenticated").then_some(Kind::RequestForged);
         let kind = forged.or_else(|| suspect(problem.code()))?;
         let target = match StoredRequest::parse(&row.request) {
-            Ok(request) => request.asking_target().to_owned(),
+            Ok(StoredRequest::Signed(request)) => request.target,
+            Ok(StoredRequest::Passkey(request)) => request.target(),
             Err(_) => row.kind.clone(),
         };
         Some(Self::Suspect {

@@ -63,9 +63,7 @@ impl VaultSight {
         for (scope, freeze) in vault.frozen() {
             let (kind, subject) = match scope {
                 // Nobody freezes the vault but operators and an accepted restore.
-                FreezeScope::Vault if freeze.by.is_none() => {
-                    (Kind::RestoreAccepted, String::new())
-                }
+                FreezeScope::Vault if freeze.by.is_none() => (Kind::RestoreAccepted, String::new()),
                 FreezeScope::Vault => (Kind::Frozen, "vault".to_owned()),
                 FreezeScope::Wallet(wallet) => (Kind::Frozen, format!("wallet {wallet}")),
                 FreezeScope::Asset(asset) => (Kind::Frozen, format!("asset {asset}")),
@@ -95,8 +93,7 @@ impl VaultSight {
         let assets = vault.wallets().values().map(|w| w.network.asset());
         for asset in assets.collect::<std::collections::BTreeSet<_>>() {
             let fresh = vault.prices().of(asset).is_some_and(|(_, currency, at)| {
-                currency == terms.currency
-                    && now.saturating_ms_since(at) <= terms.price_max_age_ms
+                currency == terms.currency && now.saturating_ms_since(at) <= terms.price_max_age_ms
             });
             if !fresh {
                 self.stale_prices.push(asset.to_string());

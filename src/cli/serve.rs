@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd::{
+    alerts::{Alerts, Fact, Subjects, Watch},
     canary,
     clock::Clock,
     config::Config,
     engine::{Engine, Parts, Pulse, Screener},
-    http::{self, AppState},
+    http::{self, AppState, Monitoring},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
@@ -53,6 +54,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Arc::new(Notify::new()),
         Arc::new(Pulse::default()),
     );
+    let (alerts, facts) = Alerts::queue();
     let parts = Parts {
         store: store.clone(),
         signer: Signer::new(
@@ -66,6 +68,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         answers: answers.clone(),
         bell: Arc::clone(&bell),
         pulse: Arc::clone(&pulse),
+        alerts: alerts.clone(),
         poll: config.poll(),
         anchor: state_dir.anchor(),
         journal_key: journal_key.clone(),
@@ -84,6 +87,19 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Clock::system(),
     );
     let (stop, stopped) = watch::channel(false);
+    let watched = Subjects {
+        vault: config.vault.to_string(),
+        inquiries: engine.inquiries(),
+        hsm: Arc::clone(&hsm),
+        networks: config.nodes.iter().map(|node| node.network).collect(),
+        pulse: Arc::clone(&pulse),
+        store: store.clone(),
+        journal_key: journal_key.clone(),
+        anchor: state_dir.anchor(),
+        clock: Clock::system(),
+    };
+    let watching = Watch::new(watched, facts, config.alerts.clone())?;
+    let watching = tokio::spawn(watching.run(stopped.clone()));
     if config.hsm.canary_s > 0 {
         let every = Duration::from_secs(config.hsm.canary_s);
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
@@ -98,6 +114,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
+        monitoring: Monitoring {
+            alerts: alerts.clone(),
+            balances: config.metrics.balances,
+        },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
         metrics,
@@ -115,7 +135,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => Ok(()),
         ended = &mut engine => Err(match ended {
             Ok(Ok(())) => "the engine stopped by itself".into(),
-            Ok(Err(e)) => format!("the engine stopped: {e}").into(),
+            Ok(Err(e)) => {
+                alerts.see(vec![Fact::EngineEnded(e.to_string())]);
+                format!("the engine stopped: {e}").into()
+            }
             Err(e) => format!("the engine failed: {e}").into(),
         }),
         ended = &mut server => Err(match ended {
@@ -133,6 +156,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         if !engine.is_finished() {
             let _ = engine.await;
         }
+        let _ = watching.await;
     })
     .await;
     outcome

@@ -17,6 +17,7 @@ mod replays;
 mod reply;
 mod router;
 mod signed;
+mod trail;
 mod transactions;
 mod wallets;
 mod withdrawals;
@@ -27,6 +28,7 @@ use custodyd_hsm::Hsm;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 pub use connection::{Limits, serve, serve_within};
+pub use health::Monitoring;
 pub use replays::Replays;
 pub use router::router;
 
@@ -57,6 +59,8 @@ pub struct AppState {
     pub journal_key: String,
     /// The time.
     pub clock: Clock,
+    /// What watches this daemon.
+    pub monitoring: Monitoring,
     /// How far a request's `created` may be off, seconds.
     pub max_skew_s: u64,
     /// What /metrics shows.

@@ -18,7 +18,7 @@ use utoipa_axum::{
 
 use super::{
     AppState, Limits, cold, comparison::Comparisons, enrolments, freeze, health, hsm, journal,
-    openapi, policy, prices, proposals, transactions, wallets, withdrawals,
+    openapi, policy, prices, proposals, trail, transactions, wallets, withdrawals,
 };
 use crate::problem::Problem;
 
@@ -32,6 +32,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
     let comparing = Extension(Comparisons::default());
+    let following = from_fn_with_state(state.monitoring.alerts.clone(), trail::follow);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -82,12 +83,13 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         })
         .layer(from_fn_with_state(patience, around))
         .with_state(state)
+        .layer(following)
 }
 
 /// Around each request: an id, a time limit, a measurement, headers that every answer has, a wall against panics.
 async fn around(State(patience): State<Duration>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = uuid::Uuid::now_v7().simple().to_string();
+    let id = trail::id_of(&request);
     let method = known(request.method());
     let route = request
         .extensions()

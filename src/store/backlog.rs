@@ -26,7 +26,8 @@ const OPEN: [&str; 10] = [
     "conflicted",
 ];
 
-const INBOX: &str = "SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM inbox WHERE vault = $1 AND done = 0";
+const INBOX: &str =
+    "SELECT COUNT(*), COALESCE(MIN(at_ms), 0) FROM inbox WHERE vault = $1 AND done = 0";
 const STATE: &str = "SELECT COUNT(*), COALESCE(MIN(created_seq), 0) FROM withdrawals \
      WHERE vault = $1 AND state = $2";
 const WRITTEN: &str = "SELECT at_ms FROM journal WHERE vault = $1 AND seq = $2";

@@ -105,7 +105,11 @@ impl Metric {
         Self::new(name, Kind::Counter, labels, help)
     }
 
-    const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+    const fn gauge(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
         Self::new(name, Kind::Gauge, labels, help)
     }
 

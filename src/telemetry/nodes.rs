@@ -21,7 +21,8 @@ pub fn told_height(network: Network, height: u64, moved: bool, now: Timestamp) {
     let network = network.to_string();
     gauge!("custodyd_node_height", "network" => network.clone()).set(height as f64);
     if moved {
-        gauge!("custodyd_node_tip_timestamp_seconds", "network" => network).set(now.as_seconds() as f64);
+        gauge!("custodyd_node_tip_timestamp_seconds", "network" => network)
+            .set(now.as_seconds() as f64);
     }
 }
 
@@ -30,7 +31,8 @@ pub fn asked(network: &str, answered: bool, now: Timestamp) {
     let network = network.to_owned();
     gauge!("custodyd_node_up", "network" => network.clone()).set(u32::from(answered));
     if answered {
-        gauge!("custodyd_node_answer_timestamp_seconds", "network" => network).set(now.as_seconds() as f64);
+        gauge!("custodyd_node_answer_timestamp_seconds", "network" => network)
+            .set(now.as_seconds() as f64);
     } else {
         counter!("custodyd_node_failures_total", "network" => network).increment(1);
     }

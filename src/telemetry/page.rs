@@ -72,9 +72,6 @@ mod tests {
                 r#"custodyd_freezes{scope="a\"b\\c\nd"} 2"#,
             ]
         );
-        assert_eq!(
-            lines[6],
-            "custodyd_wallet_balance 0.000000000000000001"
-        );
+        assert_eq!(lines[6], "custodyd_wallet_balance 0.000000000000000001");
     }
 }

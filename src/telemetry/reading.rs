@@ -148,7 +148,9 @@ impl Reading {
         }
         for (network, _, at) in &self.fees {
             let labels = [("network", network.to_string())];
-            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let labels = labels
+                .each_ref()
+                .map(|(name, value)| (*name, value.as_str()));
             page.gauge("custodyd_fee_quote_age_seconds", &labels, self.age(*at));
         }
         for (asset, at) in &self.prices {

@@ -95,7 +95,11 @@ pub(super) const METRICS: &[Metric] = &[
         "1 for each part that doesn't work, as /readyz names it",
     )
     .later(),
-    Metric::gauge("custodyd_build_info", &["version"], "1, for the version that runs"),
+    Metric::gauge(
+        "custodyd_build_info",
+        &["version"],
+        "1, for the version that runs",
+    ),
     Metric::gauge(
         "custodyd_process_resident_bytes",
         &[],

@@ -46,8 +46,16 @@ pub(super) const METRICS: &[Metric] = &[
         TOKEN,
         "Attempts that failed and were tried again",
     ),
-    Metric::counter("custodyd_hsm_relogins_total", TOKEN, "Logins after the first"),
-    Metric::counter("custodyd_hsm_sessions_opened_total", TOKEN, "Sessions opened"),
+    Metric::counter(
+        "custodyd_hsm_relogins_total",
+        TOKEN,
+        "Logins after the first",
+    ),
+    Metric::counter(
+        "custodyd_hsm_sessions_opened_total",
+        TOKEN,
+        "Sessions opened",
+    ),
     Metric::counter(
         "custodyd_hsm_stuck_calls_total",
         TOKEN,

@@ -43,7 +43,11 @@ pub(super) const METRICS: &[Metric] = &[
     )
     .within("seconds")
     .later(),
-    Metric::gauge("custodyd_console_sessions", &[], "Living sessions of the console"),
+    Metric::gauge(
+        "custodyd_console_sessions",
+        &[],
+        "Living sessions of the console",
+    ),
     Metric::counter(
         "custodyd_console_logins_total",
         &["result"],
