@@ -10,11 +10,13 @@ use custodyd_policy::VaultId;
 use serde::Deserialize;
 
 mod alerts;
+mod console;
 mod hsm;
 mod screening;
 mod webhooks;
 
 pub use alerts::{AlertsConfig, MetricsConfig};
+pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use screening::ScreeningConfig;
 pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
@@ -88,6 +90,9 @@ pub struct Config {
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
+    /// The console.
+    #[serde(default)]
+    pub console: ConsoleConfig,
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
@@ -234,6 +239,7 @@ impl Config {
         config.feed.check()?;
         config.alerts.resolve(folder)?;
         webhooks::resolve(&mut config.webhooks, folder)?;
+        config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(
                 "engine.poll_ms must be 10 to 60000".to_owned(),

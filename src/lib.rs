@@ -20,6 +20,7 @@ pub mod ceremony;
 pub mod clock;
 pub mod cold;
 pub mod config;
+pub mod console;
 pub mod directory;
 pub mod engine;
 pub mod failpoint;

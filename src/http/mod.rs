@@ -34,6 +34,7 @@ pub use router::router;
 
 use crate::{
     clock::Clock,
+    console::Console,
     engine::{Inquiries, Pulse},
     intake::Intake,
     standing::Standing,
@@ -53,6 +54,8 @@ pub struct AppState {
     pub pulse: Option<Arc<Pulse>>,
     /// The vault itself, to be asked, when the engine runs in this process.
     pub vault: Option<Inquiries>,
+    /// The console's sessions.
+    pub console: Arc<Console>,
     /// The HSM, when the engine runs in this process.
     pub hsm: Option<Arc<dyn Hsm>>,
     /// The journal's public key, hex.

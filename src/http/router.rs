@@ -20,7 +20,7 @@ use super::{
     AppState, Limits, cold, comparison::Comparisons, enrolments, freeze, health, hsm, journal,
     openapi, policy, prices, proposals, trail, transactions, wallets, withdrawals,
 };
-use crate::problem::Problem;
+use crate::{console, problem::Problem};
 
 /// The API.
 pub fn router(state: AppState) -> Router {
@@ -72,6 +72,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
     let description = axum::routing::get(move || openapi::serve(document.clone()));
     router
         .route("/openapi.json", description)
+        .merge(console::router())
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -105,7 +106,10 @@ async fn around(State(patience): State<Duration>, request: Request, next: Next) 
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The console's own files may be kept: their names change with them.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
     }

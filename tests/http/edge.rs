@@ -4,6 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use custodyd::{
     clock::Clock,
+    config::ConsoleConfig,
+    console::Console,
     directory::Directory,
     http::{AppState, Limits, serve_within},
     intake::Intake,
@@ -98,6 +100,7 @@ impl Edge {
         let bell = Arc::new(Notify::new());
         let state = AppState {
             vault: None,
+            console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
             standing: Standing::new(InForce {
                 directory: directory(),
                 policy: PolicyDocument {

@@ -7,8 +7,8 @@ use custodyd_policy::{
     LimitUsage, Measure, OperatorId, Outcome, Tier, Timestamp, WalletId, WithdrawalId,
 };
 use custodyd_vault::{
-    Decision, Effect, Event, FreezeScope, Recorded, Statement, Transaction, TransactionId, Vault,
-    WithdrawalState,
+    Decision, Effect, Event, FreezeScope, OperatorSignature, Recorded, Statement, Transaction,
+    TransactionId, Vault, WithdrawalState,
 };
 
 use crate::common::{DAY, HOUR, World, ed25519, own_address};
