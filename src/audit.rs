@@ -12,7 +12,7 @@ use evidence::Walk;
 use projections::{check_nonces, check_projections};
 
 use crate::{
-    engine::{ReplayError, Replayed, replay_observed},
+    engine::{HistoryWalk, ReplayError, Replayed, replay_observed},
     journal::{Anchor, JournalKey, Tip},
     nonces::NonceError,
     store::{Store, StoreError},
@@ -136,16 +136,19 @@ async fn audit_at_rest(
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
     let mut walk = Walk::default();
+    let mut history = HistoryWalk::begin(store, vault).await?;
     let Replayed { vault: state, head } =
         replay_observed(store, vault, key, anchor, |before, recorded| {
             walk.see(before, recorded);
+            history.see(before, recorded);
         })
         .await?;
+    let history = history.ended(&state, head.at_ms);
     let mut audited = walk.ended()?;
     audited.events = state.seq();
     audited.heads = count_heads(store, vault).await?;
     audited.head = hex::encode(head.hash);
-    audited.projections = check_projections(store, vault, &state).await?;
+    audited.projections = check_projections(store, vault, &state, history).await?;
     check_strays(store, vault, key).await?;
     audited.nonces = check_nonces(store, vault, &state).await?;
     Ok(audited)

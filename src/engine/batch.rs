@@ -194,9 +194,9 @@ impl Engine {
             event,
             Event::ProposalEnacted { .. } | Event::Enrolled { .. }
         );
-        draft
-            .touched
-            .extend(self.vault.apply(&Recorded { seq, at, event })?);
+        let recorded = Recorded { seq, at, event };
+        self.history.see(&self.vault, &recorded);
+        draft.touched.extend(self.vault.apply(&recorded)?);
         if enacted {
             // Whoever speaks later in this batch speaks under what it changed.
             self.directory = Directory::from(&self.vault);
@@ -224,10 +224,12 @@ impl Engine {
         if !draft.rows.is_empty() {
             points.push(head_point(&self.vault.journal_key().public_key, &head)?);
         }
+        let mut projections = projections(&self.vault, &draft.touched)?;
+        projections.extend(self.history.take(&self.vault, head.seq));
         let batch = Batch {
             vault: self.vault.id().to_string(),
             previous: Some((self.head.seq, self.head.hash)),
-            projections: projections(&self.vault, &draft.touched)?,
+            projections,
             rows: draft.rows,
             head,
             outcomes,

@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod batch;
 mod follow;
+mod history;
 mod inquiry;
 mod jobs;
 mod perform;
@@ -15,7 +16,9 @@ mod projection;
 mod replay;
 mod reply;
 mod run;
+mod samples;
 mod screening;
+mod subjects;
 mod vetting;
 #[cfg(test)]
 mod vetting_tests;
@@ -27,12 +30,15 @@ use custodyd_vault::Vault;
 use tokio::sync::{Notify, mpsc};
 
 pub(crate) use answer::sworn;
+pub use history::HistoryWalk;
 pub use inquiry::Inquiries;
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
 pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
 pub use run::EngineError;
+pub use samples::Series;
 pub use screening::{Screener, ScreeningFault};
+pub use subjects::subjects;
 
 use crate::{
     alerts::Alerts,
@@ -156,6 +162,7 @@ pub struct Engine {
     standing: Standing,
     tips: BTreeMap<Network, u64>,
     head: HeadRow,
+    history: history::History,
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
@@ -174,8 +181,8 @@ impl Engine {
     /// The journal doesn't stand, is behind the anchor, or is not there.
     pub async fn open(parts: Parts, vault: &str) -> Result<Self, ReplayError> {
         let anchor = Anchor::at(parts.anchor.clone());
-        let Replayed { vault, head } =
-            replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
+        let (Replayed { vault, head }, history) =
+            replay_history(&parts.store, vault, &parts.journal_key, &anchor).await?;
         index_nonces(&parts.store, &vault).await?;
         tally::stands_at(&head);
         nodes::begin(parts.nodes.keys().copied());
@@ -190,6 +197,7 @@ impl Engine {
             parts,
             vault,
             head,
+            history,
             jobs: jobs::Jobs::default(),
             done,
             report,
@@ -215,6 +223,27 @@ impl Engine {
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
+}
+
+/// Replays a journal, with what the engine remembers beside the state; gives one that was written without samples and index
+/// of subjects its own.
+async fn replay_history(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: &Anchor,
+) -> Result<(Replayed, history::History), ReplayError> {
+    let mut walk = HistoryWalk::begin(store, vault).await?;
+    let replayed = replay_observed(store, vault, key, Some(anchor), |before, recorded| {
+        walk.see(before, recorded);
+    })
+    .await?;
+    let (rows, history) = walk.go_on(&replayed.vault, replayed.head.at_ms);
+    if !store.has_subjects(vault).await? {
+        store.put_history(vault, &rows).await?;
+        tracing::info!(rows = rows.len(), "samples and index made from the journal");
+    }
+    Ok((replayed, history))
 }
 
 /// Gives a journal that was written without the index of nonces its index.

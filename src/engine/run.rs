@@ -13,7 +13,7 @@ use super::{
     inquiry::Question,
     jobs::Job,
     perform::{Done, EffectError},
-    replay,
+    replay_history,
 };
 use crate::{
     alerts::Fact,
@@ -176,16 +176,10 @@ impl Engine {
         loop {
             let anchor = crate::journal::Anchor::at(self.parts.anchor.clone());
             let vault = self.vault.id().to_string();
-            match replay(
-                &self.parts.store,
-                &vault,
-                &self.parts.journal_key,
-                Some(&anchor),
-            )
-            .await
+            match replay_history(&self.parts.store, &vault, &self.parts.journal_key, &anchor).await
             {
-                Ok(Replayed { vault, head }) => {
-                    (self.vault, self.head) = (vault, head);
+                Ok((Replayed { vault, head }, history)) => {
+                    (self.vault, self.head, self.history) = (vault, head, history);
                     self.directory = Directory::from(&self.vault);
                     self.standing.set(InForce::from(&self.vault));
                     self.parts.bell.notify_one();

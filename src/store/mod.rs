@@ -20,11 +20,15 @@ mod inbox;
 mod points;
 mod postgres;
 mod proposals;
+mod queue;
 mod record;
+mod reservations;
 mod rows;
+mod samples;
 mod sqlite;
 #[cfg(test)]
 mod sqlite_tests;
+mod subjects;
 mod views;
 mod violation;
 mod writing;
@@ -36,11 +40,13 @@ pub use bundles::BundlePut;
 pub use cursor::{Cursor, CursorError};
 pub use error::{CommitError, Rule, StoreError};
 pub use fold::BatchFault;
+pub use queue::{QueueCount, QueueFor, QueueSpot};
 pub use rows::{
     Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
     OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,
     TransactionRow, WalletRow, WithdrawalRow,
 };
+pub use samples::{SAMPLE_MS, SAMPLES_KEPT_MS, SampleRow, samples_since};
 
 use connection::{Conn, Pools, Transaction};
 
