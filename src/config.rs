@@ -9,6 +9,7 @@ use std::{
 use custodyd_policy::{ClientId, VaultId};
 use serde::Deserialize;
 
+mod alerts;
 mod clients;
 mod console;
 mod hsm;
@@ -17,6 +18,7 @@ mod network;
 mod screening;
 mod webhooks;
 
+pub use alerts::{AlertsConfig, MetricsConfig};
 pub use clients::{ClientAccess, OperatorAccess};
 pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
@@ -91,6 +93,12 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
+    /// What `/metrics` shows.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Who is told without asking.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
@@ -219,6 +227,7 @@ impl Config {
             screening.deadline()?;
         }
         config.feed.check()?;
+        config.alerts.resolve(folder)?;
         webhooks::resolve(&mut config.webhooks, folder)?;
         config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd::{
+    alerts::{Alerts, Fact, Subjects, Watch},
     canary,
     clock::Clock,
     config::Config,
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
-    http::{self, Admission, AppState, Entrance},
+    http::{self, Admission, AppState, Entrance, Monitoring},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
@@ -57,6 +58,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Arc::new(Notify::new()),
         Arc::new(Pulse::default()),
     );
+    let (alerts, facts) = Alerts::queue();
     let parts = Parts {
         store: store.clone(),
         signer: Signer::new(
@@ -70,6 +72,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         answers: answers.clone(),
         bell: Arc::clone(&bell),
         pulse: Arc::clone(&pulse),
+        alerts: alerts.clone(),
         poll: config.poll(),
         anchor: state_dir.anchor(),
         journal_key: journal_key.clone(),
@@ -93,6 +96,19 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Clock::system(),
     );
     let (stop, stopped) = watch::channel(false);
+    let watched = Subjects {
+        vault: config.vault.to_string(),
+        inquiries: engine.inquiries(),
+        hsm: Arc::clone(&hsm),
+        networks: config.nodes.iter().map(|node| node.network).collect(),
+        pulse: Arc::clone(&pulse),
+        store: store.clone(),
+        journal_key: journal_key.clone(),
+        anchor: state_dir.anchor(),
+        clock: Clock::system(),
+    };
+    let watching = Watch::new(watched, facts, config.alerts.clone())?;
+    let watching = tokio::spawn(watching.run(stopped.clone()));
     if config.hsm.canary_s > 0 {
         let every = Duration::from_secs(config.hsm.canary_s);
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
@@ -109,6 +125,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
+        monitoring: Monitoring {
+            alerts: alerts.clone(),
+            balances: config.metrics.balances,
+        },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
         admission: Arc::new(Admission::from(&config)),
@@ -143,7 +163,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => Ok(()),
         ended = &mut engine => Err(match ended {
             Ok(Ok(())) => "the engine stopped by itself".into(),
-            Ok(Err(e)) => format!("the engine stopped: {e}").into(),
+            Ok(Err(e)) => {
+                alerts.see(vec![Fact::EngineEnded(e.to_string())]);
+                format!("the engine stopped: {e}").into()
+            }
             Err(e) => format!("the engine failed: {e}").into(),
         }),
         ended = &mut server => Err(match ended {
@@ -162,6 +185,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             let _ = engine.await;
         }
         while webhooks.join_next().await.is_some() {}
+        let _ = watching.await;
     })
     .await;
     outcome

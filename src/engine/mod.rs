@@ -44,6 +44,7 @@ pub use screening::{Screener, ScreeningFault};
 pub use subjects::subjects;
 
 use crate::{
+    alerts::Alerts,
     clock::Clock,
     directory::Directory,
     feed::{Announcer, Feed, Teller},
@@ -54,6 +55,7 @@ use crate::{
     signer::Signer,
     standing::{InForce, Standing},
     store::Store,
+    telemetry::{nodes, tally},
 };
 
 /// What the engine works with.
@@ -77,6 +79,8 @@ pub struct Parts {
     pub bell: Arc<Notify>,
     /// What others may see of the engine.
     pub pulse: Arc<Pulse>,
+    /// Where facts go that somebody may have to hear of.
+    pub alerts: Alerts,
     /// How often nodes are asked.
     pub poll: Duration,
     /// Where the last head is kept outside of the database.
@@ -173,6 +177,7 @@ pub struct Engine {
     anchored: tokio::sync::watch::Sender<HeadRow>,
     /// What the journal key signed with one nonce, once an effect has seen it.
     unsafe_journal_key: Option<String>,
+    counters: tally::Counters,
 }
 
 impl Engine {
@@ -191,8 +196,8 @@ impl Engine {
             history,
         ) = replay_history(&parts.store, vault, &parts.journal_key, &anchor).await?;
         index_nonces(&parts.store, &vault).await?;
-        // So that there is something to alert on before the first.
-        metrics::counter!("custodyd_nonce_reuse_total").increment(0);
+        tally::stands_at(&head);
+        nodes::begin(parts.nodes.keys().copied());
         let (report, done) = mpsc::channel(4_096);
         let (inquiries, questions) = Inquiries::new();
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
@@ -214,6 +219,7 @@ impl Engine {
             questions,
             anchored,
             unsafe_journal_key: None,
+            counters: tally::Counters::default(),
         })
     }
 
@@ -275,6 +281,7 @@ async fn index_nonces(store: &Store, vault: &Vault) -> Result<(), ReplayError> {
 async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver<HeadRow>) {
     loop {
         let head = heads.borrow_and_update().clone();
+        let seq = head.seq;
         let written = tokio::task::spawn_blocking(move || {
             let result = anchor.write(&head);
             (anchor, result)
@@ -283,8 +290,11 @@ async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver
         match written {
             Ok((back, result)) => {
                 anchor = back;
-                if let Err(e) = result {
-                    tracing::error!(error = %e, "the anchor could not be written; a restored database would go unnoticed");
+                match result {
+                    Ok(()) => tally::anchored_at(seq),
+                    Err(e) => {
+                        tracing::error!(error = %e, "the anchor could not be written; a restored database would go unnoticed");
+                    }
                 }
             }
             Err(_) => return,

@@ -30,6 +30,7 @@ mod serving;
 mod signed;
 mod stall;
 mod tls;
+mod trail;
 mod transactions;
 mod wallets;
 mod withdrawals;
@@ -45,6 +46,7 @@ pub use certificate::Certificate;
 pub use connection::serve;
 pub use entrance::{Entrance, Limits};
 pub use peer::{Peer, Visit};
+pub use health::Monitoring;
 pub use replays::Replays;
 pub use router::router;
 pub use tls::{Tls, TlsError};
@@ -82,6 +84,8 @@ pub struct AppState {
     pub journal_key: String,
     /// The time.
     pub clock: Clock,
+    /// What watches this daemon.
+    pub monitoring: Monitoring,
     /// How far a request's `created` may be off, seconds.
     pub max_skew_s: u64,
     /// What /metrics shows.

@@ -29,7 +29,7 @@ use super::{
     comparison::Comparisons,
     enrolments, events, freeze, health, hsm, journal, openapi,
     peer::{Peer, Visit},
-    policy, prices, proposals, transactions, wallets, withdrawals,
+    policy, prices, proposals, trail, transactions, wallets, withdrawals,
 };
 use crate::{console, problem::Problem};
 
@@ -51,6 +51,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
     let comparing = Extension(Comparisons::default());
+    let following = from_fn_with_state(state.monitoring.alerts.clone(), trail::follow);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -103,6 +104,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
         })
         .layer(from_fn_with_state(bounds, around))
         .with_state(state)
+        .layer(following)
 }
 
 /// What bounds each request.
@@ -116,7 +118,7 @@ struct Bounds {
 /// Around each request: an id, a rate and a time limit, a measurement, headers that every answer has, a wall against panics.
 async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = uuid::Uuid::now_v7().simple().to_string();
+    let id = trail::id_of(&request);
     let method = known(request.method());
     let route = request
         .extensions()

@@ -6,6 +6,7 @@
 //! the only module that names sqlx.
 
 mod audit;
+mod backlog;
 mod bulk;
 mod bundles;
 mod commit;
@@ -36,6 +37,7 @@ mod writing;
 
 pub use crate::journal::{HeadRow, JournalRow};
 pub use audit::AuditError;
+pub use backlog::{Backlog, OpenWithdrawals};
 pub use bundles::BundlePut;
 pub use cursor::{Cursor, CursorError};
 pub use error::{CommitError, Rule, StoreError};

@@ -115,6 +115,7 @@ impl Edge {
             hsm: Some(Arc::new(hsm)),
             journal_key: String::new(),
             clock: Clock::system(),
+            monitoring: Default::default(),
             max_skew_s: MAX_SKEW_S,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             replays: Arc::default(),
