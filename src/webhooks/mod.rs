@@ -84,6 +84,7 @@ pub async fn start(
         courier.check().await.map_err(secret)?;
         ready.push((courier, config));
     }
+    describe();
     let mut tasks = JoinSet::new();
     for (courier, config) in ready {
         let (parts, stop) = (parts.clone(), stop.clone());
@@ -91,6 +92,31 @@ pub async fn start(
         tasks.spawn(deliver_all(parts, courier, audience(config), give_up, stop));
     }
     Ok(tasks)
+}
+
+/// What the metrics count. None of them names a person, an amount or an address.
+fn describe() {
+    use metrics::{Unit, describe_counter, describe_gauge};
+    describe_counter!(
+        "custodyd_webhook_deliveries_total",
+        Unit::Count,
+        "Tries to tell an endpoint of an event, by outcome"
+    );
+    describe_gauge!(
+        "custodyd_webhook_pending",
+        Unit::Count,
+        "Events in memory that an endpoint was not told yet"
+    );
+    describe_gauge!(
+        "custodyd_webhook_oldest_seconds",
+        Unit::Seconds,
+        "How long the oldest of them waits"
+    );
+    describe_gauge!(
+        "custodyd_webhook_disabled",
+        Unit::Count,
+        "1 if the endpoint wanted no more (HTTP 410)"
+    );
 }
 
 /// Whose events an endpoint hears, and which.

@@ -34,5 +34,6 @@ mod spy;
 mod sqlite;
 mod tampering;
 mod typed;
+mod webhooks;
 mod wire;
 mod wrapped;

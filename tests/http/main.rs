@@ -11,6 +11,7 @@ mod authentication;
 mod bodies;
 mod description;
 mod edge;
+mod events;
 mod framing;
 mod hsm;
 mod patience;
