@@ -16,7 +16,7 @@ use feed::Told;
 use projections::{check_nonces, check_projections};
 
 use crate::{
-    engine::{ReplayError, Replayed, Telling, replay_telling},
+    engine::{HistoryWalk, ReplayError, Replayed, Telling, replay_telling},
     journal::{Anchor, JournalKey, Tip},
     nonces::NonceError,
     store::{Store, StoreError},
@@ -142,6 +142,7 @@ async fn audit_at_rest(
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
     let mut walk = Walk::default();
+    let mut history = HistoryWalk::begin(store, vault).await?;
     // Rows that were pruned are not missed: what is left must be the feed's end.
     let first = store.feed_first(vault, 0).await?;
     let mut told = Told::default();
@@ -149,15 +150,19 @@ async fn audit_at_rest(
         after: first.map_or(0, |(seq, _)| seq.saturating_sub(1)),
         tell: &mut |row| told.due(&row),
     };
-    let see = |before: Option<&Vault>, recorded: &Recorded| walk.see(before, recorded);
+    let see = |before: Option<&Vault>, recorded: &Recorded| {
+        walk.see(before, recorded);
+        history.see(before, recorded);
+    };
     let Replayed {
         vault: state, head, ..
     } = replay_telling(store, vault, key, anchor, see, telling).await?;
+    let history = history.ended(&state, head.at_ms);
     let mut audited = walk.ended()?;
     audited.events = state.seq();
     audited.heads = count_heads(store, vault).await?;
     audited.head = hex::encode(head.hash);
-    audited.projections = check_projections(store, vault, &state).await?;
+    audited.projections = check_projections(store, vault, &state, history).await?;
     audited.feed = told.check(store, vault).await?;
     check_strays(store, vault, key).await?;
     audited.nonces = check_nonces(store, vault, &state).await?;

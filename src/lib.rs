@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod alerts;
 pub mod audit;
 pub mod canary;
 pub mod ceremony;

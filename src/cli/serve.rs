@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd::{
+    alerts::{Alerts, Fact, Subjects, Watch},
     canary,
     clock::Clock,
     config::Config,
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
-    http::{self, AppState},
+    http::{self, Admission, AppState, Entrance, Monitoring},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
@@ -26,6 +27,8 @@ use super::{
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let metrics = telemetry::start(&config.log)?;
+    http::warn_if_unheard();
+    let entrance = Entrance::open(&config.http)?;
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
@@ -55,6 +58,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Arc::new(Notify::new()),
         Arc::new(Pulse::default()),
     );
+    let (alerts, facts) = Alerts::queue();
     let parts = Parts {
         store: store.clone(),
         signer: Signer::new(
@@ -68,6 +72,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         answers: answers.clone(),
         bell: Arc::clone(&bell),
         pulse: Arc::clone(&pulse),
+        alerts: alerts.clone(),
         poll: config.poll(),
         anchor: state_dir.anchor(),
         journal_key: journal_key.clone(),
@@ -77,6 +82,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     check_wrapping_keys(&*hsm, engine.vault(), config.hsm.wrapping_key)?;
     report_orphans(&*hsm, engine.vault(), &journal_id);
     tracing::info!(events = engine.vault().seq(), "journal replayed");
+    for client in config.clients.keys() {
+        if !engine.vault().clients().contains_key(client) {
+            tracing::warn!(%client, "[clients.{client}] is of no client that the vault knows");
+        }
+    }
 
     let intake = Intake::start(
         store.clone(),
@@ -86,6 +96,19 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Clock::system(),
     );
     let (stop, stopped) = watch::channel(false);
+    let watched = Subjects {
+        vault: config.vault.to_string(),
+        inquiries: engine.inquiries(),
+        hsm: Arc::clone(&hsm),
+        networks: config.nodes.iter().map(|node| node.network).collect(),
+        pulse: Arc::clone(&pulse),
+        store: store.clone(),
+        journal_key: journal_key.clone(),
+        anchor: state_dir.anchor(),
+        clock: Clock::system(),
+    };
+    let watching = Watch::new(watched, facts, config.alerts.clone())?;
+    let watching = tokio::spawn(watching.run(stopped.clone()));
     if config.hsm.canary_s > 0 {
         let every = Duration::from_secs(config.hsm.canary_s);
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
@@ -102,14 +125,20 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
+        monitoring: Monitoring {
+            alerts: alerts.clone(),
+            balances: config.metrics.balances,
+        },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
+        admission: Arc::new(Admission::from(&config)),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "API open");
+    let tls = entrance.tls.is_some();
+    tracing::info!(address = %listener.local_addr()?, tls, "API open");
 
     tokio::spawn(keep_within(
         config.feed,
@@ -127,14 +156,17 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     };
     let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
-    let mut server = tokio::spawn(http::serve(state, listener, stopped));
+    let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let outcome: Result<(), Failure> = tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
         _ = terminate.recv() => Ok(()),
         ended = &mut engine => Err(match ended {
             Ok(Ok(())) => "the engine stopped by itself".into(),
-            Ok(Err(e)) => format!("the engine stopped: {e}").into(),
+            Ok(Err(e)) => {
+                alerts.see(vec![Fact::EngineEnded(e.to_string())]);
+                format!("the engine stopped: {e}").into()
+            }
             Err(e) => format!("the engine failed: {e}").into(),
         }),
         ended = &mut server => Err(match ended {
@@ -153,6 +185,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             let _ = engine.await;
         }
         while webhooks.join_next().await.is_some() {}
+        let _ = watching.await;
     })
     .await;
     outcome

@@ -3,10 +3,14 @@
 //! A session lets an operator look. Whatever they do is signed by their passkey, over exactly what would happen, and goes the
 //! way of every other request: inbox, engine, journal.
 
+pub mod assets;
+pub mod pages;
+pub mod plot;
 mod session;
 mod viewer;
+pub mod words;
 
-use axum::Router;
+use axum::{Router, routing::get};
 
 pub use session::{Lifetime, Session, Sessions};
 pub(crate) use viewer::Viewer;
@@ -30,5 +34,6 @@ impl Console {
 
 /// Every page of the console, under `/console`.
 pub(crate) fn router() -> Router<AppState> {
-    Router::new()
+    let pages = pages::router().route("/static/{name}", get(assets::serve));
+    Router::new().nest("/console", pages)
 }

@@ -118,7 +118,7 @@ pub async fn replay(
 /// Rows of the feed that are written at most where it lacks its end: the newest.
 const MOST_UNTOLD: usize = 100_000;
 
-/// The same; and the stored feed ends as the journal says afterwards. It lacks rows where a version without a feed wrote the
+/// The same; `observe` sees each event with the vault before it, and the stored feed ends as the journal says afterwards. It lacks rows where a version without a feed wrote the
 /// journal, and has too many where somebody else wrote there.
 ///
 /// # Errors
@@ -128,6 +128,7 @@ pub async fn replay_and_mend(
     vault: &str,
     key: &JournalKey,
     anchor: Option<&Anchor>,
+    observe: impl FnMut(Option<&Vault>, &Recorded),
 ) -> Result<Replayed, ReplayError> {
     let stored = store.feed_last(vault).await?;
     let mut untold = VecDeque::new();
@@ -140,7 +141,7 @@ pub async fn replay_and_mend(
             untold.push_back(row);
         },
     };
-    let replayed = replay_telling(store, vault, key, anchor, |_, _| {}, telling).await?;
+    let replayed = replay_telling(store, vault, key, anchor, observe, telling).await?;
     let last = replayed.teller.last();
     if last == stored {
         return Ok(replayed);

@@ -139,6 +139,7 @@ pub(super) async fn list(
     let filter = Filter {
         state: query.remove("state"),
         client,
+        wallet: None,
     };
     let vault = state.standing.vault().as_str();
     let page = state

@@ -100,7 +100,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the columns of the tables of the same names")]
 pub enum Projection {
-    /// Inserts, or sets `state` and `document`.
+    /// Inserts, or sets all but `client`, `idempotency_key` and `created_seq`.
     Withdrawal {
         id: String,
         client: String,
@@ -108,6 +108,9 @@ pub enum Projection {
         state: String,
         created_seq: u64,
         document: String,
+        wallet: String,
+        asked: Option<String>,
+        queue_rank: u64,
     },
     /// Inserts, or sets `txid`, `state` and `document`.
     Transaction {
@@ -146,6 +149,14 @@ pub enum Projection {
         created_seq: u64,
         document: String,
     },
+    /// Inserts, or sets `units`.
+    Sample {
+        series: String,
+        at_ms: u64,
+        units: String,
+    },
+    /// Inserts.
+    Subject { subject: String, head_seq: u64 },
     /// Fails when any transaction of any vault holds the coin.
     ReserveOutpoint {
         network: String,
@@ -204,6 +215,8 @@ pub struct Filter {
     pub state: Option<String>,
     /// Only those of this client.
     pub client: Option<String>,
+    /// Only those that this wallet pays.
+    pub wallet: Option<String>,
 }
 
 /// Part of a list.
@@ -226,6 +239,9 @@ pub struct WithdrawalRow {
     pub state: String,
     pub created_seq: u64,
     pub document: String,
+    pub wallet: String,
+    pub asked: Option<String>,
+    pub queue_rank: u64,
 }
 
 /// A stored transaction.

@@ -3,6 +3,7 @@
 mod documents;
 mod policy_diff;
 mod proposal;
+mod queue;
 
 use custodyd_chain::Effects;
 use custodyd_policy::{LimitUsage, Requirement, Verdict};
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 pub use documents::{export, key, transaction, wallet, withdrawal};
 pub use policy_diff::{ExampleView, LimitChangeView, PolicyDiffView, VerdictChangeView};
 pub use proposal::{GivenView, GovernanceTemplate, ProposalView, proposal};
+pub use queue::{QueuePlace, Risk, missing, queue_place};
 
 /// A withdrawal, as the API gives it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -103,6 +103,7 @@ impl Edge {
         let announcer = Announcer::new(0);
         let state = AppState {
             vault: None,
+            feed: custodyd::feed::Announcer::new(0).feed(),
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
             standing: Standing::new(InForce {
                 directory: directory(),
@@ -118,6 +119,7 @@ impl Edge {
             hsm: Some(Arc::new(hsm)),
             journal_key: String::new(),
             clock: Clock::system(),
+            monitoring: Default::default(),
             max_skew_s: MAX_SKEW_S,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             replays: Arc::default(),

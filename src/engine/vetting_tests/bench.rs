@@ -241,6 +241,7 @@ impl Bench {
         let store = Store::open(&url).await.unwrap();
         begin(&store, &hsm).await;
         let parts = Parts {
+            alerts: Default::default(),
             store,
             signer: Signer::new(hsm.clone(), Duration::from_secs(5)),
             nodes: BTreeMap::new(),
