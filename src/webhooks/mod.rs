@@ -11,7 +11,7 @@ mod reach;
 mod replay;
 mod signing;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
@@ -26,6 +26,7 @@ pub(crate) use reach::names_this_machine;
 use crate::{
     clock::Clock,
     config::{ConfigError, WebhookConfig},
+    engine::Pulse,
     feed::{Audience, Feed},
     store::Store,
 };
@@ -43,6 +44,8 @@ pub struct Parts {
     pub vault: String,
     /// Where these come from.
     pub feed: Feed,
+    /// Where it is said that an endpoint doesn't take its events.
+    pub pulse: Arc<Pulse>,
     /// The time.
     pub clock: Clock,
     /// A random number, for pauses.
@@ -84,7 +87,6 @@ pub async fn start(
         courier.check().await.map_err(secret)?;
         ready.push((courier, config));
     }
-    describe();
     let mut tasks = JoinSet::new();
     for (courier, config) in ready {
         let (parts, stop) = (parts.clone(), stop.clone());
@@ -92,31 +94,6 @@ pub async fn start(
         tasks.spawn(deliver_all(parts, courier, audience(config), give_up, stop));
     }
     Ok(tasks)
-}
-
-/// What the metrics count. None of them names a person, an amount or an address.
-fn describe() {
-    use metrics::{Unit, describe_counter, describe_gauge};
-    describe_counter!(
-        "custodyd_webhook_deliveries_total",
-        Unit::Count,
-        "Tries to tell an endpoint of an event, by outcome"
-    );
-    describe_gauge!(
-        "custodyd_webhook_pending",
-        Unit::Count,
-        "Events in memory that an endpoint was not told yet"
-    );
-    describe_gauge!(
-        "custodyd_webhook_oldest_seconds",
-        Unit::Seconds,
-        "How long the oldest of them waits"
-    );
-    describe_gauge!(
-        "custodyd_webhook_disabled",
-        Unit::Count,
-        "1 if the endpoint wanted no more (HTTP 410)"
-    );
 }
 
 /// Whose events an endpoint hears, and which.
