@@ -114,6 +114,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
         tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
     }
+    let watched = Arc::clone(&pulse);
     let state = AppState {
         standing: engine.standing(),
         feed: engine.feed(),
@@ -155,6 +156,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         store: state.store.clone(),
         vault: config.vault.to_string(),
         feed: state.feed.clone(),
+        pulse: Arc::clone(&watched),
         clock: Clock::system(),
         chance: random,
     };

@@ -39,5 +39,6 @@ mod spy;
 mod sqlite;
 mod tampering;
 mod typed;
+mod webhooks;
 mod wire;
 mod wrapped;

@@ -63,6 +63,32 @@ pub(super) const METRICS: &[Metric] = &[
         &["result"],
         "Passkeys that somebody tried to enrol: taken, refused",
     ),
+    Metric::gauge("custodyd_event_streams", &[], "Streams of events that are open").later(),
+    Metric::counter(
+        "custodyd_webhook_deliveries_total",
+        &["endpoint", "outcome"],
+        "Tries to tell an endpoint of an event: delivered, refused, late, unreachable, unsigned, gone, unread; and given_up, pruned where there are no more",
+    )
+    .later(),
+    Metric::gauge(
+        "custodyd_webhook_pending",
+        &["endpoint"],
+        "Events in memory that an endpoint was not told yet",
+    )
+    .later(),
+    Metric::gauge(
+        "custodyd_webhook_oldest_seconds",
+        &["endpoint"],
+        "How long the oldest of them waits; 0 when there is none",
+    )
+    .within("seconds")
+    .later(),
+    Metric::gauge(
+        "custodyd_webhook_disabled",
+        &["endpoint"],
+        "1 if the endpoint wanted no more (HTTP 410)",
+    )
+    .later(),
     Metric::counter("custodyd_alerts_total", &["kind"], "Alerts raised"),
     Metric::gauge("custodyd_alert_active", &["kind"], "Alerts that hold now"),
     Metric::counter(
