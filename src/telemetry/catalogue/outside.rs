@@ -1,4 +1,4 @@
-//! Metrics of nodes, the console and alerts: what faces the world outside.
+//! Metrics of nodes, the console, webhooks and alerts: what faces the world outside.
 
 use super::Metric;
 
@@ -63,6 +63,37 @@ pub(super) const METRICS: &[Metric] = &[
         &["result"],
         "Passkeys that somebody tried to enrol: taken, refused",
     ),
+    Metric::gauge(
+        "custodyd_event_streams",
+        &[],
+        "Open streams of events, of the API and of the console",
+    )
+    .later(),
+    Metric::counter(
+        "custodyd_webhook_deliveries_total",
+        &["endpoint", "outcome"],
+        "Tries to tell an endpoint of an event",
+    )
+    .later(),
+    Metric::gauge(
+        "custodyd_webhook_pending",
+        &["endpoint"],
+        "Events in memory that an endpoint was not told yet",
+    )
+    .later(),
+    Metric::gauge(
+        "custodyd_webhook_oldest_seconds",
+        &["endpoint"],
+        "How long the oldest of them waits",
+    )
+    .within("seconds")
+    .later(),
+    Metric::gauge(
+        "custodyd_webhook_disabled",
+        &["endpoint"],
+        "1 if the endpoint wanted no more (HTTP 410)",
+    )
+    .later(),
     Metric::counter("custodyd_alerts_total", &["kind"], "Alerts raised"),
     Metric::gauge("custodyd_alert_active", &["kind"], "Alerts that hold now"),
     Metric::counter(
