@@ -1,23 +1,29 @@
 //! custodyd.toml, read once and strictly. Secrets are named, never written here.
 
 use std::{
-    net::SocketAddr,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use custodyd_policy::VaultId;
+use custodyd_policy::{ClientId, VaultId};
 use serde::Deserialize;
 
 mod alerts;
+mod clients;
 mod console;
 mod hsm;
+mod http;
+mod network;
 mod screening;
 mod webhooks;
 
 pub use alerts::{AlertsConfig, MetricsConfig};
+pub use clients::{ClientAccess, OperatorAccess};
 pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
+pub use http::{ClientAuth, ForwardedHeader, Http, HttpLimits, TlsConfig, TlsVersion};
+pub use network::{Network, NetworkError};
 pub use screening::ScreeningConfig;
 pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
 
@@ -75,6 +81,12 @@ pub struct Config {
     pub hsm: HsmConfig,
     /// The API.
     pub http: Http,
+    /// From where clients may come, and how fast.
+    #[serde(default)]
+    pub clients: BTreeMap<ClientId, ClientAccess>,
+    /// From where operators may come.
+    #[serde(default)]
+    pub operators: OperatorAccess,
     /// The engine.
     #[serde(default)]
     pub engine: EngineConfig,
@@ -110,20 +122,6 @@ pub struct Config {
 pub struct Database {
     /// `sqlite:path/to/file.db` or `postgres://…`
     pub url: String,
-}
-
-/// `[http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Longest wait for the engine's answer before 202, milliseconds.
-    #[serde(default = "default_patience_ms")]
-    pub patience_ms: u64,
-    /// How far a request's `created` may be off, seconds.
-    #[serde(default = "default_max_skew_s")]
-    pub max_skew_s: u64,
 }
 
 /// `[engine]`
@@ -173,14 +171,6 @@ impl Default for EngineConfig {
             poll_ms: default_poll_ms(),
         }
     }
-}
-
-const fn default_patience_ms() -> u64 {
-    10_000
-}
-
-const fn default_max_skew_s() -> u64 {
-    300
 }
 
 const fn default_poll_ms() -> u64 {
@@ -245,11 +235,12 @@ impl Config {
                 "engine.poll_ms must be 10 to 60000".to_owned(),
             ));
         }
-        if !(1..=3_600).contains(&config.http.max_skew_s) {
-            return Err(ConfigError::Range(
-                "http.max_skew_s must be 1 to 3600".to_owned(),
-            ));
+        config.http.resolve(folder)?;
+        let certificates = config.http.reads_certificates();
+        for (id, access) in &config.clients {
+            access.check(id, certificates)?;
         }
+        config.operators.check(certificates)?;
         Ok(config)
     }
 

@@ -24,6 +24,7 @@ pub mod console;
 pub mod directory;
 pub mod engine;
 pub mod failpoint;
+pub mod feed;
 pub mod genesis_file;
 pub mod http;
 pub mod intake;

@@ -9,13 +9,14 @@ use custodyd::{
     config::Config,
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
-    http::{self, AppState, Monitoring},
+    feed::keep_within,
+    http::{self, Admission, AppState, Entrance, Monitoring},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
     state_dir::StateDir,
     store::Store,
-    telemetry,
+    telemetry, webhooks,
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
 
@@ -26,6 +27,8 @@ use super::{
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let metrics = telemetry::start(&config.log)?;
+    http::warn_if_unheard();
+    let entrance = Entrance::open(&config.http)?;
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
@@ -79,6 +82,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     check_wrapping_keys(&*hsm, engine.vault(), config.hsm.wrapping_key)?;
     report_orphans(&*hsm, engine.vault(), &journal_id);
     tracing::info!(events = engine.vault().seq(), "journal replayed");
+    for client in config.clients.keys() {
+        if !engine.vault().clients().contains_key(client) {
+            tracing::warn!(%client, "[clients.{client}] is of no client that the vault knows");
+        }
+    }
 
     let intake = Intake::start(
         store.clone(),
@@ -108,6 +116,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     }
     let state = AppState {
         standing: engine.standing(),
+        feed: engine.feed(),
         intake,
         store,
         pulse: Some(pulse),
@@ -122,15 +131,32 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
+        admission: Arc::new(Admission::from(&config)),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "API open");
+    let tls = entrance.tls.is_some();
+    tracing::info!(address = %listener.local_addr()?, tls, "API open");
 
+    tokio::spawn(keep_within(
+        config.feed,
+        state.store.clone(),
+        config.vault.to_string(),
+        Clock::system(),
+        stopped.clone(),
+    ));
+    let deliveries = webhooks::Parts {
+        store: state.store.clone(),
+        vault: config.vault.to_string(),
+        feed: state.feed.clone(),
+        clock: Clock::system(),
+        chance: random,
+    };
+    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
-    let mut server = tokio::spawn(http::serve(state, listener, stopped));
+    let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let outcome: Result<(), Failure> = tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -158,8 +184,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         if !engine.is_finished() {
             let _ = engine.await;
         }
+        while webhooks.join_next().await.is_some() {}
         let _ = watching.await;
     })
     .await;
     outcome
+}
+
+/// Any number; which doesn't matter where there is no randomness.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }

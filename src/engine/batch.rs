@@ -12,6 +12,7 @@ use crate::{
     alerts::Fact,
     directory::Directory,
     failpoint,
+    feed::FeedRow,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
     nonces::{NonceError, head_point},
     problem::Problem,
@@ -85,6 +86,7 @@ impl BatchError {
 pub(super) struct Draft {
     rows: Vec<JournalRow>,
     touched: BTreeSet<Touch>,
+    feed: Vec<FeedRow>,
     replies: Vec<(String, Reply)>,
     pub(super) nonces: Nonces,
     compromised: Vec<PublicKey>,
@@ -196,7 +198,10 @@ impl Engine {
         );
         let recorded = Recorded { seq, at, event };
         self.history.see(&self.vault, &recorded);
-        draft.touched.extend(self.vault.apply(&recorded)?);
+        let touched = self.vault.apply(&recorded)?;
+        let told = self.teller.follow(&self.vault, &recorded, &touched, 0)?;
+        draft.feed.extend(told);
+        draft.touched.extend(touched);
         if enacted {
             // Whoever speaks later in this batch speaks under what it changed.
             self.directory = Directory::from(&self.vault);
@@ -234,6 +239,7 @@ impl Engine {
             head,
             outcomes,
             points,
+            feed: draft.feed,
         };
         kinds
             .iter()
@@ -253,6 +259,7 @@ impl Engine {
             self.standing.set(InForce::from(&self.vault));
         }
         self.anchored.send_replace(self.head.clone());
+        self.announcer.announce(batch.feed);
         self.parts.answers.deliver(batch.outcomes);
         draft.compromised.iter().for_each(|key| self.alarm(key));
         self.schedule(&draft.touched);

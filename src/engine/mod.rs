@@ -26,7 +26,7 @@ mod vetting_tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd_chain::Network;
-use custodyd_vault::Vault;
+use custodyd_vault::{Recorded, Vault};
 use tokio::sync::{Notify, mpsc};
 
 pub(crate) use answer::sworn;
@@ -34,7 +34,10 @@ pub use history::HistoryWalk;
 pub use inquiry::Inquiries;
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
-pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
+pub use replay::{
+    ReplayError, Replayed, Telling, read_event, replay, replay_and_mend, replay_observed,
+    replay_telling,
+};
 pub use run::EngineError;
 pub use samples::Series;
 pub use screening::{Screener, ScreeningFault};
@@ -44,6 +47,7 @@ use crate::{
     alerts::Alerts,
     clock::Clock,
     directory::Directory,
+    feed::{Announcer, Feed, Teller},
     intake::Answers,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
@@ -163,6 +167,8 @@ pub struct Engine {
     tips: BTreeMap<Network, u64>,
     head: HeadRow,
     history: history::History,
+    teller: Teller,
+    announcer: Announcer,
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
@@ -181,8 +187,14 @@ impl Engine {
     /// The journal doesn't stand, is behind the anchor, or is not there.
     pub async fn open(parts: Parts, vault: &str) -> Result<Self, ReplayError> {
         let anchor = Anchor::at(parts.anchor.clone());
-        let (Replayed { vault, head }, history) =
-            replay_history(&parts.store, vault, &parts.journal_key, &anchor).await?;
+        let (
+            Replayed {
+                vault,
+                head,
+                teller,
+            },
+            history,
+        ) = replay_history(&parts.store, vault, &parts.journal_key, &anchor).await?;
         index_nonces(&parts.store, &vault).await?;
         tally::stands_at(&head);
         nodes::begin(parts.nodes.keys().copied());
@@ -198,6 +210,8 @@ impl Engine {
             vault,
             head,
             history,
+            announcer: Announcer::new(teller.last()),
+            teller,
             jobs: jobs::Jobs::default(),
             done,
             report,
@@ -212,6 +226,11 @@ impl Engine {
     /// Who may speak under which policy: as of the last commit, whenever it is asked.
     pub fn standing(&self) -> Standing {
         self.standing.clone()
+    }
+
+    /// What outsiders may hear of, as it is committed. It ends with the engine.
+    pub fn feed(&self) -> Feed {
+        self.announcer.feed()
     }
 
     /// Where the vault can be asked while the engine runs.
@@ -234,10 +253,8 @@ async fn replay_history(
     anchor: &Anchor,
 ) -> Result<(Replayed, history::History), ReplayError> {
     let mut walk = HistoryWalk::begin(store, vault).await?;
-    let replayed = replay_observed(store, vault, key, Some(anchor), |before, recorded| {
-        walk.see(before, recorded);
-    })
-    .await?;
+    let see = |before: Option<&Vault>, recorded: &Recorded| walk.see(before, recorded);
+    let replayed = replay_and_mend(store, vault, key, Some(anchor), see).await?;
     let (rows, history) = walk.go_on(&replayed.vault, replayed.head.at_ms);
     if !store.has_subjects(vault).await? {
         store.put_history(vault, &rows).await?;

@@ -178,8 +178,17 @@ impl Engine {
             let vault = self.vault.id().to_string();
             match replay_history(&self.parts.store, &vault, &self.parts.journal_key, &anchor).await
             {
-                Ok((Replayed { vault, head }, history)) => {
-                    (self.vault, self.head, self.history) = (vault, head, history);
+                Ok((
+                    Replayed {
+                        vault,
+                        head,
+                        teller,
+                    },
+                    history,
+                )) => {
+                    self.announcer.catch_up(teller.last());
+                    (self.vault, self.head) = (vault, head);
+                    (self.teller, self.history) = (teller, history);
                     self.directory = Directory::from(&self.vault);
                     self.standing.set(InForce::from(&self.vault));
                     self.parts.bell.notify_one();

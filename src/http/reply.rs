@@ -21,12 +21,14 @@ impl IntoResponse for Problem {
         });
         let more = match self.status {
             // The rest of the request is not read, so the connection can't go on.
-            408 | 411 | 413 => Some((header::CONNECTION, "close")),
-            429 | 503 => Some((header::RETRY_AFTER, "1")),
+            408 | 411 | 413 => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            429 | 503 => {
+                let seconds = self.retry_after.unwrap_or(1);
+                Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
             _ => None,
         };
         if let Some((name, value)) = more {
-            let value = HeaderValue::from_static(value);
             response.headers_mut().insert(name, value);
         }
         response

@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_an_hour_and_stay_between_half_and_whole() {
-        for failures in 0..100 {
+        for failures in 0_u32..100 {
             let whole = (FIRST_MS << failures.saturating_sub(1).min(31)).min(LONGEST_MS);
             assert_eq!(pause_ms(failures, 0), whole / 2, "{failures}");
             assert_eq!(pause_ms(failures, whole / 2), whole, "{failures}");

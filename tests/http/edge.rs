@@ -100,6 +100,7 @@ impl Edge {
         let bell = Arc::new(Notify::new());
         let state = AppState {
             vault: None,
+            feed: custodyd::feed::Announcer::new(0).feed(),
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
             standing: Standing::new(InForce {
                 directory: directory(),
@@ -200,6 +201,7 @@ impl Edge {
             projections,
             outcomes,
             points: Vec::new(),
+            feed: Vec::new(),
         };
         self.store.commit(&batch).await.unwrap();
     }

@@ -221,6 +221,7 @@ async fn begin(store: &Store, hsm: &Stuck) {
         head,
         outcomes: Vec::new(),
         points: Vec::new(),
+        feed: Vec::new(),
     };
     store.commit(&batch).await.unwrap();
 }

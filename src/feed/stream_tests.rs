@@ -1,0 +1,1 @@
+//! Followers of a feed that has no engine behind it.
