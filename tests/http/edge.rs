@@ -132,7 +132,6 @@ impl Edge {
         let announcer = Announcer::new(0);
         let state = AppState {
             vault: None,
-            feed: custodyd::feed::Announcer::new(0).feed(),
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
             standing: Standing::new(InForce {
                 directory: directory(),
