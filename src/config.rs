@@ -9,9 +9,11 @@ use std::{
 use custodyd_policy::VaultId;
 use serde::Deserialize;
 
+mod console;
 mod hsm;
 mod screening;
 
+pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use screening::ScreeningConfig;
 
@@ -78,6 +80,9 @@ pub struct Config {
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
+    /// The console.
+    #[serde(default)]
+    pub console: ConsoleConfig,
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
@@ -215,6 +220,7 @@ impl Config {
             screening.parsed_url()?;
             screening.deadline()?;
         }
+        config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(
                 "engine.poll_ms must be 10 to 60000".to_owned(),

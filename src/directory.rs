@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use custodyd_httpsig::{HttpSigError, Principal, SignedRequest, Verified};
+use custodyd_passkey::{Assertion, CredentialId, Passkey, RelyingParty};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
-use custodyd_vault::{Client, Ed25519Key, Scope, Vault};
+use custodyd_vault::{Client, Credential, Ed25519Key, Rejection, Scope, Vault};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use crate::problem::Problem;
@@ -16,13 +17,17 @@ pub enum Speaker {
     Client(ClientId),
     /// A person.
     Operator(OperatorId),
+    /// Somebody who was invited to become one, by their invitation: they may enrol, and nothing else.
+    Invitation(Ed25519Key),
 }
 
-impl From<Speaker> for Initiator {
-    fn from(speaker: Speaker) -> Self {
-        match speaker {
-            Speaker::Client(id) => Self::Client(id),
-            Speaker::Operator(id) => Self::Operator(id),
+impl Speaker {
+    /// As whom they would ask for a withdrawal; who was only invited doesn't.
+    pub fn initiator(&self) -> Option<Initiator> {
+        match self {
+            Self::Client(id) => Some(Initiator::Client(id.clone())),
+            Self::Operator(id) => Some(Initiator::Operator(id.clone())),
+            Self::Invitation(_) => None,
         }
     }
 }
@@ -32,6 +37,7 @@ impl std::fmt::Display for Speaker {
         match self {
             Self::Client(id) => write!(f, "client/{id}"),
             Self::Operator(id) => write!(f, "operator/{id}"),
+            Self::Invitation(key) => write!(f, "invitation/{key}"),
         }
     }
 }
@@ -41,17 +47,49 @@ impl std::fmt::Display for Speaker {
 pub struct Directory {
     vault: VaultId,
     clients: BTreeMap<ClientId, Client>,
-    operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    operators: BTreeMap<OperatorId, Person>,
+    invitations: BTreeMap<Ed25519Key, OperatorId>,
+    console: Option<RelyingParty>,
+}
+
+/// An operator's credentials, those that sign HTTP requests once more by themselves.
+#[derive(Debug, Clone)]
+struct Person {
+    credentials: Vec<Credential>,
+    keys: Vec<Ed25519Key>,
+}
+
+impl From<Vec<Credential>> for Person {
+    fn from(credentials: Vec<Credential>) -> Self {
+        let key = |credential: &Credential| match credential {
+            Credential::Ed25519(key) => Some(*key),
+            _ => None,
+        };
+        let keys = credentials.iter().filter_map(key).collect();
+        Self { credentials, keys }
+    }
 }
 
 impl From<&Vault> for Directory {
     fn from(vault: &Vault) -> Self {
-        Self {
-            vault: vault.id().clone(),
-            clients: vault.clients().clone(),
-            operators: vault.operators().clone(),
-        }
+        let operators = vault.operators().clone();
+        let mut directory = Self::new(vault.id().clone(), vault.clients().clone(), operators);
+        let invited = vault.invitations().iter();
+        directory.invitations = invited.map(|(key, i)| (*key, i.operator.clone())).collect();
+        directory.console = vault.console().cloned();
+        directory
     }
+}
+
+/// A passkey's word, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sworn {
+    /// Whose passkey it is.
+    pub operator: OperatorId,
+    /// Which.
+    pub credential: CredentialId,
+    /// Its signature counter.
+    pub counter: u32,
 }
 
 impl Directory {
@@ -59,13 +97,68 @@ impl Directory {
     pub fn new(
         vault: VaultId,
         clients: BTreeMap<ClientId, Client>,
-        operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+        operators: BTreeMap<OperatorId, Vec<Credential>>,
     ) -> Self {
+        let person = |(id, credentials): (_, Vec<Credential>)| (id, credentials.into());
         Self {
             vault,
             clients,
-            operators,
+            operators: operators.into_iter().map(person).collect(),
+            invitations: BTreeMap::new(),
+            console: None,
         }
+    }
+
+    /// The console that passkeys sign for.
+    pub fn console(&self) -> Option<&RelyingParty> {
+        self.console.as_ref()
+    }
+
+    /// The passkeys of an operator; none for a stranger.
+    pub fn passkeys(&self, operator: &OperatorId) -> impl Iterator<Item = &Passkey> {
+        let person = self.operators.get(operator);
+        let credentials = person.map_or(&[][..], |person| &person.credentials);
+        credentials.iter().filter_map(Credential::passkey)
+    }
+
+    /// Who holds a passkey.
+    pub fn owner(&self, credential: &CredentialId) -> Option<(&OperatorId, &Passkey)> {
+        self.operators.keys().find_map(|operator| {
+            let passkey = self.passkeys(operator).find(|p| p.id == *credential)?;
+            Some((operator, passkey))
+        })
+    }
+
+    /// Whom an invitation is for.
+    pub fn invited(&self, invitation: &Ed25519Key) -> Option<&OperatorId> {
+        self.invitations.get(invitation)
+    }
+
+    /// Whether one of the operator's passkeys signed this challenge for this vault's console.
+    ///
+    /// # Errors
+    /// 401, with what is wrong with the assertion. Whether the operator or the credential is known is not told.
+    pub fn swear(
+        &self,
+        operator: &OperatorId,
+        challenge: &[u8; 32],
+        assertion: &Assertion,
+    ) -> Result<Sworn, Problem> {
+        let console = self.console.as_ref().ok_or(Rejection::NoConsole)?;
+        let passkey = self
+            .passkeys(operator)
+            .find(|passkey| passkey.id == assertion.credential)
+            .ok_or_else(|| {
+                Problem::unauthenticated("the passkey is not known here, or was revoked")
+            })?;
+        let presence = assertion
+            .verify(passkey, console, challenge)
+            .map_err(|fault| Problem::unauthenticated(fault.to_string()))?;
+        Ok(Sworn {
+            operator: operator.clone(),
+            credential: passkey.id.clone(),
+            counter: presence.counter,
+        })
     }
 
     /// Refuses a client what none of `scopes` lets it do. Operators need no scope: groups and quorums decide what they do.
@@ -73,8 +166,12 @@ impl Directory {
     /// # Errors
     /// 403 of the type `scope`.
     pub fn check_scope(&self, speaker: &Speaker, scopes: &[Scope]) -> Result<(), Problem> {
-        let Speaker::Client(id) = speaker else {
-            return Ok(());
+        let id = match speaker {
+            Speaker::Client(id) => id,
+            Speaker::Operator(_) => return Ok(()),
+            Speaker::Invitation(_) => {
+                return Err(Problem::forbidden("an invitation is for enrolling only"));
+            }
         };
         let client = self.clients.get(id);
         if client.is_some_and(|client| scopes.iter().any(|scope| client.may(*scope))) {
@@ -134,8 +231,13 @@ impl Directory {
             }
             Principal::Operator(id) => {
                 let id: OperatorId = id.parse().ok()?;
-                let keys = self.operators.get(&id)?;
+                let keys = &self.operators.get(&id)?.keys;
                 Some((Speaker::Operator(id), keys))
+            }
+            Principal::Invitation(key) => {
+                let key = Ed25519Key::parse(key).ok()?;
+                let (key, _) = self.invitations.get_key_value(&key)?;
+                Some((Speaker::Invitation(*key), std::slice::from_ref(key)))
             }
         }
     }
@@ -173,14 +275,14 @@ mod tests {
             key: key(1).verifying_key().into(),
             scopes: [Scope::Read].into(),
         };
-        let directory = Directory {
-            vault: "main".parse().unwrap(),
-            clients: BTreeMap::from([("shop".parse().unwrap(), shop)]),
-            operators: BTreeMap::from([(
+        let directory = Directory::new(
+            "main".parse().unwrap(),
+            BTreeMap::from([("shop".parse().unwrap(), shop)]),
+            BTreeMap::from([(
                 "alice".parse().unwrap(),
                 vec![key(2).verifying_key().into(), key(3).verifying_key().into()],
             )]),
-        };
+        );
         let ask = |keyid: &str, created, byte| {
             let request = signed(keyid, created, &key(byte));
             directory.authenticate(&request, |key| request.verify(key, 1_000, 300))

@@ -154,6 +154,11 @@ impl From<Rejection> for Problem {
             Rejection::KeyCompromised(_) => (409, "The key signs no more"),
             Rejection::ImportDiffers(_) => (422, "Not what was exported"),
             Rejection::NothingToExport(_) => (409, "Nothing to export"),
+            Rejection::ActDiffers(_) => (409, "The statement is void"),
+            Rejection::NotInvited => (403, "Not invited"),
+            Rejection::NoConsole => (409, "No console"),
+            Rejection::NoRoom(_) => (422, "No room"),
+            Rejection::PasskeyCopied { .. } => (403, "The passkey may have been copied"),
             Rejection::Observation(..) => (422, "Observation not acceptable"),
         };
         Self::new(status, rejection.code(), title, rejection.to_string())

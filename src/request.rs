@@ -6,18 +6,17 @@ mod prices;
 use std::collections::BTreeSet;
 
 use custodyd_chain::{Address, Asset};
-use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{ClientId, VaultId, WalletId, WithdrawalId};
+use custodyd_policy::{ClientId, OperatorId, VaultId, WalletId, WithdrawalId};
 use custodyd_vault::{
-    Change, Ed25519Signature, FreezeScope, GovernanceDecision, GovernanceStatement, ProposalId,
-    Rejection, Scope, Statement,
+    Change, Credential, FreezeScope, GovernanceDecision, GovernanceStatement, OperatorSignature,
+    ProposalId, Rejection, Scope, Statement,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use prices::{PriceList, PricesBody};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, stored_request::Asking};
 
 /// Body of `POST /v1/withdrawals` and `/v1/withdrawals/simulate`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -50,9 +49,9 @@ pub struct DecisionBody {
     /// What was signed.
     #[schema(value_type = Object)]
     pub statement: Statement,
-    /// Ed25519 over the statement's challenge, 128 hex digits.
-    #[schema(value_type = String)]
-    pub signature: Ed25519Signature,
+    /// Over the statement's challenge: 128 hex digits of a key, or a passkey's assertion as an object.
+    #[schema(value_type = Object)]
+    pub signature: OperatorSignature,
 }
 
 /// Body of `POST /v1/proposals`.
@@ -76,9 +75,9 @@ pub struct GovernanceBody {
     /// What was signed.
     #[schema(value_type = Object)]
     pub statement: GovernanceStatement,
-    /// Ed25519 over the statement's challenge, 128 hex digits.
-    #[schema(value_type = String)]
-    pub signature: Ed25519Signature,
+    /// Over the statement's challenge: 128 hex digits of a key, or a passkey's assertion as an object.
+    #[schema(value_type = Object)]
+    pub signature: OperatorSignature,
 }
 
 /// Body of `POST /v1/withdrawals/simulate`: a withdrawal, and for whom.
@@ -171,6 +170,18 @@ pub struct ExportBody {
     pub withdrawals: BTreeSet<WithdrawalId>,
 }
 
+/// Body of `POST /v1/enrolments`, signed with the invitation's key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentBody {
+    /// Who was invited.
+    #[schema(value_type = String)]
+    pub operator: OperatorId,
+    /// The credential from then on: 64 hex digits, `p256:…` or `passkey:…`.
+    #[schema(value_type = String)]
+    pub credential: Credential,
+}
+
 /// Addresses that one request may ask for.
 pub const MOST_ADDRESSES: u32 = 1_000;
 
@@ -207,6 +218,8 @@ pub enum Intent {
     Addresses(WalletId, u32),
     /// Prepare a bundle.
     Export(ExportBody),
+    /// Somebody who was invited brings a credential.
+    Enrol(EnrolmentBody),
     /// A bundle came back, as a .tar; it names its export itself.
     Import,
     /// What assets are worth.
@@ -230,6 +243,7 @@ impl Intent {
             Self::Address(_) | Self::Addresses(..) => "address",
             Self::Export(_) => "export",
             Self::Import => "import",
+            Self::Enrol(_) => "enrol",
             Self::SetPrices(_) => "prices",
             Self::Limits => "limits",
         }
@@ -249,6 +263,7 @@ impl Intent {
             | Self::Freeze(_)
             | Self::Unfreeze(_)
             | Self::Export(_)
+            | Self::Enrol(_)
             | Self::Import => &[],
         }
     }
@@ -257,16 +272,16 @@ impl Intent {
     ///
     /// # Errors
     /// A problem that names what can't be read. Whether the signature holds is checked elsewhere.
-    pub fn read(request: &SignedRequest) -> Result<Self, Problem> {
-        let path = request.target.as_str();
+    pub fn read(request: Asking<'_>) -> Result<Self, Problem> {
+        let path = request.target;
         let parts: Vec<&str> = path
             .strip_prefix("/v1/")
             .unwrap_or_default()
             .split('/')
             .collect();
-        match (request.method.as_str(), parts.as_slice()) {
+        match (request.method, parts.as_slice()) {
             ("POST", ["withdrawals"]) => {
-                check_idempotency_key(request.idempotency_key.as_deref().unwrap_or_default())?;
+                check_idempotency_key(request.idempotency_key.unwrap_or_default())?;
                 Ok(Self::Withdraw(json(request)?))
             }
             ("POST", ["withdrawals", "simulate"]) => Ok(Self::Simulate(json(request)?)),
@@ -294,6 +309,7 @@ impl Intent {
                 };
                 proposal_decision(parse(id)?, json(request)?, wanted)
             }
+            ("POST", ["enrolments"]) => Ok(Self::Enrol(json(request)?)),
             ("POST", ["freeze"]) => Ok(Self::Freeze(scoped(json(request)?)?)),
             ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(scoped(json(request)?)?)),
             ("PUT", ["prices"]) => Ok(Self::SetPrices(json(request)?)),
@@ -373,8 +389,8 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, 
 }
 
 /// Reads a JSON body: one object, known fields, each once; serde_json bounds the depth at 128.
-fn json<T: for<'de> Deserialize<'de>>(request: &SignedRequest) -> Result<T, Problem> {
-    let is_json = request.content_type.as_deref().is_some_and(|t| {
+fn json<T: for<'de> Deserialize<'de>>(request: Asking<'_>) -> Result<T, Problem> {
+    let is_json = request.content_type.is_some_and(|t| {
         t.split(';')
             .next()
             .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
@@ -387,5 +403,5 @@ fn json<T: for<'de> Deserialize<'de>>(request: &SignedRequest) -> Result<T, Prob
             "send application/json",
         ));
     }
-    serde_json::from_slice(&request.body).map_err(|e| Problem::malformed(e.to_string()))
+    serde_json::from_slice(request.body).map_err(|e| Problem::malformed(e.to_string()))
 }

@@ -173,7 +173,10 @@ impl Engine {
             prev_hash,
         };
         draft.rows.push(entry.seal(&event)?);
-        let enacted = matches!(event, Event::ProposalEnacted { .. });
+        let enacted = matches!(
+            event,
+            Event::ProposalEnacted { .. } | Event::Enrolled { .. }
+        );
         draft
             .touched
             .extend(self.vault.apply(&Recorded { seq, at, event })?);

@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod batch;
 mod follow;
+mod inquiry;
 mod jobs;
 mod perform;
 mod projection;
@@ -25,6 +26,8 @@ use custodyd_chain::Network;
 use custodyd_vault::Vault;
 use tokio::sync::{Notify, mpsc};
 
+pub(crate) use answer::sworn;
+pub use inquiry::Inquiries;
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
 pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
@@ -152,6 +155,8 @@ pub struct Engine {
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
+    inquiries: Inquiries,
+    questions: inquiry::Questions,
     anchored: tokio::sync::watch::Sender<HeadRow>,
     /// What the journal key signed with one nonce, once an effect has seen it.
     unsafe_journal_key: Option<String>,
@@ -170,6 +175,7 @@ impl Engine {
         // So that there is something to alert on before the first.
         metrics::counter!("custodyd_nonce_reuse_total").increment(0);
         let (report, done) = mpsc::channel(4_096);
+        let (inquiries, questions) = Inquiries::new();
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
         tokio::spawn(keep_anchor(anchor, heads));
         Ok(Self {
@@ -182,6 +188,8 @@ impl Engine {
             jobs: jobs::Jobs::default(),
             done,
             report,
+            inquiries,
+            questions,
             anchored,
             unsafe_journal_key: None,
         })
@@ -190,6 +198,11 @@ impl Engine {
     /// Who may speak under which policy: as of the last commit, whenever it is asked.
     pub fn standing(&self) -> Standing {
         self.standing.clone()
+    }
+
+    /// Where the vault can be asked while the engine runs.
+    pub fn inquiries(&self) -> Inquiries {
+        self.inquiries.clone()
     }
 
     /// The vault as it is.

@@ -10,6 +10,7 @@ use super::{
     Engine, ReplayError, Replayed,
     batch::BatchError,
     follow::{broadcasts, observations},
+    inquiry::Question,
     jobs::Job,
     perform::{Done, EffectError},
     replay,
@@ -53,13 +54,16 @@ impl Engine {
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.parts.pulse.set_running(true);
         let bell = std::sync::Arc::clone(&self.parts.bell);
-        let mut finished = Vec::new();
+        let (mut finished, mut asked) = (Vec::new(), Vec::new());
         while !*stop.borrow() {
+            self.answer_questions(&mut asked);
             tokio::select! {
                 biased;
                 _ = stop.changed() => break,
                 () = bell.notified() => {}
                 _ = self.done.recv_many(&mut finished, BATCH as usize) => {}
+                // What is asked is answered above; nothing was decided meanwhile.
+                _ = self.questions.next(&mut asked) => continue,
                 _ = sweep.tick() => self.sweep(),
             }
             while finished.len() < BATCH as usize {
@@ -73,6 +77,15 @@ impl Engine {
         }
         self.parts.pulse.set_running(false);
         Ok(())
+    }
+
+    /// Answers what was asked since the last batch, a bounded number at a time.
+    fn answer_questions(&mut self, asked: &mut Vec<Question>) {
+        self.questions.take(asked);
+        let now = self.parts.clock.now();
+        for question in asked.drain(..) {
+            question(&self.vault, now);
+        }
     }
 
     /// One turn: a batch from inbox and results. A failure costs the memory, never the journal.

@@ -3,6 +3,7 @@
 mod cold;
 mod comparison;
 mod connection;
+mod enrolments;
 mod freeze;
 mod health;
 mod hsm;
@@ -29,7 +30,14 @@ pub use connection::{Limits, serve, serve_within};
 pub use replays::Replays;
 pub use router::router;
 
-use crate::{clock::Clock, engine::Pulse, intake::Intake, standing::Standing, store::Store};
+use crate::{
+    clock::Clock,
+    console::Console,
+    engine::{Inquiries, Pulse},
+    intake::Intake,
+    standing::Standing,
+    store::Store,
+};
 
 /// What handlers share.
 #[derive(Debug, Clone)]
@@ -42,6 +50,10 @@ pub struct AppState {
     pub store: Store,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
+    /// The vault itself, to be asked, when the engine runs in this process.
+    pub vault: Option<Inquiries>,
+    /// The console's sessions.
+    pub console: Arc<Console>,
     /// The HSM, when the engine runs in this process.
     pub hsm: Option<Arc<dyn Hsm>>,
     /// The journal's public key, hex.

@@ -17,10 +17,10 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, comparison::Comparisons, freeze, health, hsm, journal, openapi, policy,
-    prices, proposals, transactions, wallets, withdrawals,
+    AppState, Limits, cold, comparison::Comparisons, enrolments, freeze, health, hsm, journal,
+    openapi, policy, prices, proposals, transactions, wallets, withdrawals,
 };
-use crate::problem::Problem;
+use crate::{console, problem::Problem};
 
 /// The API.
 pub fn router(state: AppState) -> Router {
@@ -49,6 +49,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(cold::show))
         .routes(routes!(cold::bundle))
         .routes(routes!(cold::import).layer(imports))
+        .routes(routes!(enrolments::create))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::unfreeze))
         .routes(routes!(proposals::create).layer(proposing))
@@ -70,6 +71,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
     let description = axum::routing::get(move || openapi::serve(document.clone()));
     router
         .route("/openapi.json", description)
+        .merge(console::router())
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -102,7 +104,10 @@ async fn around(State(patience): State<Duration>, request: Request, next: Next) 
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The console's own files may be kept: their names change with them.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
     }

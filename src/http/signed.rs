@@ -15,6 +15,7 @@ use crate::{
     intake::Submitted,
     problem::Problem,
     request::{self, Intent},
+    stored_request::StoredRequest,
 };
 
 /// Largest body of an ordinary request, bytes.
@@ -90,6 +91,10 @@ impl FromRequest<AppState> for Signed {
             .now()
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
+        // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
+        if matches!(speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
+            return Err(Problem::forbidden("an invitation is for enrolling only"));
+        }
         // The inbox refuses a repeated write; a repeated read is refused here.
         if parts.method.is_safe() {
             state
@@ -115,7 +120,9 @@ impl Signed {
     pub(super) fn operators_only(&self, what: &str) -> Result<(), Problem> {
         match self.speaker {
             Speaker::Operator(_) => Ok(()),
-            Speaker::Client(_) => Err(Problem::forbidden(format!("{what} is for operators"))),
+            Speaker::Client(_) | Speaker::Invitation(_) => {
+                Err(Problem::forbidden(format!("{what} is for operators")))
+            }
         }
     }
 }
@@ -160,7 +167,7 @@ impl AppState {
     }
 
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
-        let intent = Intent::read(&signed.request)?;
+        let intent = Intent::read((&signed.request).into())?;
         let vault = self.standing.vault().as_str();
         let principal = signed.speaker.to_string();
         let submitted = self
@@ -170,7 +177,7 @@ impl AppState {
                 intent.kind(),
                 &principal,
                 &signed.verified.nonce,
-                &signed.request,
+                &StoredRequest::Signed(signed.request),
             )
             .await?;
         Ok(match submitted {

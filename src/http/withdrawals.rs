@@ -134,7 +134,7 @@ pub(super) async fn list(
     let limit = super::policy::limit(query.remove("limit"))?;
     let client = match &signed.speaker {
         Speaker::Client(client) => Some(client.to_string()),
-        Speaker::Operator(_) => query.remove("client"),
+        Speaker::Operator(_) | Speaker::Invitation(_) => query.remove("client"),
     };
     let filter = Filter {
         state: query.remove("state"),

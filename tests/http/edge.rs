@@ -4,6 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use custodyd::{
     clock::Clock,
+    config::ConsoleConfig,
+    console::Console,
     directory::Directory,
     http::{AppState, Limits, serve_within},
     intake::Intake,
@@ -72,7 +74,7 @@ fn directory() -> Directory {
             ("feed".parse().unwrap(), client(FEED, &[Scope::Prices])),
         ]
         .into(),
-        [("alice".parse().unwrap(), vec![public(ALICE)])].into(),
+        [("alice".parse().unwrap(), vec![public(ALICE).into()])].into(),
     )
 }
 
@@ -97,6 +99,8 @@ impl Edge {
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
         let state = AppState {
+            vault: None,
+            console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
             standing: Standing::new(InForce {
                 directory: directory(),
                 policy: PolicyDocument {

@@ -167,7 +167,7 @@ fn genesis() -> Genesis {
             public_key: hex::encode(journal_point()),
         },
         operators: [("alice", 1), ("bob", 2)]
-            .map(|(name, seed)| (name.parse().unwrap(), vec![credential(seed)]))
+            .map(|(name, seed)| (name.parse().unwrap(), vec![credential(seed).into()]))
             .into(),
         clients: [("shop".parse().unwrap(), credential(3))].into(),
         wallets: [
@@ -188,6 +188,7 @@ fn genesis() -> Genesis {
         address_book: BTreeMap::new(),
         blocked: Default::default(),
         client_scopes: Default::default(),
+        console: None,
         signatures: Default::default(),
     };
     genesis.signed_with(&signers.into())
