@@ -6,7 +6,10 @@
 mod evidence;
 mod projections;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use evidence::Walk;
 use projections::{check_nonces, check_projections};
@@ -114,9 +117,23 @@ pub async fn audit(
     key: &JournalKey,
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
+    audit_watched(store, vault, key, anchor, &AtomicU64::new(0)).await
+}
+
+/// The same; `seen` is the number of the entry that it has come to.
+///
+/// # Errors
+/// As [`audit`].
+pub async fn audit_watched(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
+    seen: &AtomicU64,
+) -> Result<Audited, AuditFault> {
     for _ in 0..MOST_AUDITS {
         let before = store.last_head(vault).await?;
-        let audited = audit_at_rest(store, vault, key, anchor).await;
+        let audited = audit_at_rest(store, vault, key, anchor, seen).await;
         if store.last_head(vault).await? == before {
             return audited;
         }
@@ -134,11 +151,13 @@ async fn audit_at_rest(
     vault: &str,
     key: &JournalKey,
     anchor: Option<&Anchor>,
+    seen: &AtomicU64,
 ) -> Result<Audited, AuditFault> {
     let mut walk = Walk::default();
     let mut history = HistoryWalk::begin(store, vault).await?;
     let Replayed { vault: state, head } =
         replay_observed(store, vault, key, anchor, |before, recorded| {
+            seen.store(recorded.seq, Ordering::Relaxed);
             walk.see(before, recorded);
             history.see(before, recorded);
         })

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use custodyd_hsm::Hsm;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+pub(crate) use comparison::Comparisons;
 pub use connection::{Limits, serve, serve_within};
 pub use replays::Replays;
 pub use router::router;

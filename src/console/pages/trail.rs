@@ -60,7 +60,7 @@ pub(super) struct Reader {
     from: u64,
     to: u64,
     credentials: std::collections::BTreeMap<custodyd_policy::OperatorId, Vec<Credential>>,
-    party: Option<custodyd_vault::RelyingParty>,
+    party: Option<custodyd_passkey::RelyingParty>,
     now: Timestamp,
 }
 
@@ -84,7 +84,7 @@ impl Reader {
                 .keys()
                 .filter_map(|who| Some((who.clone(), vault.operator(who)?.to_vec())))
                 .collect(),
-            party: vault.relying_party().cloned(),
+            party: vault.console().cloned(),
             now,
         }
     }
