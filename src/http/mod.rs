@@ -47,6 +47,7 @@ pub use connection::serve;
 pub use entrance::{Entrance, Limits};
 pub use health::Monitoring;
 pub use peer::{Peer, Visit};
+pub(crate) use comparison::Comparisons;
 pub use replays::Replays;
 pub use router::router;
 pub use tls::{Tls, TlsError};
