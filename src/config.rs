@@ -9,19 +9,23 @@ use std::{
 use custodyd_policy::{ClientId, VaultId};
 use serde::Deserialize;
 
+mod alerts;
 mod clients;
 mod console;
 mod hsm;
 mod http;
 mod network;
 mod screening;
+mod webhooks;
 
+pub use alerts::{AlertsConfig, MetricsConfig};
 pub use clients::{ClientAccess, OperatorAccess};
 pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
 pub use http::{ClientAuth, ForwardedHeader, Http, HttpLimits, TlsConfig, TlsVersion};
 pub use network::{Network, NetworkError};
 pub use screening::ScreeningConfig;
+pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
 
 use crate::nodes::NodeConfig;
 
@@ -89,6 +93,12 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
+    /// What `/metrics` shows.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Who is told without asking.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
@@ -98,6 +108,12 @@ pub struct Config {
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
+    /// How long events are kept to be told.
+    #[serde(default)]
+    pub feed: FeedConfig,
+    /// Who is told of events.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// `[database]`
@@ -210,6 +226,9 @@ impl Config {
             screening.parsed_url()?;
             screening.deadline()?;
         }
+        config.feed.check()?;
+        config.alerts.resolve(folder)?;
+        webhooks::resolve(&mut config.webhooks, folder)?;
         config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(

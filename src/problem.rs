@@ -46,6 +46,11 @@ impl Problem {
         }
     }
 
+    /// Its stable code: the last part of its type.
+    pub fn code(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
+    }
+
     /// The body or a field can't be read.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(400, "malformed", "The request can't be read", detail)

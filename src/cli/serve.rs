@@ -3,18 +3,20 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd::{
+    alerts::{Alerts, Fact, Subjects, Watch},
     canary,
     clock::Clock,
     config::Config,
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
-    http::{self, Admission, AppState, Entrance},
+    feed::keep_within,
+    http::{self, Admission, AppState, Entrance, Monitoring},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
     state_dir::StateDir,
     store::Store,
-    telemetry,
+    telemetry, webhooks,
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
 
@@ -56,6 +58,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Arc::new(Notify::new()),
         Arc::new(Pulse::default()),
     );
+    let (alerts, facts) = Alerts::queue();
     let parts = Parts {
         store: store.clone(),
         signer: Signer::new(
@@ -69,6 +72,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         answers: answers.clone(),
         bell: Arc::clone(&bell),
         pulse: Arc::clone(&pulse),
+        alerts: alerts.clone(),
         poll: config.poll(),
         anchor: state_dir.anchor(),
         journal_key: journal_key.clone(),
@@ -92,13 +96,28 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Clock::system(),
     );
     let (stop, stopped) = watch::channel(false);
+    let watched = Subjects {
+        vault: config.vault.to_string(),
+        inquiries: engine.inquiries(),
+        hsm: Arc::clone(&hsm),
+        networks: config.nodes.iter().map(|node| node.network).collect(),
+        pulse: Arc::clone(&pulse),
+        store: store.clone(),
+        journal_key: journal_key.clone(),
+        anchor: state_dir.anchor(),
+        clock: Clock::system(),
+    };
+    let watching = Watch::new(watched, facts, config.alerts.clone())?;
+    let watching = tokio::spawn(watching.run(stopped.clone()));
     if config.hsm.canary_s > 0 {
         let every = Duration::from_secs(config.hsm.canary_s);
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
         tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
     }
+    let watched = Arc::clone(&pulse);
     let state = AppState {
         standing: engine.standing(),
+        feed: engine.feed(),
         intake,
         store,
         pulse: Some(pulse),
@@ -107,6 +126,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
+        monitoring: Monitoring {
+            alerts: alerts.clone(),
+            balances: config.metrics.balances,
+        },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
         admission: Arc::new(Admission::new(
@@ -122,6 +145,22 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let tls = entrance.tls.is_some();
     tracing::info!(address = %listener.local_addr()?, tls, "API open");
 
+    tokio::spawn(keep_within(
+        config.feed,
+        state.store.clone(),
+        config.vault.to_string(),
+        Clock::system(),
+        stopped.clone(),
+    ));
+    let deliveries = webhooks::Parts {
+        store: state.store.clone(),
+        vault: config.vault.to_string(),
+        feed: state.feed.clone(),
+        pulse: Arc::clone(&watched),
+        clock: Clock::system(),
+        chance: random,
+    };
+    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
     let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
@@ -130,7 +169,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => Ok(()),
         ended = &mut engine => Err(match ended {
             Ok(Ok(())) => "the engine stopped by itself".into(),
-            Ok(Err(e)) => format!("the engine stopped: {e}").into(),
+            Ok(Err(e)) => {
+                alerts.see(vec![Fact::EngineEnded(e.to_string())]);
+                format!("the engine stopped: {e}").into()
+            }
             Err(e) => format!("the engine failed: {e}").into(),
         }),
         ended = &mut server => Err(match ended {
@@ -148,7 +190,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         if !engine.is_finished() {
             let _ = engine.await;
         }
+        while webhooks.join_next().await.is_some() {}
+        let _ = watching.await;
     })
     .await;
     outcome
+}
+
+/// Any number; which doesn't matter where there is no randomness.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }

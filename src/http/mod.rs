@@ -10,6 +10,7 @@ mod comparison;
 mod connection;
 mod enrolments;
 mod entrance;
+pub(crate) mod events;
 mod forwarded;
 mod freeze;
 mod health;
@@ -29,6 +30,7 @@ mod serving;
 mod signed;
 mod stall;
 mod tls;
+mod trail;
 mod transactions;
 mod wallets;
 mod withdrawals;
@@ -43,7 +45,9 @@ pub use admission::Admission;
 pub use certificate::Certificate;
 pub use connection::serve;
 pub use entrance::{Entrance, Limits};
+pub use health::Monitoring;
 pub use peer::{Peer, Visit};
+pub(crate) use comparison::Comparisons;
 pub use replays::Replays;
 pub use router::router;
 pub use tls::{Tls, TlsError};
@@ -52,6 +56,7 @@ use crate::{
     clock::Clock,
     console::Console,
     engine::{Inquiries, Pulse},
+    feed::Feed,
     intake::Intake,
     standing::Standing,
     store::Store,
@@ -66,6 +71,8 @@ pub struct AppState {
     pub intake: Intake,
     /// What reads are served from.
     pub store: Store,
+    /// What outsiders may hear of, as it is committed.
+    pub feed: Feed,
     /// The engine's health, when it runs in this process.
     pub pulse: Option<Arc<Pulse>>,
     /// The vault itself, to be asked, when the engine runs in this process.
@@ -78,6 +85,8 @@ pub struct AppState {
     pub journal_key: String,
     /// The time.
     pub clock: Clock,
+    /// What watches this daemon.
+    pub monitoring: Monitoring,
     /// How far a request's `created` may be off, seconds.
     pub max_skew_s: u64,
     /// What /metrics shows.

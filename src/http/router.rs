@@ -28,9 +28,9 @@ use super::{
     bucket::Rate,
     cold,
     comparison::Comparisons,
-    enrolments, freeze, health, hsm, journal, openapi,
+    enrolments, events, freeze, health, hsm, journal, openapi,
     peer::{Peer, Visit},
-    policy, prices, proposals, transactions, wallets, withdrawals,
+    policy, prices, proposals, trail, transactions, wallets, withdrawals,
 };
 use crate::{console, problem::Problem};
 
@@ -53,6 +53,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
     let comparing = Extension(Comparisons::default());
+    let following = from_fn_with_state(state.monitoring.alerts.clone(), trail::follow);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -81,6 +82,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
         .routes(routes!(prices::set))
         .routes(routes!(policy::policy))
         .routes(routes!(policy::limits))
+        .routes(routes!(events::events))
         .routes(routes!(journal::rows))
         .routes(routes!(journal::checkpoint))
         .routes(routes!(hsm::tokens))
@@ -104,6 +106,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
         })
         .layer(from_fn_with_state(bounds, around))
         .with_state(state)
+        .layer(following)
 }
 
 /// What bounds each request.
@@ -118,7 +121,7 @@ struct Bounds {
 /// Around each request: an id, a rate and a time limit, a measurement, headers that every answer has, a wall against panics.
 async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = uuid::Uuid::now_v7().simple().to_string();
+    let id = trail::id_of(&request);
     let method = known(request.method());
     let route = request
         .extensions()

@@ -7,6 +7,7 @@ use custodyd::{
     config::{ClientAccess, ConsoleConfig, Http, OperatorAccess},
     console::Console,
     directory::Directory,
+    feed::{Announcer, FeedRow},
     http::{Admission, AppState, Entrance, Limits, serve},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
@@ -37,6 +38,7 @@ pub(crate) const MAX_SKEW_S: u64 = 300;
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
+    pub(crate) announcer: Announcer,
     _stop: watch::Sender<bool>,
     _server: JoinHandle<std::io::Result<()>>,
     _folder: tempfile::TempDir,
@@ -124,6 +126,7 @@ impl Edge {
         let store = Store::open(&url).await.unwrap();
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
+        let announcer = Announcer::new(0);
         let state = AppState {
             vault: None,
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
@@ -136,10 +139,12 @@ impl Edge {
             }),
             intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
             store: store.clone(),
+            feed: announcer.feed(),
             pulse: None,
             hsm: Some(Arc::new(hsm)),
             journal_key: String::new(),
             clock: Clock::system(),
+            monitoring: Default::default(),
             max_skew_s: MAX_SKEW_S,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             replays: Arc::default(),
@@ -152,6 +157,7 @@ impl Edge {
         Self {
             address,
             store,
+            announcer,
             _stop: stop,
             _server: server,
             _folder: folder,
@@ -199,6 +205,14 @@ impl Edge {
         exchange(self.address, &request.bytes()).await
     }
 
+    /// Commits an event of the feed and says so.
+    pub(crate) async fn tell(&self, row: FeedRow) {
+        let rows = vec![row];
+        let before = rows[0].seq - 1;
+        self.store.feed_mend("main", before, &rows).await.unwrap();
+        self.announcer.announce(rows);
+    }
+
     /// What got past the edge.
     pub(crate) async fn inbox(&self) -> Vec<InboxRow> {
         self.store.inbox_pending("main", 1_000).await.unwrap()
@@ -226,6 +240,7 @@ impl Edge {
             projections,
             outcomes,
             points: Vec::new(),
+            feed: Vec::new(),
         };
         self.store.commit(&batch).await.unwrap();
     }

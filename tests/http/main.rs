@@ -14,6 +14,7 @@ mod bodies;
 mod crowd;
 mod description;
 mod edge;
+mod events;
 mod framing;
 mod hsm;
 mod origin;

@@ -7,7 +7,7 @@ use custodyd_policy::{PolicyHash, VaultId, WithdrawalId};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{StatedEffects, Statement};
+use crate::{StatedEffects, Statement, Vault, Withdrawal};
 
 /// The domain that keeps a code from being taken for any other hash.
 pub const CODE_DOMAIN: &str = "custodyd/code/v1";
@@ -24,19 +24,40 @@ struct Coded<'a> {
     policy: &'a PolicyHash,
 }
 
+impl Coded<'_> {
+    fn digest(&self) -> [u8; 32] {
+        let canonical = serde_json_canonicalizer::to_vec(self)
+            .expect("effects hold strings, which RFC 8785 can write");
+        Sha256::digest(canonical).into()
+    }
+}
+
+impl Vault {
+    /// The code of what a withdrawal would do, under the policy that judged it: that of any statement on it.
+    pub fn code(&self, withdrawal: &Withdrawal) -> String {
+        let verdict = withdrawal.verdict.as_ref();
+        let coded = Coded {
+            domain: CODE_DOMAIN,
+            vault: self.id(),
+            withdrawal: &withdrawal.id,
+            effects: &self.stated_effects(withdrawal),
+            policy: &verdict.map_or_else(|| self.policy().hash(), |verdict| verdict.policy),
+        };
+        short_code(&coded.digest())
+    }
+}
+
 impl Statement {
     /// SHA-256 of what the code stands for, in its canonical form (RFC 8785).
     pub fn effects_digest(&self) -> [u8; 32] {
-        let coded = Coded {
+        Coded {
             domain: CODE_DOMAIN,
             vault: &self.vault,
             withdrawal: &self.withdrawal,
             effects: &self.effects,
             policy: &self.policy,
-        };
-        let canonical = serde_json_canonicalizer::to_vec(&coded)
-            .expect("effects hold strings, which RFC 8785 can write");
-        Sha256::digest(canonical).into()
+        }
+        .digest()
     }
 
     /// The code of its effects: `7K3Q-9M2X-…`.

@@ -327,6 +327,11 @@ impl Vault {
             .resembled(destination, self.policy.destinations(), at)
     }
 
+    /// The wallet that an address belongs to, if it is one of ours.
+    pub fn owner(&self, address: &Address) -> Option<&WalletId> {
+        self.destinations.own().get(address)
+    }
+
     /// The address book.
     pub fn address_book(&self) -> &BTreeMap<Address, Entry> {
         self.destinations.book()
