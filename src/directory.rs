@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use custodyd_httpsig::{HttpSigError, Principal, SignedRequest, Verified};
+use custodyd_httpsig::{
+    Algorithm, HttpSigError, Principal, PublicKey, SignedRequest, SigningKey, Verified,
+};
+use custodyd_passkey::{Assertion, CredentialId, Passkey, RelyingParty};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
-use custodyd_vault::{Client, Ed25519Key, Scope, Vault};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use custodyd_vault::{Client, Credential, Ed25519Key, Rejection, Scope, Vault};
 
 use crate::problem::Problem;
 
@@ -16,13 +18,17 @@ pub enum Speaker {
     Client(ClientId),
     /// A person.
     Operator(OperatorId),
+    /// Somebody who was invited to become one, by their invitation: they may enrol, and nothing else.
+    Invitation(Ed25519Key),
 }
 
-impl From<Speaker> for Initiator {
-    fn from(speaker: Speaker) -> Self {
-        match speaker {
-            Speaker::Client(id) => Self::Client(id),
-            Speaker::Operator(id) => Self::Operator(id),
+impl Speaker {
+    /// As whom they would ask for a withdrawal; who was only invited doesn't.
+    pub fn initiator(&self) -> Option<Initiator> {
+        match self {
+            Self::Client(id) => Some(Initiator::Client(id.clone())),
+            Self::Operator(id) => Some(Initiator::Operator(id.clone())),
+            Self::Invitation(_) => None,
         }
     }
 }
@@ -32,6 +38,7 @@ impl std::fmt::Display for Speaker {
         match self {
             Self::Client(id) => write!(f, "client/{id}"),
             Self::Operator(id) => write!(f, "operator/{id}"),
+            Self::Invitation(key) => write!(f, "invitation/{key}"),
         }
     }
 }
@@ -41,17 +48,50 @@ impl std::fmt::Display for Speaker {
 pub struct Directory {
     vault: VaultId,
     clients: BTreeMap<ClientId, Client>,
-    operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    operators: BTreeMap<OperatorId, Person>,
+    invitations: BTreeMap<Ed25519Key, OperatorId>,
+    console: Option<RelyingParty>,
+}
+
+/// An operator's credentials, those that sign HTTP requests once more by themselves.
+#[derive(Debug, Clone)]
+struct Person {
+    credentials: Vec<Credential>,
+    keys: Vec<PublicKey>,
+}
+
+impl From<Vec<Credential>> for Person {
+    fn from(credentials: Vec<Credential>) -> Self {
+        let key = |credential: &Credential| match credential {
+            Credential::Ed25519(key) => Some(key.verifying_key().into()),
+            Credential::P256(key) => Some(key.verifying_key().into()),
+            Credential::Passkey(_) => None,
+        };
+        let keys = credentials.iter().filter_map(key).collect();
+        Self { credentials, keys }
+    }
 }
 
 impl From<&Vault> for Directory {
     fn from(vault: &Vault) -> Self {
-        Self {
-            vault: vault.id().clone(),
-            clients: vault.clients().clone(),
-            operators: vault.operators().clone(),
-        }
+        let operators = vault.operators().clone();
+        let mut directory = Self::new(vault.id().clone(), vault.clients().clone(), operators);
+        let invited = vault.invitations().iter();
+        directory.invitations = invited.map(|(key, i)| (*key, i.operator.clone())).collect();
+        directory.console = vault.console().cloned();
+        directory
     }
+}
+
+/// A passkey's word, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sworn {
+    /// Whose passkey it is.
+    pub operator: OperatorId,
+    /// Which.
+    pub credential: CredentialId,
+    /// Its signature counter.
+    pub counter: u32,
 }
 
 impl Directory {
@@ -59,13 +99,68 @@ impl Directory {
     pub fn new(
         vault: VaultId,
         clients: BTreeMap<ClientId, Client>,
-        operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+        operators: BTreeMap<OperatorId, Vec<Credential>>,
     ) -> Self {
+        let person = |(id, credentials): (_, Vec<Credential>)| (id, credentials.into());
         Self {
             vault,
             clients,
-            operators,
+            operators: operators.into_iter().map(person).collect(),
+            invitations: BTreeMap::new(),
+            console: None,
         }
+    }
+
+    /// The console that passkeys sign for.
+    pub fn console(&self) -> Option<&RelyingParty> {
+        self.console.as_ref()
+    }
+
+    /// The passkeys of an operator; none for a stranger.
+    pub fn passkeys(&self, operator: &OperatorId) -> impl Iterator<Item = &Passkey> {
+        let person = self.operators.get(operator);
+        let credentials = person.map_or(&[][..], |person| &person.credentials);
+        credentials.iter().filter_map(Credential::passkey)
+    }
+
+    /// Who holds a passkey.
+    pub fn owner(&self, credential: &CredentialId) -> Option<(&OperatorId, &Passkey)> {
+        self.operators.keys().find_map(|operator| {
+            let passkey = self.passkeys(operator).find(|p| p.id == *credential)?;
+            Some((operator, passkey))
+        })
+    }
+
+    /// Whom an invitation is for.
+    pub fn invited(&self, invitation: &Ed25519Key) -> Option<&OperatorId> {
+        self.invitations.get(invitation)
+    }
+
+    /// Whether one of the operator's passkeys signed this challenge for this vault's console.
+    ///
+    /// # Errors
+    /// 401, with what is wrong with the assertion. Whether the operator or the credential is known is not told.
+    pub fn swear(
+        &self,
+        operator: &OperatorId,
+        challenge: &[u8; 32],
+        assertion: &Assertion,
+    ) -> Result<Sworn, Problem> {
+        let console = self.console.as_ref().ok_or(Rejection::NoConsole)?;
+        let passkey = self
+            .passkeys(operator)
+            .find(|passkey| passkey.id == assertion.credential)
+            .ok_or_else(|| {
+                Problem::unauthenticated("the passkey is not known here, or was revoked")
+            })?;
+        let presence = assertion
+            .verify(passkey, console, challenge)
+            .map_err(|fault| Problem::unauthenticated(fault.to_string()))?;
+        Ok(Sworn {
+            operator: operator.clone(),
+            credential: passkey.id.clone(),
+            counter: presence.counter,
+        })
     }
 
     /// Refuses a client what none of `scopes` lets it do. Operators need no scope: groups and quorums decide what they do.
@@ -73,8 +168,12 @@ impl Directory {
     /// # Errors
     /// 403 of the type `scope`.
     pub fn check_scope(&self, speaker: &Speaker, scopes: &[Scope]) -> Result<(), Problem> {
-        let Speaker::Client(id) = speaker else {
-            return Ok(());
+        let id = match speaker {
+            Speaker::Client(id) => id,
+            Speaker::Operator(_) => return Ok(()),
+            Speaker::Invitation(_) => {
+                return Err(Problem::forbidden("an invitation is for enrolling only"));
+            }
         };
         let client = self.clients.get(id);
         if client.is_some_and(|client| scopes.iter().any(|scope| client.may(*scope))) {
@@ -102,19 +201,21 @@ impl Directory {
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(&VerifyingKey) -> Result<Verified, HttpSigError>,
+        verify: impl Fn(&PublicKey) -> Result<Verified, HttpSigError>,
     ) -> Result<(Speaker, Verified), Problem> {
         let refuse = |e: HttpSigError| Problem::unauthenticated(e.to_string());
-        let principal = request
-            .parameters()
-            .and_then(|p| p.principal())
-            .map_err(refuse)?;
-        let (speaker, keys) = match self.find(&principal) {
-            Some((speaker, keys)) if !keys.is_empty() => (Some(speaker), keys),
-            _ => (None, std::slice::from_ref(&*NOBODY)),
-        };
+        let parameters = request.parameters().map_err(refuse)?;
+        let principal = parameters.principal().map_err(refuse)?;
+        let (speaker, mut keys) = self.find(&principal).unzip();
+        // A key of another kind can't have signed; to have none of this kind takes as long as to have the wrong one.
+        let keys = keys.get_or_insert_default();
+        keys.retain(|key| key.algorithm() == parameters.algorithm);
+        let speaker = speaker.filter(|_| !keys.is_empty());
+        if keys.is_empty() {
+            keys.push(*nobody(parameters.algorithm));
+        }
         for key in keys {
-            match (verify(&key.verifying_key()), &speaker) {
+            match (verify(key), &speaker) {
                 (Ok(verified), Some(speaker)) => return Ok((speaker.clone(), verified)),
                 (Ok(_), None) | (Err(HttpSigError::BadSignature { .. }), _) => {}
                 (Err(e), _) => return Err(refuse(e)),
@@ -125,34 +226,54 @@ impl Directory {
         ))
     }
 
-    fn find(&self, principal: &Principal) -> Option<(Speaker, &[Ed25519Key])> {
+    fn find(&self, principal: &Principal) -> Option<(Speaker, Vec<PublicKey>)> {
         match principal {
             Principal::Client(id) => {
                 let id: ClientId = id.parse().ok()?;
                 let client = self.clients.get(&id)?;
-                Some((Speaker::Client(id), std::slice::from_ref(&client.key)))
+                Some((Speaker::Client(id), vec![client.key.verifying_key().into()]))
             }
             Principal::Operator(id) => {
                 let id: OperatorId = id.parse().ok()?;
-                let keys = self.operators.get(&id)?;
+                let keys = self.operators.get(&id)?.keys.clone();
                 Some((Speaker::Operator(id), keys))
+            }
+            Principal::Invitation(key) => {
+                let key = Ed25519Key::parse(key).ok()?;
+                self.invitations.get(&key)?;
+                Some((Speaker::Invitation(key), vec![key.verifying_key().into()]))
             }
         }
     }
 }
 
-/// What unknown names are checked against, so that they take as long as known ones. Its private half is no secret, and a
-/// signature that it holds for still speaks for nobody.
-static NOBODY: LazyLock<Ed25519Key> =
-    LazyLock::new(|| SigningKey::from_bytes(&[0; 32]).verifying_key().into());
+/// What unknown names are checked against, so that they take as long as known ones. The private halves are no secret, and a
+/// signature that holds for them still speaks for nobody.
+fn nobody(algorithm: Algorithm) -> &'static PublicKey {
+    static ED25519: LazyLock<PublicKey> =
+        LazyLock::new(|| SigningKey::from_bytes(&[0; 32]).verifying_key().into());
+    static P256: LazyLock<PublicKey> = LazyLock::new(|| {
+        let key = p256::ecdsa::SigningKey::from_slice(&[1; 32]);
+        let key = key.expect("0x0101… is below the order of P-256");
+        (*key.verifying_key()).into()
+    });
+    match algorithm {
+        Algorithm::Ed25519 => &ED25519,
+        Algorithm::EcdsaP256Sha256 => &P256,
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use custodyd_httpsig::{UnsignedRequest, sign};
+    use custodyd_httpsig::{Signer, UnsignedRequest, sign};
 
     use super::*;
 
     fn signed(keyid: &str, created: u64, key: &SigningKey) -> SignedRequest {
+        signed_by(keyid, created, key)
+    }
+
+    fn signed_by(keyid: &str, created: u64, key: &impl Signer) -> SignedRequest {
         let request = UnsignedRequest {
             method: "GET",
             authority: "localhost",
@@ -173,14 +294,14 @@ mod tests {
             key: key(1).verifying_key().into(),
             scopes: [Scope::Read].into(),
         };
-        let directory = Directory {
-            vault: "main".parse().unwrap(),
-            clients: BTreeMap::from([("shop".parse().unwrap(), shop)]),
-            operators: BTreeMap::from([(
+        let directory = Directory::new(
+            "main".parse().unwrap(),
+            BTreeMap::from([("shop".parse().unwrap(), shop)]),
+            BTreeMap::from([(
                 "alice".parse().unwrap(),
                 vec![key(2).verifying_key().into(), key(3).verifying_key().into()],
             )]),
-        };
+        );
         let ask = |keyid: &str, created, byte| {
             let request = signed(keyid, created, &key(byte));
             directory.authenticate(&request, |key| request.verify(key, 1_000, 300))
@@ -207,6 +328,40 @@ mod tests {
         let stale = ask("client/shop", 1, 1).unwrap_err();
         assert_ne!(stale, wrong);
         assert_eq!(ask("client/nobody", 1, 9).unwrap_err(), stale);
+    }
+
+    #[test]
+    fn a_card_speaks_for_its_operator_and_for_nobody_else() {
+        let card = |byte| p256::ecdsa::SigningKey::from_slice(&[byte; 32]).unwrap();
+        let file = SigningKey::from_bytes(&[2; 32]);
+        let by_card = Credential::P256((*card(5).verifying_key()).into());
+        let directory = Directory::new(
+            "main".parse().unwrap(),
+            BTreeMap::new(),
+            BTreeMap::from([
+                (
+                    "alice".parse().unwrap(),
+                    vec![file.verifying_key().into(), by_card],
+                ),
+                ("bob".parse().unwrap(), vec![file.verifying_key().into()]),
+            ]),
+        );
+        let ask = |keyid: &str, byte| {
+            let request = signed_by(keyid, 1_000, &card(byte));
+            directory.authenticate(&request, |key| request.verify(key, 1_000, 300))
+        };
+        let (speaker, _) = ask("operator/alice", 5).unwrap();
+        assert_eq!(speaker.to_string(), "operator/alice");
+        let wrong = ask("operator/alice", 6).unwrap_err();
+        // The key that stands in for nobody's is 1.
+        for (keyid, byte) in [
+            ("operator/bob", 5),
+            ("operator/nobody", 5),
+            ("operator/bob", 1),
+            ("operator/nobody", 1),
+        ] {
+            assert_eq!(ask(keyid, byte).unwrap_err(), wrong, "{keyid} {byte}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use custodyd_httpsig::SignedRequest;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
@@ -17,6 +16,8 @@ use crate::{
     failpoint,
     problem::Problem,
     store::{InboxPut, InboxRow, Outcome, Store, StoreError},
+    stored_request::StoredRequest,
+    telemetry::trail,
 };
 
 /// Requests that may wait to be stored; past it the API answers 503 at once.
@@ -139,10 +140,10 @@ impl Intake {
         kind: &str,
         principal: &str,
         nonce: &str,
-        request: &SignedRequest,
+        request: &StoredRequest,
     ) -> Result<Submitted, Problem> {
-        let id = uuid::Uuid::now_v7().simple().to_string();
-        let request = serde_json::to_string(request).map_err(|_| Problem::internal())?;
+        let id = trail::take();
+        let request = request.to_text().map_err(|_| Problem::internal())?;
         let row = InboxRow {
             id: id.clone(),
             vault: vault.to_owned(),

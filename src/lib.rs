@@ -13,15 +13,18 @@
     )
 )]
 
+pub mod alerts;
 pub mod audit;
 pub mod canary;
 pub mod ceremony;
 pub mod clock;
 pub mod cold;
 pub mod config;
+pub mod console;
 pub mod directory;
 pub mod engine;
 pub mod failpoint;
+pub mod feed;
 pub mod genesis_file;
 pub mod http;
 pub mod intake;
@@ -34,5 +37,7 @@ pub mod signer;
 pub mod standing;
 pub mod state_dir;
 pub mod store;
+pub mod stored_request;
 pub mod telemetry;
 pub mod view;
+pub mod webhooks;

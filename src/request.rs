@@ -6,39 +6,43 @@ mod prices;
 use std::collections::BTreeSet;
 
 use custodyd_chain::{Address, Asset};
-use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{ClientId, VaultId, WalletId, WithdrawalId};
+use custodyd_policy::{ClientId, OperatorId, VaultId, WalletId, WithdrawalId};
 use custodyd_vault::{
-    Change, Ed25519Signature, FreezeScope, GovernanceDecision, GovernanceStatement, ProposalId,
-    Rejection, Scope, Statement,
+    Change, Credential, FreezeScope, GovernanceDecision, GovernanceStatement, OperatorSignature,
+    ProposalId, Rejection, Scope, Statement,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use prices::{PriceList, PricesBody};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, stored_request::Asking, view::shape};
 
 /// Body of `POST /v1/withdrawals` and `/v1/withdrawals/simulate`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WithdrawalBody {
     /// The vault that pays.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "main")]
     pub vault: VaultId,
     /// `BTC`, `LTC` or `ETH`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(BTC|LTC|ETH)$", example = "LTC")]
     pub asset: Asset,
     /// A decimal string in the asset's unit.
-    #[schema(example = "0.25")]
+    #[schema(example = "0.25", pattern = "^[0-9]{1,30}([.][0-9]{1,18})?$")]
     pub amount: String,
     /// An address on the vault's network of that asset.
+    #[schema(
+        max_length = 200,
+        example = "rltc1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszr0p8er"
+    )]
     pub destination: String,
     /// The client's own reference, at most 140 characters.
+    #[schema(max_length = 140, example = "order-7")]
     #[serde(default)]
     pub reference: String,
     /// The wallet to pay from; the lowest tier that may pay when absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
 }
@@ -48,11 +52,11 @@ pub struct WithdrawalBody {
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
     /// What was signed.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::Statement)]
     pub statement: Statement,
-    /// Ed25519 over the statement's challenge, 128 hex digits.
-    #[schema(value_type = String)]
-    pub signature: Ed25519Signature,
+    /// Over the statement's challenge: 128 hex digits of a key, or a passkey's assertion as an object.
+    #[schema(value_type = shape::OperatorSignature)]
+    pub signature: OperatorSignature,
 }
 
 /// Body of `POST /v1/proposals`.
@@ -60,12 +64,13 @@ pub struct DecisionBody {
 #[serde(deny_unknown_fields)]
 pub struct ProposalBody {
     /// The vault that would change.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "main")]
     pub vault: VaultId,
     /// What is to change, in this order, as a whole: 1 to 256 changes.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shape::Change>, min_items = 1, max_items = 256)]
     pub changes: Vec<Change>,
     /// Why, for people: 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -74,11 +79,11 @@ pub struct ProposalBody {
 #[serde(deny_unknown_fields)]
 pub struct GovernanceBody {
     /// What was signed.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::GovernanceStatement)]
     pub statement: GovernanceStatement,
-    /// Ed25519 over the statement's challenge, 128 hex digits.
-    #[schema(value_type = String)]
-    pub signature: Ed25519Signature,
+    /// Over the statement's challenge: 128 hex digits of a key, or a passkey's assertion as an object.
+    #[schema(value_type = shape::OperatorSignature)]
+    pub signature: OperatorSignature,
 }
 
 /// Body of `POST /v1/withdrawals/simulate`: a withdrawal, and for whom.
@@ -86,25 +91,30 @@ pub struct GovernanceBody {
 #[serde(deny_unknown_fields)]
 pub struct SimulationBody {
     /// The vault that would pay.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "main")]
     pub vault: VaultId,
     /// `BTC`, `LTC` or `ETH`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(BTC|LTC|ETH)$", example = "LTC")]
     pub asset: Asset,
     /// A decimal string in the asset's unit.
-    #[schema(example = "0.25")]
+    #[schema(example = "0.25", pattern = "^[0-9]{1,30}([.][0-9]{1,18})?$")]
     pub amount: String,
     /// An address on the vault's network of that asset.
+    #[schema(
+        max_length = 200,
+        example = "rltc1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszr0p8er"
+    )]
     pub destination: String,
     /// As for a withdrawal.
+    #[schema(max_length = 140)]
     #[serde(default)]
     pub reference: String,
     /// The wallet to pay from; the lowest tier that may pay when absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
     /// Operators only: as if this client asked. Without it the operator asks.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub client: Option<ClientId>,
 }
@@ -114,22 +124,23 @@ pub struct SimulationBody {
 #[serde(deny_unknown_fields)]
 pub struct FreezeBody {
     /// One wallet. Without it and without any of the next three: the whole vault.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
     /// Every wallet that holds this asset.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(BTC|LTC|ETH)$")]
     #[serde(default)]
     pub asset: Option<Asset>,
     /// Whatever this client asked for, and asks for.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub client: Option<ClientId>,
     /// Whatever would go to this address, with its network: `litecoin:ltc1q…`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 200)]
     #[serde(default)]
     pub destination: Option<Address>,
-    /// Why; needed to freeze.
+    /// Why; needed to freeze, at most 500 characters.
+    #[schema(max_length = 500)]
     #[serde(default)]
     pub reason: String,
 }
@@ -162,13 +173,25 @@ impl FreezeBody {
 #[serde(deny_unknown_fields)]
 pub struct ExportBody {
     /// Only this cold wallet's withdrawals.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
     /// Only these; all that wait when empty.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 1_000)]
     #[serde(default)]
     pub withdrawals: BTreeSet<WithdrawalId>,
+}
+
+/// Body of `POST /v1/enrolments`, signed with the invitation's key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentBody {
+    /// Who was invited.
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "erin")]
+    pub operator: OperatorId,
+    /// The credential from then on: 64 hex digits, `p256:…` or `passkey:…`.
+    #[schema(value_type = String, max_length = 1_024)]
+    pub credential: Credential,
 }
 
 /// Addresses that one request may ask for.
@@ -179,6 +202,7 @@ pub const MOST_ADDRESSES: u32 = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct AddressesBody {
     /// How many: 1 to 1000.
+    #[schema(minimum = 1, maximum = 1_000, example = 10)]
     pub count: u32,
 }
 
@@ -207,6 +231,8 @@ pub enum Intent {
     Addresses(WalletId, u32),
     /// Prepare a bundle.
     Export(ExportBody),
+    /// Somebody who was invited brings a credential.
+    Enrol(EnrolmentBody),
     /// A bundle came back, as a .tar; it names its export itself.
     Import,
     /// What assets are worth.
@@ -230,6 +256,7 @@ impl Intent {
             Self::Address(_) | Self::Addresses(..) => "address",
             Self::Export(_) => "export",
             Self::Import => "import",
+            Self::Enrol(_) => "enrol",
             Self::SetPrices(_) => "prices",
             Self::Limits => "limits",
         }
@@ -249,6 +276,7 @@ impl Intent {
             | Self::Freeze(_)
             | Self::Unfreeze(_)
             | Self::Export(_)
+            | Self::Enrol(_)
             | Self::Import => &[],
         }
     }
@@ -257,16 +285,16 @@ impl Intent {
     ///
     /// # Errors
     /// A problem that names what can't be read. Whether the signature holds is checked elsewhere.
-    pub fn read(request: &SignedRequest) -> Result<Self, Problem> {
-        let path = request.target.as_str();
+    pub fn read(request: Asking<'_>) -> Result<Self, Problem> {
+        let path = request.target;
         let parts: Vec<&str> = path
             .strip_prefix("/v1/")
             .unwrap_or_default()
             .split('/')
             .collect();
-        match (request.method.as_str(), parts.as_slice()) {
+        match (request.method, parts.as_slice()) {
             ("POST", ["withdrawals"]) => {
-                check_idempotency_key(request.idempotency_key.as_deref().unwrap_or_default())?;
+                check_idempotency_key(request.idempotency_key.unwrap_or_default())?;
                 Ok(Self::Withdraw(json(request)?))
             }
             ("POST", ["withdrawals", "simulate"]) => Ok(Self::Simulate(json(request)?)),
@@ -294,6 +322,7 @@ impl Intent {
                 };
                 proposal_decision(parse(id)?, json(request)?, wanted)
             }
+            ("POST", ["enrolments"]) => Ok(Self::Enrol(json(request)?)),
             ("POST", ["freeze"]) => Ok(Self::Freeze(scoped(json(request)?)?)),
             ("POST", ["unfreeze"]) => Ok(Self::Unfreeze(scoped(json(request)?)?)),
             ("PUT", ["prices"]) => Ok(Self::SetPrices(json(request)?)),
@@ -373,8 +402,8 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, 
 }
 
 /// Reads a JSON body: one object, known fields, each once; serde_json bounds the depth at 128.
-fn json<T: for<'de> Deserialize<'de>>(request: &SignedRequest) -> Result<T, Problem> {
-    let is_json = request.content_type.as_deref().is_some_and(|t| {
+fn json<T: for<'de> Deserialize<'de>>(request: Asking<'_>) -> Result<T, Problem> {
+    let is_json = request.content_type.is_some_and(|t| {
         t.split(';')
             .next()
             .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
@@ -387,5 +416,5 @@ fn json<T: for<'de> Deserialize<'de>>(request: &SignedRequest) -> Result<T, Prob
             "send application/json",
         ));
     }
-    serde_json::from_slice(&request.body).map_err(|e| Problem::malformed(e.to_string()))
+    serde_json::from_slice(request.body).map_err(|e| Problem::malformed(e.to_string()))
 }

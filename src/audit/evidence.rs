@@ -1,11 +1,14 @@
 //! Each event's signatures, checked against who could speak when it was decided.
 
-use custodyd_httpsig::SignedRequest;
-use custodyd_policy::{Initiator, OperatorId};
-use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Statement, Vault};
+use custodyd_policy::OperatorId;
+use custodyd_vault::{CancelledBy, Event, Evidence, OperatorSignature, Recorded, Statement, Vault};
 
 use super::{AuditFault, Audited};
-use crate::directory::{Directory, Speaker};
+use crate::{
+    directory::{Directory, Speaker},
+    engine::sworn,
+    stored_request::StoredRequest,
+};
 
 /// Checks each event against who could speak when it was decided: a key that was taken away later was good then.
 #[derive(Debug, Default)]
@@ -22,7 +25,10 @@ impl Walk {
         };
         let directory = self.directory.get_or_insert_with(|| Directory::from(state));
         self.fault = check_event(state, directory, recorded, &mut self.audited).err();
-        if matches!(recorded.event, Event::ProposalEnacted { .. }) {
+        if matches!(
+            recorded.event,
+            Event::ProposalEnacted { .. } | Event::Enrolled { .. }
+        ) {
             self.directory = None;
         }
     }
@@ -54,7 +60,7 @@ fn check_event(
         Event::WithdrawalRequested {
             request, evidence, ..
         } => match speaks(evidence)? {
-            speaker if Initiator::from(speaker.clone()) == request.initiator => {}
+            speaker if speaker.initiator().as_ref() == Some(&request.initiator) => {}
             other => {
                 return Err(fault(format!(
                     "signed by {other}, but recorded for {}",
@@ -73,7 +79,7 @@ fn check_event(
             evidence,
         } => {
             speaks(evidence)?;
-            verify_statement(state, statement, &signature.0).map_err(fault)?;
+            verify_statement(state, statement, signature).map_err(fault)?;
         }
         Event::Cancelled { by, evidence, .. } => {
             speaks(evidence)?;
@@ -82,7 +88,7 @@ fn check_event(
                 signature,
             } = by
             {
-                verify_statement(state, statement, &signature.0).map_err(fault)?;
+                verify_statement(state, statement, signature).map_err(fault)?;
             }
         }
         Event::PricesSet {
@@ -92,6 +98,18 @@ fn check_event(
             other => {
                 return Err(fault(format!(
                     "signed by {other}, but recorded for client {client}"
+                )));
+            }
+        },
+        Event::Enrolled {
+            invitation,
+            evidence,
+            ..
+        } => match speaks(evidence)? {
+            Speaker::Invitation(speaker) if speaker == *invitation => {}
+            other => {
+                return Err(fault(format!(
+                    "signed by {other}, but recorded for invitation {invitation}"
                 )));
             }
         },
@@ -117,7 +135,7 @@ fn check_event(
         } => {
             speaks(evidence)?;
             let keys = state.operator(&statement.operator).unwrap_or_default();
-            if !statement.is_signed_by(keys, signature) {
+            if !statement.is_signed_by(keys, state.console(), signature) {
                 return Err(fault(not_theirs(&statement.operator)));
             }
         }
@@ -143,25 +161,24 @@ fn check_event(
 }
 
 fn verify_evidence(directory: &Directory, evidence: &Evidence) -> Result<Speaker, String> {
-    let request: SignedRequest = serde_json::from_str(evidence).map_err(|e| e.to_string())?;
-    let verified = directory.authenticate(&request, |key| request.verify_stored(key));
-    verified
-        .map(|(speaker, _)| speaker)
-        .map_err(|problem| problem.detail)
+    let verified = match StoredRequest::parse(evidence).map_err(|e| e.to_string())? {
+        StoredRequest::Signed(request) => directory
+            .authenticate(&request, |key| request.verify_stored(key))
+            .map(|(speaker, _)| speaker),
+        StoredRequest::Passkey(request) => {
+            sworn(directory, &request).map(|sworn| Speaker::Operator(sworn.operator))
+        }
+    };
+    verified.map_err(|problem| problem.detail)
 }
 
 fn verify_statement(
     state: &Vault,
     statement: &Statement,
-    signature: &[u8; 64],
+    signature: &OperatorSignature,
 ) -> Result<(), String> {
-    let keys: Vec<_> = state
-        .operator(&statement.operator)
-        .unwrap_or_default()
-        .iter()
-        .map(|key| key.verifying_key())
-        .collect();
-    if statement.is_signed_by(&keys, signature) {
+    let credentials = state.operator(&statement.operator).unwrap_or_default();
+    if statement.is_signed_by(credentials, state.console(), signature) {
         Ok(())
     } else {
         Err(not_theirs(&statement.operator))

@@ -1,7 +1,6 @@
 //! Answering a request from the inbox. The row is not trusted: the signature is verified again, and method, target and
 //! body that were signed say what is asked.
 
-use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{Dimension, LimitUsage, Timestamp};
 use custodyd_vault::{Command, Rejection, RequestWithdrawal};
 
@@ -12,18 +11,21 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    directory::{Directory, Speaker},
+    directory::{Directory, Speaker, Sworn},
     problem::Problem,
     request::Intent,
     store::InboxRow,
+    stored_request::{PasskeyRequest, StoredRequest},
     view::{LimitView, VerdictView},
 };
 
 /// A request of the inbox, verified.
 pub(super) struct Heard {
     pub(super) speaker: Speaker,
-    pub(super) request: SignedRequest,
+    pub(super) request: StoredRequest,
     pub(super) intent: Intent,
+    /// The passkey that signed it, if one did.
+    pub(super) sworn: Option<Sworn>,
 }
 
 impl Engine {
@@ -33,10 +35,26 @@ impl Engine {
         now: Timestamp,
         draft: &mut Draft,
     ) -> Result<Reply, BatchError> {
-        let heard = match hear(&self.directory, &row) {
+        let heard = match hear(&self.directory, &row, now) {
             Ok(heard) => heard,
             Err(problem) => return Ok(Reply::Problem(problem)),
         };
+        // Before anything that it signed counts: a copy of a passkey would sign the same.
+        if let Some(Sworn {
+            operator,
+            credential,
+            counter,
+        }) = heard.sworn.clone()
+        {
+            let count = Command::CountPasskey {
+                operator,
+                credential,
+                counter,
+            };
+            if let Err(rejection) = self.take(&count, now, draft)? {
+                return Ok(Reply::Problem(rejection.into()));
+            }
+        }
         let scopes = heard.intent.scopes();
         if !scopes.is_empty()
             && let Err(problem) = self.directory.check_scope(&heard.speaker, scopes)
@@ -104,7 +122,7 @@ impl Engine {
     pub(super) fn limits(&self, speaker: &Speaker, now: Timestamp) -> Reply {
         let own = match speaker {
             Speaker::Client(id) => Some(format!("client {id}")),
-            Speaker::Operator(_) => None,
+            Speaker::Operator(_) | Speaker::Invitation(_) => None,
         };
         let concerns = |usage: &LimitUsage| match (&own, usage.per) {
             (Some(own), Dimension::Client) => usage.key == *own,
@@ -125,14 +143,37 @@ impl Engine {
     }
 }
 
-fn hear(directory: &Directory, row: &InboxRow) -> Result<Heard, Problem> {
-    let request: SignedRequest = serde_json::from_str(&row.request)
+fn hear(directory: &Directory, row: &InboxRow, now: Timestamp) -> Result<Heard, Problem> {
+    let request = StoredRequest::parse(&row.request)
         .map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
-    let (speaker, _) = directory.authenticate(&request, |key| request.verify_stored(key))?;
-    let intent = Intent::read(&request)?;
+    let (speaker, sworn) = match &request {
+        StoredRequest::Signed(request) => {
+            let (speaker, _) = directory.authenticate(request, |key| request.verify_stored(key))?;
+            (speaker, None)
+        }
+        StoredRequest::Passkey(request) => {
+            let sworn = sworn(directory, request)?;
+            if request.stated.expires_at() <= now {
+                return Err(Rejection::StatementExpired(request.stated.expires_at()).into());
+            }
+            (Speaker::Operator(sworn.operator.clone()), Some(sworn))
+        }
+    };
+    let intent = request.intent()?;
     Ok(Heard {
         speaker,
         request,
         intent,
+        sworn,
     })
+}
+
+/// Whose passkey signed what a request states, and that an act is about its body.
+///
+/// # Errors
+/// As [`Directory::swear`], and what differs.
+pub(crate) fn sworn(directory: &Directory, request: &PasskeyRequest) -> Result<Sworn, Problem> {
+    request.check_act(directory.vault())?;
+    let stated = &request.stated;
+    directory.swear(stated.operator(), &stated.challenge(), &request.assertion)
 }

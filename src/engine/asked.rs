@@ -1,6 +1,5 @@
 //! What a request of the inbox asks for: a command to the vault, or an answer that takes none.
 
-use custodyd_httpsig::SignedRequest;
 use custodyd_policy::{Initiator, Timestamp, WalletId, WithdrawalId};
 use custodyd_vault::{
     Command, Decide, DecideProposal, Evidence, ExportId, KeyId, ProposalId, Propose, Rejection,
@@ -38,20 +37,25 @@ impl Engine {
             speaker,
             request,
             intent,
+            ..
         } = heard;
         let evidence = row.request.clone();
         let by = speaker.to_string();
         Ok(match (speaker, intent) {
             (speaker, Intent::Withdraw(body)) => {
-                let key = request.idempotency_key.clone().ok_or_else(|| {
-                    Problem::new(
-                        400,
-                        "idempotency-key",
-                        "Idempotency key",
-                        "send an Idempotency-Key header",
-                    )
-                })?;
-                let asked = withdrawal(row, speaker.into(), body, key, &request, evidence)?;
+                let key = request
+                    .idempotency_key()
+                    .map(str::to_owned)
+                    .ok_or_else(|| {
+                        Problem::new(
+                            400,
+                            "idempotency-key",
+                            "Idempotency key",
+                            "send an Idempotency-Key header",
+                        )
+                    })?;
+                let initiator = speaker.initiator().ok_or_else(uninvited)?;
+                let asked = withdrawal(row, initiator, body, key, request.body(), evidence)?;
                 let id = asked.id;
                 Asked::Command(
                     Command::RequestWithdrawal(Box::new(asked)),
@@ -65,7 +69,7 @@ impl Engine {
                     initiator,
                     body,
                     "simulation".to_owned(),
-                    &request,
+                    request.body(),
                     evidence,
                 )?;
                 Asked::Answered(self.simulate(&asked, now)?)
@@ -134,8 +138,7 @@ impl Engine {
                 )
             }
             (Speaker::Operator(operator), Intent::Unfreeze(body)) => {
-                let seconds = request.parameters().map(|p| p.created).unwrap_or_default();
-                let signed_at = Timestamp::from_ms(seconds.saturating_mul(1_000));
+                let signed_at = request.signed_at();
                 let scope = body.scope()?;
                 Asked::Command(
                     Command::Unfreeze {
@@ -146,6 +149,20 @@ impl Engine {
                     },
                     Reply::Wallets(200),
                 )
+            }
+            (Speaker::Invitation(invitation), Intent::Enrol(body)) => {
+                let reply = Reply::json(201, &body);
+                let enrol = Command::Enrol {
+                    operator: body.operator,
+                    credential: body.credential,
+                    invitation,
+                    evidence,
+                };
+                Asked::Command(enrol, reply)
+            }
+            (Speaker::Invitation(_), _) => return Err(uninvited()),
+            (_, Intent::Enrol(_)) => {
+                return Err(Problem::forbidden("this takes an invitation"));
             }
             (_, Intent::Address(wallet)) => {
                 let key = fresh_key()?;
@@ -178,7 +195,7 @@ impl Engine {
                 )
             }
             (Speaker::Operator(_), Intent::Import) => {
-                self.import(&request.body, by, evidence).await?
+                self.import(request.body(), by, evidence).await?
             }
             (Speaker::Client(client), Intent::SetPrices(body)) => {
                 let reply = Reply::json(200, &body);
@@ -230,6 +247,10 @@ impl Engine {
     }
 }
 
+fn uninvited() -> Problem {
+    Problem::forbidden("an invitation is for enrolling only")
+}
+
 /// A key's id, random.
 fn fresh_key() -> Result<KeyId, Problem> {
     let mut id = [0; 16];
@@ -251,7 +272,7 @@ fn withdrawal(
     initiator: Initiator,
     body: WithdrawalBody,
     idempotency_key: String,
-    request: &SignedRequest,
+    asked: &[u8],
     evidence: Evidence,
 ) -> Result<RequestWithdrawal, Problem> {
     Ok(RequestWithdrawal {
@@ -259,7 +280,7 @@ fn withdrawal(
         initiator,
         vault: body.vault,
         idempotency_key,
-        body_digest: hex::encode(Sha256::digest(&request.body)),
+        body_digest: hex::encode(Sha256::digest(asked)),
         asset: body.asset,
         amount: body.amount,
         destination: body.destination,
@@ -279,7 +300,7 @@ fn simulated(
         (Speaker::Client(own), Some(client)) if own != client => {
             return Err(Problem::forbidden("a client simulates its own withdrawals"));
         }
-        (speaker, _) => speaker.into(),
+        (speaker, _) => speaker.initiator().ok_or_else(uninvited)?,
     };
     let body = WithdrawalBody {
         vault: body.vault,

@@ -47,14 +47,20 @@ pub fn rebuild(vault: &Vault) -> Result<Vec<Projection>, serde_json::Error> {
 fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, serde_json::Error> {
     Ok(match touch {
         Touch::Withdrawal(id) => match (view::withdrawal(vault, id), vault.withdrawals().get(id)) {
-            (Some(document), Some(withdrawal)) => Some(Projection::Withdrawal {
-                id: document.id.clone(),
-                client: document.client.clone(),
-                idempotency_key: withdrawal.request.idempotency_key.clone(),
-                state: document.state.clone(),
-                created_seq: withdrawal.seq,
-                document: text(&document)?,
-            }),
+            (Some(document), Some(withdrawal)) => {
+                let place = view::queue_place(vault, withdrawal);
+                Some(Projection::Withdrawal {
+                    id: document.id.clone(),
+                    client: document.client.clone(),
+                    idempotency_key: withdrawal.request.idempotency_key.clone(),
+                    state: document.state.clone(),
+                    created_seq: withdrawal.seq,
+                    wallet: document.wallet.clone(),
+                    queue_rank: place.as_ref().map_or(0, |place| place.rank),
+                    asked: place.map(|place| place.asked),
+                    document: text(&document)?,
+                })
+            }
             _ => None,
         },
         Touch::Transaction(id) => match view::transaction(vault, id) {

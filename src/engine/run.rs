@@ -10,14 +10,17 @@ use super::{
     Engine, ReplayError, Replayed,
     batch::BatchError,
     follow::{broadcasts, observations},
+    inquiry::Question,
     jobs::Job,
     perform::{Done, EffectError},
-    replay,
+    replay_history,
 };
 use crate::{
+    alerts::Fact,
     directory::Directory,
     standing::InForce,
     store::{CommitError, InboxRow},
+    telemetry::nodes,
 };
 
 /// Inbox rows and results taken into one batch.
@@ -53,13 +56,16 @@ impl Engine {
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.parts.pulse.set_running(true);
         let bell = std::sync::Arc::clone(&self.parts.bell);
-        let mut finished = Vec::new();
+        let (mut finished, mut asked) = (Vec::new(), Vec::new());
         while !*stop.borrow() {
+            self.answer_questions(&mut asked);
             tokio::select! {
                 biased;
                 _ = stop.changed() => break,
                 () = bell.notified() => {}
                 _ = self.done.recv_many(&mut finished, BATCH as usize) => {}
+                // What is asked is answered above; nothing was decided meanwhile.
+                _ = self.questions.next(&mut asked) => continue,
                 _ = sweep.tick() => self.sweep(),
             }
             while finished.len() < BATCH as usize {
@@ -73,6 +79,15 @@ impl Engine {
         }
         self.parts.pulse.set_running(false);
         Ok(())
+    }
+
+    /// Answers what was asked since the last batch, a bounded number at a time.
+    fn answer_questions(&mut self, asked: &mut Vec<Question>) {
+        self.questions.take(asked);
+        let now = self.parts.clock.now();
+        for question in asked.drain(..) {
+            question(&self.vault, now);
+        }
     }
 
     /// One turn: a batch from inbox and results. A failure costs the memory, never the journal.
@@ -146,6 +161,10 @@ impl Engine {
             _ => "database",
         };
         self.parts.pulse.note_trouble(part, Some(error.to_string()));
+        if let BatchError::Commit(CommitError::Conflict { .. }) = error {
+            let moved = Fact::JournalMoved(error.to_string());
+            self.parts.alerts.see(vec![moved]);
+        }
         tracing::error!(%error, "a batch was not committed; going back to the journal");
         metrics::counter!("custodyd_batches_failed_total").increment(1);
         if !matches!(
@@ -157,16 +176,19 @@ impl Engine {
         loop {
             let anchor = crate::journal::Anchor::at(self.parts.anchor.clone());
             let vault = self.vault.id().to_string();
-            match replay(
-                &self.parts.store,
-                &vault,
-                &self.parts.journal_key,
-                Some(&anchor),
-            )
-            .await
+            match replay_history(&self.parts.store, &vault, &self.parts.journal_key, &anchor).await
             {
-                Ok(Replayed { vault, head }) => {
+                Ok((
+                    Replayed {
+                        vault,
+                        head,
+                        teller,
+                    },
+                    history,
+                )) => {
+                    self.announcer.catch_up(teller.last());
                     (self.vault, self.head) = (vault, head);
+                    (self.teller, self.history) = (teller, history);
                     self.directory = Directory::from(&self.vault);
                     self.standing.set(InForce::from(&self.vault));
                     self.parts.bell.notify_one();
@@ -197,10 +219,15 @@ impl Engine {
             tip,
         } in finished
         {
-            if let Some((network, height)) = tip
-                && self.tips.insert(network, height) != Some(height)
-            {
-                self.jobs.hurry_watches();
+            if let Some((network, height)) = tip {
+                let moved = self.tips.insert(network, height) != Some(height);
+                if moved {
+                    self.jobs.hurry_watches();
+                }
+                nodes::told_height(network, height, moved, now);
+            }
+            if self.parts.nodes.keys().any(|n| n.to_string() == part) {
+                nodes::asked(&part, result.is_ok(), now);
             }
             match result {
                 Ok(found) => {

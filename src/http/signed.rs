@@ -9,12 +9,17 @@ use axum::{
 use custodyd_httpsig::{SignedRequest, Verified};
 use custodyd_vault::Scope;
 
-use super::{AppState, reply};
+use super::{
+    AppState,
+    peer::{Peer, Visit},
+    reply,
+};
 use crate::{
     directory::Speaker,
     intake::Submitted,
     problem::Problem,
     request::{self, Intent},
+    stored_request::StoredRequest,
 };
 
 /// Largest body of an ordinary request, bytes.
@@ -38,7 +43,14 @@ impl FromRequest<AppState> for Signed {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // The connection puts both there. Without them nothing says where the request is from: nobody is let in.
+        let peer = parts.extensions.remove::<Peer>();
+        let visit = parts.extensions.remove::<Visit>();
+        let (Some(peer), Some(visit)) = (peer, visit) else {
+            tracing::error!("a request came past its connection");
+            return Err(Problem::internal());
+        };
         // RFC 9112 §3.2.2: another authority in the target would go before Host. Nobody who signs needs that.
         if parts.uri.authority().is_some() {
             return Err(Problem::malformed(
@@ -90,6 +102,12 @@ impl FromRequest<AppState> for Signed {
             .now()
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
+        visit.is_by(&speaker);
+        state.admission.admit(&speaker, &peer)?;
+        // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
+        if matches!(speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
+            return Err(Problem::forbidden("an invitation is for enrolling only"));
+        }
         // The inbox refuses a repeated write; a repeated read is refused here.
         if parts.method.is_safe() {
             state
@@ -115,7 +133,9 @@ impl Signed {
     pub(super) fn operators_only(&self, what: &str) -> Result<(), Problem> {
         match self.speaker {
             Speaker::Operator(_) => Ok(()),
-            Speaker::Client(_) => Err(Problem::forbidden(format!("{what} is for operators"))),
+            Speaker::Client(_) | Speaker::Invitation(_) => {
+                Err(Problem::forbidden(format!("{what} is for operators")))
+            }
         }
     }
 }
@@ -160,7 +180,7 @@ impl AppState {
     }
 
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
-        let intent = Intent::read(&signed.request)?;
+        let intent = Intent::read((&signed.request).into())?;
         let vault = self.standing.vault().as_str();
         let principal = signed.speaker.to_string();
         let submitted = self
@@ -170,7 +190,7 @@ impl AppState {
                 intent.kind(),
                 &principal,
                 &signed.verified.nonce,
-                &signed.request,
+                &StoredRequest::Signed(signed.request),
             )
             .await?;
         Ok(match submitted {

@@ -3,7 +3,7 @@
 
 use super::connection::{Conn, Row, Value};
 
-/// Rows a statement. At most 64 × 8 values, far from either database's bound.
+/// Rows a statement. At most 64 × 10 values, far from either database's bound.
 const WIDTHS: [usize; 4] = [64, 16, 4, 1];
 
 /// One statement with a list of row tuples in it, written out in every width.

@@ -2,13 +2,16 @@
 //! follow each other and the head covers them, an id is written once (PostgreSQL refuses to upsert a
 //! row twice in one statement), and a reservation freed and taken in one batch ends as the last word.
 
+use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
-use std::collections::{BTreeMap, HashSet};
 
 use super::connection::Value;
 use super::error::{CommitError, Rule};
+use super::feed;
 use super::points::{Points, fold_points};
+use super::reservations::fold_reservations;
 use super::rows::{Batch, Projection};
+use super::subjects::History;
 
 /// Why a batch cannot be written anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +78,9 @@ pub(super) struct Folded<'a> {
     pub(super) outpoints_taken: Vec<Value<'a>>,
     pub(super) nonces_freed: Vec<Value<'a>>,
     pub(super) nonces_taken: Vec<Value<'a>>,
+    pub(super) history: History<'a>,
     pub(super) points: Points<'a>,
+    pub(super) feed: Vec<Value<'a>>,
 }
 
 /// A number as the databases hold it.
@@ -105,7 +110,9 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_outcomes(batch, &mut folded)?;
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
+    folded.history = History::of(batch)?;
     folded.points = fold_points(batch)?;
+    folded.feed = feed::values(&batch.vault, &batch.feed)?;
     Ok(folded)
 }
 
@@ -203,6 +210,9 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 state,
                 created_seq,
                 document,
+                wallet,
+                asked,
+                queue_rank,
             } if written.insert(("withdrawal", id)) => {
                 match keys.entry((client, idempotency_key)) {
                     Entry::Vacant(free) => free.insert(id),
@@ -224,6 +234,9 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                     text("state", state)?,
                     Value::Int(int("created_seq", *created_seq)?),
                     text("document", document)?,
+                    text("wallet", wallet)?,
+                    Value::OptionalText(asked.as_deref()),
+                    Value::Int(int("queue_rank", *queue_rank)?),
                 ]);
             }
             Projection::Transaction {
@@ -299,100 +312,4 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
         }
     }
     Ok(())
-}
-
-/// What one batch does to one coin or nonce.
-#[derive(Debug, Default)]
-struct Holding<'a> {
-    /// It was held when the batch began, and is freed.
-    freed: bool,
-    /// Who holds it when the batch ends.
-    holder: Option<&'a str>,
-}
-
-fn fold_reservations<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
-    let mut outpoints: BTreeMap<(&str, &str), Holding<'_>> = BTreeMap::new();
-    let mut nonces: BTreeMap<(&str, &str, u64), Holding<'_>> = BTreeMap::new();
-    for projection in &batch.projections {
-        match projection {
-            Projection::ReserveOutpoint {
-                network,
-                outpoint,
-                transaction,
-            } => {
-                let holding = outpoints.entry((network, outpoint)).or_default();
-                take(holding, transaction, Rule::Outpoint, outpoint)?;
-            }
-            Projection::ReleaseOutpoint { network, outpoint } => {
-                free(outpoints.entry((network, outpoint)).or_default());
-            }
-            Projection::ReserveNonce {
-                network,
-                account,
-                nonce,
-                transaction,
-            } => {
-                let holding = nonces.entry((network, account, *nonce)).or_default();
-                take(holding, transaction, Rule::Nonce, nonce)?;
-            }
-            Projection::ReleaseNonce {
-                network,
-                account,
-                nonce,
-            } => free(nonces.entry((network, account, *nonce)).or_default()),
-            _ => {}
-        }
-    }
-    let vault = Value::Text(&batch.vault);
-    for ((network, outpoint), holding) in outpoints {
-        let key = [text("network", network)?, text("outpoint", outpoint)?];
-        if holding.freed {
-            folded.outpoints_freed.extend(key);
-            folded.outpoints_freed.push(vault);
-        }
-        if let Some(holder) = holding.holder {
-            folded.outpoints_taken.extend(key);
-            let holder = text("transaction", holder)?;
-            folded.outpoints_taken.extend([vault, holder]);
-        }
-    }
-    for ((network, account, nonce), holding) in nonces {
-        let key = [
-            text("network", network)?,
-            text("account", account)?,
-            Value::Int(int("nonce", nonce)?),
-        ];
-        if holding.freed {
-            folded.nonces_freed.extend(key);
-            folded.nonces_freed.push(vault);
-        }
-        if let Some(holder) = holding.holder {
-            folded.nonces_taken.extend(key);
-            let holder = text("transaction", holder)?;
-            folded.nonces_taken.extend([vault, holder]);
-        }
-    }
-    Ok(())
-}
-
-fn take<'a>(
-    holding: &mut Holding<'a>,
-    transaction: &'a str,
-    rule: Rule,
-    what: &dyn std::fmt::Display,
-) -> Result<(), CommitError> {
-    match holding.holder.replace(transaction) {
-        None => Ok(()),
-        Some(other) => Err(CommitError::Constraint {
-            rule,
-            what: format!("{what} is taken by {other} and by {transaction} in one batch"),
-        }),
-    }
-}
-
-/// A coin or nonce taken earlier in the batch just goes back; any other is freed in the database.
-fn free(holding: &mut Holding<'_>) {
-    if holding.holder.take().is_none() {
-        holding.freed = true;
-    }
 }

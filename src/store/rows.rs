@@ -1,5 +1,6 @@
 //! What goes into the database and comes out of it.
 
+use super::FeedRow;
 use crate::journal::{HeadRow, JournalRow};
 
 /// All that one group commit writes.
@@ -20,6 +21,8 @@ pub struct Batch {
     pub outcomes: Vec<Outcome>,
     /// The nonces of the signatures that this batch stores.
     pub points: Vec<SignaturePointRow>,
+    /// What outsiders may hear of the new rows, following on what the feed has.
+    pub feed: Vec<FeedRow>,
 }
 
 /// What holds a signature: a head of the journal, or a transaction.
@@ -97,7 +100,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the columns of the tables of the same names")]
 pub enum Projection {
-    /// Inserts, or sets `state` and `document`.
+    /// Inserts, or sets all but `client`, `idempotency_key` and `created_seq`.
     Withdrawal {
         id: String,
         client: String,
@@ -105,6 +108,9 @@ pub enum Projection {
         state: String,
         created_seq: u64,
         document: String,
+        wallet: String,
+        asked: Option<String>,
+        queue_rank: u64,
     },
     /// Inserts, or sets `txid`, `state` and `document`.
     Transaction {
@@ -143,6 +149,14 @@ pub enum Projection {
         created_seq: u64,
         document: String,
     },
+    /// Inserts, or sets `units`.
+    Sample {
+        series: String,
+        at_ms: u64,
+        units: String,
+    },
+    /// Inserts.
+    Subject { subject: String, head_seq: u64 },
     /// Fails when any transaction of any vault holds the coin.
     ReserveOutpoint {
         network: String,
@@ -201,6 +215,8 @@ pub struct Filter {
     pub state: Option<String>,
     /// Only those of this client.
     pub client: Option<String>,
+    /// Only those that this wallet pays.
+    pub wallet: Option<String>,
 }
 
 /// Part of a list.
@@ -223,6 +239,9 @@ pub struct WithdrawalRow {
     pub state: String,
     pub created_seq: u64,
     pub document: String,
+    pub wallet: String,
+    pub asked: Option<String>,
+    pub queue_rank: u64,
 }
 
 /// A stored transaction.

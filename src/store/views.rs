@@ -15,7 +15,8 @@ use super::rows::{
 macro_rules! withdrawals {
     ($($condition:literal),*) => {
         concat!(
-            "SELECT id, vault, client, idempotency_key, state, created_seq, document FROM withdrawals WHERE ",
+            "SELECT id, vault, client, idempotency_key, state, created_seq, document, wallet, asked, queue_rank \
+             FROM withdrawals WHERE ",
             $($condition),*
         )
     };
@@ -36,7 +37,11 @@ macro_rules! withdrawal_list {
 const ALL: &str = withdrawal_list!();
 const BY_STATE: &str = withdrawal_list!(" AND state = $5");
 const BY_CLIENT: &str = withdrawal_list!(" AND client = $5");
-const BY_BOTH: &str = withdrawal_list!(" AND state = $5 AND client = $6");
+const BY_WALLET: &str = withdrawal_list!(" AND wallet = $5");
+const BY_STATE_AND_CLIENT: &str = withdrawal_list!(" AND state = $5 AND client = $6");
+const BY_STATE_AND_WALLET: &str = withdrawal_list!(" AND state = $5 AND wallet = $6");
+const BY_CLIENT_AND_WALLET: &str = withdrawal_list!(" AND client = $5 AND wallet = $6");
+const BY_ALL: &str = withdrawal_list!(" AND state = $5 AND client = $6 AND wallet = $7");
 
 const TRANSACTION: &str = "SELECT id, txid, wallet, network, state, document FROM transactions \
      WHERE vault = $1 AND id = $2";
@@ -100,16 +105,25 @@ impl Store {
         limit: u32,
     ) -> Result<Page<WithdrawalRow>, StoreError> {
         let mut values = newest_from(vault, cursor, limit)?;
-        for (column, wanted) in [("state", &filter.state), ("client", &filter.client)] {
+        let Filter {
+            state,
+            client,
+            wallet,
+        } = filter;
+        for (column, wanted) in [("state", state), ("client", client), ("wallet", wallet)] {
             if let Some(wanted) = wanted {
                 values.push(text(column, wanted)?);
             }
         }
-        let sql = match (&filter.state, &filter.client) {
-            (None, None) => ALL,
-            (Some(_), None) => BY_STATE,
-            (None, Some(_)) => BY_CLIENT,
-            (Some(_), Some(_)) => BY_BOTH,
+        let sql = match (state, client, wallet) {
+            (None, None, None) => ALL,
+            (Some(_), None, None) => BY_STATE,
+            (None, Some(_), None) => BY_CLIENT,
+            (None, None, Some(_)) => BY_WALLET,
+            (Some(_), Some(_), None) => BY_STATE_AND_CLIENT,
+            (Some(_), None, Some(_)) => BY_STATE_AND_WALLET,
+            (None, Some(_), Some(_)) => BY_CLIENT_AND_WALLET,
+            (Some(_), Some(_), Some(_)) => BY_ALL,
         };
         let rows = self.rows(sql, &values).await?;
         page(&rows, limit, withdrawal, |row| (row.created_seq, &row.id))
@@ -286,6 +300,9 @@ fn withdrawal(row: &Row) -> Result<WithdrawalRow, StoreError> {
         state: record.text("state")?,
         created_seq: record.number("created_seq")?,
         document: record.text("document")?,
+        wallet: record.text("wallet")?,
+        asked: record.optional_text("asked")?,
+        queue_rank: record.number("queue_rank")?,
     })
 }
 

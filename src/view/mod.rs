@@ -3,6 +3,8 @@
 mod documents;
 mod policy_diff;
 mod proposal;
+mod queue;
+pub(crate) mod shape;
 
 use custodyd_chain::Effects;
 use custodyd_policy::{LimitUsage, Requirement, Verdict};
@@ -13,6 +15,7 @@ use utoipa::ToSchema;
 pub use documents::{export, key, transaction, wallet, withdrawal};
 pub use policy_diff::{ExampleView, LimitChangeView, PolicyDiffView, VerdictChangeView};
 pub use proposal::{GivenView, GovernanceTemplate, ProposalView, proposal};
+pub use queue::{QueuePlace, Risk, missing, queue_place};
 
 /// A withdrawal, as the API gives it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -45,7 +48,7 @@ pub struct WithdrawalView {
     /// More about the state, for people.
     pub state_detail: Option<String>,
     /// Approvals that policy asks for.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shape::Requirement>)]
     pub requirements: Vec<Requirement>,
     /// Decisions so far.
     pub approvals: Vec<ApprovalView>,
@@ -58,7 +61,7 @@ pub struct WithdrawalView {
     /// Unix milliseconds.
     pub updated_at: u64,
     /// What an operator signs, less decision, expiry, nonce and name.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::StatementTemplate)]
     pub statement: StatementTemplate,
 }
 
@@ -150,7 +153,7 @@ pub struct TransactionView {
     /// The withdrawals it pays.
     pub withdrawals: Vec<String>,
     /// What it does: payments (change included), inputs, fee, account and nonce.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::Effects)]
     pub effects: Effects,
     /// The signed bytes, hex.
     pub raw: Option<String>,

@@ -21,6 +21,9 @@ fn withdrawal(number: u32, client: &str) -> Projection {
         state: "final".into(),
         created_seq: number.into(),
         document: json!({ "id": id("wd", number), "client": client }).to_string(),
+        wallet: "hot".into(),
+        asked: None,
+        queue_rank: 0,
     }
 }
 

@@ -49,18 +49,23 @@ pub(crate) async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
     let expected: Vec<String> = (0..50).rev().filter(denied).map(id).collect();
     let by_state = Filter {
         state: state.clone(),
-        client: None,
+        ..Filter::default()
     };
     assert_eq!(list(by_state, 3).await, expected);
     let expected: Vec<String> = (0..50).rev().filter(|n| n % 3 == 1).map(id).collect();
     let by_client = Filter {
-        state: None,
         client: client.clone(),
+        ..Filter::default()
     };
     assert_eq!(list(by_client, 4).await, expected);
     let both = (0..50).rev().filter(|n| n % 5 == 0 && n % 3 == 1);
     let expected: Vec<String> = both.map(id).collect();
-    assert_eq!(list(Filter { state, client }, 2).await, expected);
+    let by_both = Filter {
+        state,
+        client,
+        wallet: None,
+    };
+    assert_eq!(list(by_both, 2).await, expected);
 }
 
 fn proposal(number: u64, state: &str) -> Projection {

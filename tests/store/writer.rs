@@ -69,6 +69,7 @@ impl Writer {
             projections: Vec::new(),
             outcomes: Vec::new(),
             points: Vec::new(),
+            feed: Vec::new(),
         }
     }
 
@@ -106,6 +107,9 @@ pub(crate) fn withdrawal(number: u64, state: &str) -> Projection {
         state: state.into(),
         created_seq: number,
         document: json!({"number": number, "state": state}).to_string(),
+        wallet: format!("wallet-{}", number % 2),
+        asked: (state == "awaiting_approval").then(|| format!(" operator-{} ", number % 3)),
+        queue_rank: number % 2,
     }
 }
 

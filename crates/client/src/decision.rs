@@ -5,7 +5,7 @@
 
 use custodyd_httpsig::Principal;
 use custodyd_policy::{OperatorId, PolicyHash, Timestamp};
-use custodyd_vault::{APPROVAL_DOMAIN, Decision, Ed25519Signature, StatedEffects, Statement};
+use custodyd_vault::{APPROVAL_DOMAIN, Decision, RawSignature, StatedEffects, Statement};
 use serde::Serialize;
 
 use crate::client::{random_bytes, unix_ms};
@@ -19,7 +19,7 @@ pub struct SignedDecision {
     /// What was signed.
     pub statement: Statement,
     /// The operator's signature over its challenge.
-    pub signature: Ed25519Signature,
+    pub signature: RawSignature,
 }
 
 /// A decision that must not be signed.

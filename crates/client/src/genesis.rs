@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use custodyd_httpsig::Principal;
 use custodyd_policy::{OperatorId, Policy};
-use custodyd_vault::{Ed25519Key, GenesisFile, GenesisSignatures, GenesisStatement};
+use custodyd_vault::{Credential, GenesisFile, GenesisSignatures, GenesisStatement};
 use serde::de::DeserializeOwned;
 
 use crate::identity::Identity;
@@ -114,7 +114,7 @@ impl GenesisCeremony {
     #[must_use]
     pub fn missing(&self) -> Vec<OperatorId> {
         let statement = self.statement();
-        let unsigned = |(operator, keys): (&OperatorId, &Vec<Ed25519Key>)| {
+        let unsigned = |(operator, keys): (&OperatorId, &Vec<Credential>)| {
             let signature = self.signed.signatures.get(operator);
             let signed = signature.is_some_and(|signature| statement.is_signed_by(keys, signature));
             (!signed).then(|| operator.clone())

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use custodyd_httpsig::Principal;
-use custodyd_vault::Ed25519Signature;
+use custodyd_vault::RawSignature;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
@@ -89,8 +89,8 @@ impl Identity {
     }
 
     /// Signs a statement's challenge.
-    pub(crate) fn sign_challenge(&self, challenge: &[u8; 32]) -> Ed25519Signature {
-        Ed25519Signature(self.key.sign(challenge).to_bytes())
+    pub(crate) fn sign_challenge(&self, challenge: &[u8; 32]) -> RawSignature {
+        RawSignature(self.key.sign(challenge).to_bytes())
     }
 }
 

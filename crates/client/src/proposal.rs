@@ -9,8 +9,8 @@ use custodyd_policy::{
     analysis::{PolicyDiff, TooManyRegions, diff},
 };
 use custodyd_vault::{
-    Change, Ed25519Signature, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
-    ProposalId, changes_digest, line_diff,
+    Change, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement, ProposalId, RawSignature,
+    changes_digest, line_diff,
 };
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,7 @@ pub struct SignedGovernance {
     /// What was signed.
     pub statement: GovernanceStatement,
     /// The operator's signature over its challenge.
-    pub signature: Ed25519Signature,
+    pub signature: RawSignature,
 }
 
 /// What a proposed policy changes.

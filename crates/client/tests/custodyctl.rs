@@ -192,9 +192,13 @@ fn an_approval_shows_the_effects_and_signs_them() {
     let body: Value = serde_json::from_slice(&requests[1].body).unwrap();
     let statement: custodyd_vault::Statement =
         serde_json::from_value(body["statement"].clone()).unwrap();
-    let signature: custodyd_vault::Ed25519Signature =
+    let signature: custodyd_vault::RawSignature =
         serde_json::from_value(body["signature"].clone()).unwrap();
-    assert!(statement.is_signed_by(&[desk.key().verifying_key()], &signature.0));
+    assert!(statement.is_signed_by(
+        &[desk.key().verifying_key().into()],
+        None,
+        &signature.into()
+    ));
     assert_eq!(statement.operator.to_string(), "alice");
 }
 

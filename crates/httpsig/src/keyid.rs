@@ -1,4 +1,4 @@
-//! Who a key belongs to: `client/<id>` or `operator/<id>`, as `keyid` says it.
+//! Who a key belongs to: `client/<id>`, `operator/<id>` or `invitation/<key>`, as `keyid` says it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +15,8 @@ pub enum Principal {
     Client(String),
     /// A person who approves them.
     Operator(String),
+    /// Somebody who was invited to become one; the id is the invitation's public key, 64 hex digits.
+    Invitation(String),
 }
 
 impl Principal {
@@ -22,7 +24,7 @@ impl Principal {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::Client(id) | Self::Operator(id) => id,
+            Self::Client(id) | Self::Operator(id) | Self::Invitation(id) => id,
         }
     }
 }
@@ -34,6 +36,7 @@ impl FromStr for Principal {
         let parsed = match keyid.split_once('/') {
             Some(("client", id)) if is_id(id) => Some(Self::Client(id.to_owned())),
             Some(("operator", id)) if is_id(id) => Some(Self::Operator(id.to_owned())),
+            Some(("invitation", id)) if is_key(id) => Some(Self::Invitation(id.to_owned())),
             _ => None,
         };
         parsed.ok_or_else(|| HttpSigError::Keyid(keyid.to_owned()))
@@ -45,8 +48,16 @@ impl fmt::Display for Principal {
         match self {
             Self::Client(id) => write!(f, "client/{id}"),
             Self::Operator(id) => write!(f, "operator/{id}"),
+            Self::Invitation(id) => write!(f, "invitation/{id}"),
         }
     }
+}
+
+fn is_key(id: &str) -> bool {
+    id.len() == 64
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'f' | b'0'..=b'9'))
 }
 
 fn is_id(id: &str) -> bool {

@@ -169,7 +169,7 @@ impl House {
             }
             _ => None,
         };
-        let genesis = write_genesis(folder, &plan, &identities, cold_key.as_deref())?;
+        let genesis = write_genesis(folder, &plan, &identities, cold_key.as_deref(), listen)?;
         tell("each operator signs the genesis: custodyctl genesis sign");
         sign_genesis(&genesis, &identities)?;
         if plan.wrapped {

@@ -116,6 +116,7 @@ pub(crate) fn write_genesis(
     plan: &Plan,
     identities: &Identities,
     cold_key: Option<&str>,
+    listen: SocketAddr,
 ) -> Result<PathBuf, TestbedError> {
     let policy = match &plan.policy {
         Some(text) => scratch::write_file(folder, "policy.toml", text)?,
@@ -138,6 +139,11 @@ pub(crate) fn write_genesis(
             }
         }
     }
+    let _ = write!(
+        text,
+        "\n[console]\nid = \"localhost\"\norigins = [\"http://localhost:{}\"]\n",
+        listen.port()
+    );
     let mut wallet = |name: &str, tier: &str, network: &str, cap: &str, key: Option<&str>| {
         let _ = write!(
             text,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Addresses, Ed25519Key, Ed25519Signature, Genesis, GenesisError, WalletKey, WalletSpec,
+    Addresses, Credential, Genesis, GenesisError, RawSignature, WalletKey, WalletSpec,
     credential::signed_by_any,
 };
 
@@ -40,14 +40,14 @@ impl GenesisStatement {
         Sha256::digest(canonical).into()
     }
 
-    /// Whether any of `keys` signed this statement.
-    pub fn is_signed_by(&self, keys: &[Ed25519Key], signature: &Ed25519Signature) -> bool {
-        signed_by_any(keys, &self.challenge(), signature)
+    /// Whether any of these credentials signed this statement. Passkeys don't: there is no console before there is a vault.
+    pub fn is_signed_by(&self, credentials: &[Credential], signature: &RawSignature) -> bool {
+        signed_by_any(credentials, None, &self.challenge(), &(*signature).into())
     }
 
     /// The signature of whoever holds this key.
-    pub fn sign(&self, key: &SigningKey) -> Ed25519Signature {
-        Ed25519Signature(key.sign(&self.challenge()).to_bytes())
+    pub fn sign(&self, key: &SigningKey) -> RawSignature {
+        RawSignature(key.sign(&self.challenge()).to_bytes())
     }
 }
 
@@ -99,9 +99,10 @@ impl Genesis {
             wallets: _,
             address_book,
             blocked,
+            console,
             signatures: _,
         } = self;
-        let written = serde_json::json!({
+        let mut written = serde_json::json!({
             "vault": vault,
             "policy": policy,
             "operators": operators,
@@ -111,6 +112,9 @@ impl Genesis {
             "address_book": address_book,
             "blocked": blocked,
         });
+        if let Some(console) = console {
+            written["console"] = serde_json::json!(console);
+        }
         let canonical = serde_json_canonicalizer::to_vec(&written)
             .expect("a genesis holds strings and small integers, which RFC 8785 can write");
         GenesisStatement {

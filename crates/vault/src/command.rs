@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use custodyd_chain::{
     Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction,
 };
+use custodyd_passkey::CredentialId;
 use custodyd_policy::{
     ClientId, Currency, Initiator, OperatorId, Price, Timestamp, VaultId, WalletId, WithdrawalId,
 };
 
 use crate::{
-    Change, Ed25519Signature, ExportId, GovernanceStatement, KeyId, ProposalId, Statement,
-    TransactionId, WrappedBlob,
+    Change, Credential, Ed25519Key, ExportId, GovernanceStatement, KeyId, OperatorSignature,
+    ProposalId, Statement, TransactionId, WrappedBlob,
 };
 
 /// The signed request a command came in, as JSON text exactly as it was stored, kept in the journal so that it can be
@@ -53,7 +54,7 @@ pub struct Decide {
     /// What they signed.
     pub statement: Statement,
     /// Their signature over its challenge.
-    pub signature: Ed25519Signature,
+    pub signature: OperatorSignature,
     /// The signed request.
     pub evidence: Evidence,
 }
@@ -83,7 +84,7 @@ pub struct DecideProposal {
     /// What they signed.
     pub statement: GovernanceStatement,
     /// Their signature over its challenge.
-    pub signature: Ed25519Signature,
+    pub signature: OperatorSignature,
     /// The signed request.
     pub evidence: Evidence,
 }
@@ -276,6 +277,26 @@ pub enum Command {
     Broadcast {
         /// Which.
         transaction: TransactionId,
+    },
+    /// Somebody who was invited brings a credential.
+    Enrol {
+        /// As whom.
+        operator: OperatorId,
+        /// Which.
+        credential: Credential,
+        /// The invitation that signed the request.
+        invitation: Ed25519Key,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// A passkey signed what comes next.
+    CountPasskey {
+        /// Whose it is.
+        operator: OperatorId,
+        /// The passkey.
+        credential: CredentialId,
+        /// Its counter: 0 where its authenticator keeps none.
+        counter: u32,
     },
     /// Prepare a bundle for the air-gapped signer.
     ExportCold {

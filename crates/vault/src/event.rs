@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use custodyd_chain::{
     Amount, Asset, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
 };
+use custodyd_passkey::CredentialId;
 use custodyd_policy::{
     ClientId, Currency, Facts, OperatorId, PolicyHash, Price, Timestamp, Verdict, WalletId,
     WithdrawalId,
@@ -14,9 +15,9 @@ use custodyd_policy::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CancelledBy, Change, Ed25519Signature, Evidence, ExportId, FreezeScope, Genesis,
-    GovernanceStatement, KeyId, ProposalEnd, ProposalId, Request, Statement, TransactionId,
-    WrappedBlob,
+    CancelledBy, Change, Credential, Ed25519Key, Evidence, ExportId, FreezeScope, Genesis,
+    GovernanceStatement, KeyId, OperatorSignature, ProposalEnd, ProposalId, Request, Statement,
+    TransactionId, WrappedBlob,
 };
 
 /// An event with its place in the journal.
@@ -97,7 +98,7 @@ pub enum Event {
         /// What they signed.
         statement: Statement,
         /// Their signature.
-        signature: Ed25519Signature,
+        signature: OperatorSignature,
         /// The signed request it came in.
         evidence: Evidence,
     },
@@ -106,7 +107,7 @@ pub enum Event {
         /// What they signed.
         statement: Statement,
         /// Their signature.
-        signature: Ed25519Signature,
+        signature: OperatorSignature,
         /// The signed request it came in.
         evidence: Evidence,
     },
@@ -299,7 +300,7 @@ pub enum Event {
         /// What they signed.
         statement: GovernanceStatement,
         /// Their signature.
-        signature: Ed25519Signature,
+        signature: OperatorSignature,
         /// The signed request it came in.
         evidence: Evidence,
     },
@@ -308,7 +309,7 @@ pub enum Event {
         /// What they signed.
         statement: GovernanceStatement,
         /// Their signature.
-        signature: Ed25519Signature,
+        signature: OperatorSignature,
         /// The signed request it came in.
         evidence: Evidence,
     },
@@ -330,6 +331,26 @@ pub enum Event {
         proposal: ProposalId,
         /// Why.
         why: ProposalEnd,
+    },
+    /// Whoever was invited has a credential from here on; the invitation is used up.
+    Enrolled {
+        /// Who.
+        operator: OperatorId,
+        /// With which.
+        credential: Credential,
+        /// The invitation.
+        invitation: Ed25519Key,
+        /// The signed request.
+        evidence: Evidence,
+    },
+    /// A passkey's signature counter moved on.
+    PasskeyCounted {
+        /// Whose it is.
+        operator: OperatorId,
+        /// The passkey.
+        credential: CredentialId,
+        /// Its counter.
+        counter: u32,
     },
     /// A bundle is to be built of these transactions.
     ColdExportRequested {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, Family, FeeCaps, Network, PublicKey};
+use custodyd_passkey::RelyingParty;
 use custodyd_policy::{ClientId, OperatorId, Policy, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChangeFault, Client, Ed25519Key, Ed25519Signature, FoundingEntry, KeyId, Scope,
+    ChangeFault, Client, Credential, Ed25519Key, FoundingEntry, KeyId, RawSignature, Scope,
     governance::check_staffing,
 };
 
@@ -22,7 +23,7 @@ pub struct Genesis {
     /// The HSM key that signs the journal's head.
     pub journal_key: JournalKey,
     /// The people who approve. One entry is one person, however many credentials they hold.
-    pub operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    pub operators: BTreeMap<OperatorId, Vec<Credential>>,
     /// The services that ask.
     pub clients: BTreeMap<ClientId, Ed25519Key>,
     /// What some of them may do; the others may do all but set prices.
@@ -36,9 +37,12 @@ pub struct Genesis {
     /// Destinations never paid.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub blocked: BTreeSet<Address>,
+    /// The console that passkeys sign for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<RelyingParty>,
     /// Each operator's signature over [`Genesis::statement`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub signatures: BTreeMap<OperatorId, Ed25519Signature>,
+    pub signatures: BTreeMap<OperatorId, RawSignature>,
 }
 
 /// The key that signs the journal's head and the manifests of cold exports: P-256, in the online HSM.
@@ -247,21 +251,18 @@ impl Genesis {
     }
 
     fn validate_credentials(&self) -> Result<(), GenesisError> {
-        let mut seen = BTreeSet::new();
+        let mut seen: Vec<Credential> = Vec::new();
         for (operator, keys) in &self.operators {
             if keys.is_empty() {
                 return Err(GenesisError::NoCredential(operator.clone()));
             }
         }
-        for key in self
-            .operators
-            .values()
-            .flatten()
-            .chain(self.clients.values())
-        {
-            if !seen.insert(key.to_string()) {
+        let clients = self.clients.values().map(|key| Credential::from(*key));
+        for key in self.operators.values().flatten().cloned().chain(clients) {
+            if seen.iter().any(|other| other.clashes(&key)) {
                 return Err(GenesisError::SharedCredential(key.to_string()));
             }
+            seen.push(key);
         }
         Ok(())
     }

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, FeeCaps, Network, PublicKey};
+use custodyd_passkey::RelyingParty;
 use custodyd_policy::{ClientId, OperatorId, Tier, VaultId, WalletId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Addresses, Ed25519Key, Ed25519Signature, FoundingEntry, Genesis, GenesisStatement, JournalKey,
-    KeyId, Scope, WalletKey, WalletSpec,
+    Addresses, Credential, Ed25519Key, FoundingEntry, Genesis, GenesisStatement, JournalKey, KeyId,
+    RawSignature, Scope, WalletKey, WalletSpec,
 };
 
 /// A genesis file. Online keys get their ids when the vault is made; the HSM makes them once the ids are durable.
@@ -20,8 +21,8 @@ pub struct GenesisFile {
     pub vault: VaultId,
     /// The policy's file, relative to this one.
     pub policy: String,
-    /// People and their Ed25519 public keys, hex.
-    pub operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    /// People and their credentials: Ed25519 public keys in hex, or `p256:…` of a smart card.
+    pub operators: BTreeMap<OperatorId, Vec<Credential>>,
     /// Services and their Ed25519 public key, hex.
     pub clients: BTreeMap<ClientId, Ed25519Key>,
     /// What some services may do; the others may do all but set prices.
@@ -35,6 +36,9 @@ pub struct GenesisFile {
     /// Destinations never paid.
     #[serde(default)]
     pub blocked: BTreeSet<Address>,
+    /// The console that passkeys sign for: `id` is its host's name, `origins` is where browsers find it.
+    #[serde(default)]
+    pub console: Option<RelyingParty>,
 }
 
 /// A wallet of the file.
@@ -62,7 +66,7 @@ pub struct WalletEntry {
 #[serde(deny_unknown_fields)]
 pub struct GenesisSignatures {
     /// Over [`GenesisFile::statement`], each by an operator's first key or any other of theirs.
-    pub signatures: BTreeMap<OperatorId, Ed25519Signature>,
+    pub signatures: BTreeMap<OperatorId, RawSignature>,
 }
 
 impl GenesisFile {
@@ -123,6 +127,7 @@ impl GenesisFile {
             wallets,
             address_book: self.address_book,
             blocked: self.blocked,
+            console: self.console,
             signatures: signed.signatures,
         })
     }

@@ -14,8 +14,10 @@
     )
 )]
 
+mod act;
 mod apply;
 mod ceremony;
+mod code;
 mod command;
 mod credential;
 mod decide;
@@ -37,13 +39,17 @@ mod wallet;
 mod withdrawal;
 mod wrapped;
 
+pub use act::{ACT_DOMAIN, ActStatement};
 pub use apply::{ReplayFault, Touch};
 pub use ceremony::{GENESIS_DOMAIN, GenesisStatement};
+pub use code::{CODE_DOMAIN, short_code};
 pub use command::{
     ChainPosition, Command, Decide, DecideProposal, Evidence, FreezeScope, Propose,
     RequestWithdrawal,
 };
-pub use credential::{CredentialError, Ed25519Key, Ed25519Signature};
+pub use credential::{
+    Credential, CredentialError, Ed25519Key, OperatorSignature, P256Key, RawSignature,
+};
 pub use decide::{MAX_PRICES, PriceFault};
 pub use destinations::{
     BlockListError, BlockListFault, Entry, FoundingEntry, MAX_BLOCK_LIST_LINES, TaggedAddress,
@@ -55,8 +61,8 @@ pub use genesis::{Addresses, Genesis, GenesisError, JournalKey, WalletKey, Walle
 pub use genesis_file::{GenesisFile, GenesisSignatures, WalletEntry};
 pub use governance::{
     Change, ChangeFault, Client, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
-    MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState, Scope, WalletStatus,
-    changes_digest, line_diff,
+    Invitation, Invitations, MAX_ADDRESSES, MAX_CHANGES, Proposal, ProposalEnd, ProposalState,
+    Scope, WalletStatus, changes_digest, line_diff,
 };
 pub use ids::{ExportId, IdError, KeyId, ProposalId, TransactionId};
 pub use rejection::Rejection;

@@ -183,6 +183,32 @@ pub enum Rejection {
     /// A freeze of what this vault has nothing to do with.
     #[error("there is nothing to freeze: {0}")]
     NothingToFreeze(String),
+    /// The act isn't about this request.
+    #[error("the passkey signed another request: its {0} differs")]
+    ActDiffers(&'static str),
+    /// No invitation, another person's, or its time is over: not told apart.
+    #[error("there is no such invitation for this operator; ask for a new one")]
+    NotInvited,
+    /// Nobody would know what a passkey signs for.
+    #[error(
+        "this vault has no console that passkeys sign for; operators propose one with set_console"
+    )]
+    NoConsole,
+    /// As many credentials, or people, as a vault may have.
+    #[error("operator {0} can't have one more credential; revoke one that is no longer used")]
+    NoRoom(OperatorId),
+    /// Somebody has a copy of the passkey, or its authenticator was reset.
+    #[error(
+        "the passkey of operator {operator} counts {counter} signatures, and {last} were seen: it may have been copied; revoke it"
+    )]
+    PasskeyCopied {
+        /// Whose.
+        operator: OperatorId,
+        /// What it says.
+        counter: u32,
+        /// What was seen before.
+        last: u32,
+    },
     /// The observation doesn't fit the wallet.
     #[error("the observation does not fit wallet {0}: {1}")]
     Observation(WalletId, String),
@@ -237,6 +263,11 @@ impl Rejection {
             Self::NotScoped(..) => "not-scoped",
             Self::Prices(_) => "prices",
             Self::NothingToFreeze(_) => "nothing-to-freeze",
+            Self::ActDiffers(_) => "act-differs",
+            Self::NotInvited => "not-invited",
+            Self::NoConsole => "no-console",
+            Self::NoRoom(_) => "no-room",
+            Self::PasskeyCopied { .. } => "passkey-copied",
             Self::Observation(..) => "observation",
         }
     }

@@ -4,7 +4,7 @@ use custodyd_chain::{Address, Amount};
 use custodyd_policy::{ClientId, Initiator, WalletId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ed25519Signature, Statement};
+use crate::{OperatorSignature, Statement};
 
 /// An accepted request for a payout, parsed once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,6 @@ pub enum CancelledBy {
         /// What they signed.
         statement: Statement,
         /// Their signature.
-        signature: Ed25519Signature,
+        signature: OperatorSignature,
     },
 }

@@ -1,15 +1,17 @@
 //! What an operator signs: the canonical statement of one decision on one withdrawal.
 //!
-//! The challenge is SHA-256 over the statement's RFC 8785 form. An Ed25519 operator key signs the challenge today; a
-//! passkey will answer the same 32 bytes (WebAuthn Level 2 §5.1, `challenge`).
+//! The challenge is SHA-256 over the statement's RFC 8785 form. An operator's key signs these 32 bytes, and a passkey has
+//! them as its challenge (WebAuthn Level 2 §5.1).
 
 use std::fmt;
 
 use custodyd_chain::{Address, Amount, Network};
+use custodyd_passkey::RelyingParty;
 use custodyd_policy::{OperatorId, PolicyHash, Timestamp, VaultId, WalletId, WithdrawalId};
-use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::{Credential, OperatorSignature, credential::signed_by_any};
 
 /// The domain that keeps an approval from being taken for any other signed message.
 pub const APPROVAL_DOMAIN: &str = "custodyd/approval/v1";
@@ -82,11 +84,13 @@ impl Statement {
         Sha256::digest(canonical).into()
     }
 
-    /// Whether any of `keys` signed this statement.
-    pub fn is_signed_by(&self, keys: &[VerifyingKey], signature: &[u8; 64]) -> bool {
-        let signature = Signature::from_bytes(signature);
-        let challenge = self.challenge();
-        keys.iter()
-            .any(|key| key.verify_strict(&challenge, &signature).is_ok())
+    /// Whether any of these credentials signed this statement; a passkey for the console that `party` is.
+    pub fn is_signed_by(
+        &self,
+        credentials: &[Credential],
+        party: Option<&RelyingParty>,
+        signature: &OperatorSignature,
+    ) -> bool {
+        signed_by_any(credentials, party, &self.challenge(), signature)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
+use custodyd_passkey::{CredentialId, RelyingParty};
 use custodyd_policy::{
     ClientId, DestinationClass, Explanation, Facts, Initiator, LimitBook, LimitUsage, OperatorId,
     Outcome, Policy, PolicyHash, Prices, Timestamp, VaultId, WalletId, WithdrawalId,
@@ -10,9 +11,9 @@ use custodyd_policy::{
 
 use crate::destinations::Destinations;
 use crate::{
-    Client, Ed25519Key, Entry, ExportId, FreezeScope, Funds, JournalKey, KeyId, Proposal,
-    ProposalId, StatedEffects, Touch, Transaction, TransactionId, TransactionState, Wallet,
-    Withdrawal, WithdrawalState,
+    Client, Credential, Entry, ExportId, FreezeScope, Funds, Invitations, JournalKey, KeyId,
+    Proposal, ProposalId, StatedEffects, Touch, Transaction, TransactionId, TransactionState,
+    Wallet, Withdrawal, WithdrawalState,
 };
 
 /// A scope in which nothing is planned, signed or sent.
@@ -74,7 +75,13 @@ pub struct Vault {
     pub(crate) seq: u64,
     pub(crate) policy: Policy,
     pub(crate) journal_key: JournalKey,
-    pub(crate) operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    pub(crate) operators: BTreeMap<OperatorId, Vec<Credential>>,
+    /// Who may bring a credential.
+    pub(crate) invitations: Invitations,
+    /// The console that passkeys sign for.
+    pub(crate) console: Option<RelyingParty>,
+    /// The last signature counter of each passkey that keeps one.
+    pub(crate) counters: BTreeMap<CredentialId, u32>,
     pub(crate) clients: BTreeMap<ClientId, Client>,
     pub(crate) destinations: Destinations,
     pub(crate) prices: Prices,
@@ -128,7 +135,7 @@ impl Vault {
     }
 
     /// The credentials of an operator.
-    pub fn operator(&self, id: &OperatorId) -> Option<&[Ed25519Key]> {
+    pub fn operator(&self, id: &OperatorId) -> Option<&[Credential]> {
         self.operators.get(id).map(Vec::as_slice)
     }
 
@@ -138,8 +145,23 @@ impl Vault {
     }
 
     /// All operators with their credentials.
-    pub fn operators(&self) -> &BTreeMap<OperatorId, Vec<Ed25519Key>> {
+    pub fn operators(&self) -> &BTreeMap<OperatorId, Vec<Credential>> {
         &self.operators
+    }
+
+    /// Open invitations. One whose time is over stays until it is taken back, and counts no longer.
+    pub fn invitations(&self) -> &Invitations {
+        &self.invitations
+    }
+
+    /// The console that passkeys sign for.
+    pub fn console(&self) -> Option<&RelyingParty> {
+        self.console.as_ref()
+    }
+
+    /// The last signature counter of a passkey; 0 if its authenticator keeps none.
+    pub fn passkey_counter(&self, credential: &CredentialId) -> u32 {
+        self.counters.get(credential).copied().unwrap_or(0)
     }
 
     /// All clients with their credentials and scopes.
@@ -303,6 +325,11 @@ impl Vault {
     pub fn resembled(&self, destination: &Address, at: Timestamp) -> Option<Address> {
         self.destinations
             .resembled(destination, self.policy.destinations(), at)
+    }
+
+    /// The wallet that an address belongs to, if it is one of ours.
+    pub fn owner(&self, address: &Address) -> Option<&WalletId> {
+        self.destinations.own().get(address)
     }
 
     /// The address book.

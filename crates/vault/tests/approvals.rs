@@ -116,7 +116,7 @@ fn nobody_signs_for_somebody_else() {
     let sent_by_bob = Decide {
         operator: "bob".parse().unwrap(),
         statement,
-        signature,
+        signature: signature.into(),
         evidence: String::new(),
     };
     let command = custodyd_vault::Command::Decide(Box::new(sent_by_bob));

@@ -16,11 +16,11 @@ use common::{
 use custodyd_chain::Address;
 use custodyd_policy::{ChangeKind, OperatorId, Outcome, Timestamp};
 use custodyd_vault::{
-    Change, Decision, Ed25519Key, Effect, GovernanceDecision, ProposalEnd, ProposalState,
+    Change, Credential, Decision, Effect, GovernanceDecision, ProposalEnd, ProposalState,
     Rejection, Scope,
 };
 
-fn key(name: &str, credential: u8) -> Ed25519Key {
+fn key(name: &str, credential: u8) -> Credential {
     ed25519(name, credential).verifying_key().into()
 }
 
@@ -421,12 +421,12 @@ fn a_client_comes_with_scopes_and_signs_with_another_key_from_then_on() {
     let changes = [
         Change::AddClient {
             id: "feed".parse().unwrap(),
-            key: key("feed", 9),
+            key: ed25519("feed", 9).verifying_key().into(),
             scopes: [Scope::Prices].into(),
         },
         Change::RotateClientKey {
             id: "shop".parse().unwrap(),
-            key: key("shop", 8),
+            key: ed25519("shop", 8).verifying_key().into(),
         },
         Change::SetClientScopes {
             id: "shop".parse().unwrap(),
@@ -439,7 +439,7 @@ fn a_client_comes_with_scopes_and_signs_with_another_key_from_then_on() {
     world.enact(&changes);
     assert!(world.vault.client(&feed).unwrap().may(Scope::Prices));
     let shop = world.vault.client(&shop).unwrap();
-    assert_eq!(shop.key, key("shop", 8));
+    assert_eq!(Credential::from(shop.key), key("shop", 8));
     assert!(!shop.may(Scope::Withdraw));
     assert_eq!(world.vault.clients().len(), 2);
 }

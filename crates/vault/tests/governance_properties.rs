@@ -19,7 +19,7 @@ use common::{
 use custodyd_chain::Address;
 use custodyd_policy::WithdrawalId;
 use custodyd_vault::{
-    Change, Decision, Ed25519Key, Genesis, GovernanceDecision, GovernanceStatement, ProposalId,
+    Change, Credential, Decision, Genesis, GovernanceDecision, GovernanceStatement, ProposalId,
     Scope,
 };
 use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
@@ -71,7 +71,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn key(name: &str, credential: u8) -> Ed25519Key {
+fn key(name: &str, credential: u8) -> Credential {
     ed25519(name, credential).verifying_key().into()
 }
 
@@ -135,7 +135,7 @@ fn change(number: u8) -> Change {
         },
         22 => Change::AddClient {
             id: "feed".parse().unwrap(),
-            key: key("feed", 9),
+            key: ed25519("feed", 9).verifying_key().into(),
             scopes: [Scope::Prices].into(),
         },
         _ => Change::SetWallet {

@@ -37,7 +37,7 @@ fn remove(id: &str) -> Change {
 fn add_operator(id: &str, credentials: &[Ed25519Key]) -> Change {
     Change::AddOperator {
         id: id.parse().unwrap(),
-        credentials: credentials.to_vec(),
+        credentials: credentials.iter().copied().map(Into::into).collect(),
     }
 }
 
@@ -206,21 +206,21 @@ fn each_change_that_can_not_be_made_says_why() {
         (
             Change::AddCredential {
                 operator: "bob".parse().unwrap(),
-                credential: key("alice", 1),
+                credential: key("alice", 1).into(),
             },
             "belongs to operator alice already",
         ),
         (
             Change::RevokeCredential {
                 operator: "bob".parse().unwrap(),
-                credential: key("bob", 0),
+                credential: key("bob", 0).into(),
             },
             "operator bob needs at least one credential; to take the last one away, remove the operator",
         ),
         (
             Change::RevokeCredential {
                 operator: "bob".parse().unwrap(),
-                credential: key("alice", 0),
+                credential: key("alice", 0).into(),
             },
             "operator bob has no credential",
         ),

@@ -167,7 +167,7 @@ fn genesis() -> Genesis {
             public_key: hex::encode(journal_point()),
         },
         operators: [("alice", 1), ("bob", 2)]
-            .map(|(name, seed)| (name.parse().unwrap(), vec![credential(seed)]))
+            .map(|(name, seed)| (name.parse().unwrap(), vec![credential(seed).into()]))
             .into(),
         clients: [("shop".parse().unwrap(), credential(3))].into(),
         wallets: [
@@ -188,6 +188,7 @@ fn genesis() -> Genesis {
         address_book: BTreeMap::new(),
         blocked: Default::default(),
         client_scopes: Default::default(),
+        console: None,
         signatures: Default::default(),
     };
     genesis.signed_with(&signers.into())
@@ -220,6 +221,7 @@ async fn begin(store: &Store, hsm: &Stuck) {
         head,
         outcomes: Vec::new(),
         points: Vec::new(),
+        feed: Vec::new(),
     };
     store.commit(&batch).await.unwrap();
 }
@@ -239,6 +241,7 @@ impl Bench {
         let store = Store::open(&url).await.unwrap();
         begin(&store, &hsm).await;
         let parts = Parts {
+            alerts: Default::default(),
             store,
             signer: Signer::new(hsm.clone(), Duration::from_secs(5)),
             nodes: BTreeMap::new(),

@@ -32,7 +32,7 @@ async fn killed_at_any_step_a_proposal_takes_effect_exactly_once() {
         let name = format!("person-{number}");
         let change = Change::AddOperator {
             id: name.parse().unwrap(),
-            credentials: vec![key(u8::try_from(number).unwrap() + 1)],
+            credentials: vec![key(u8::try_from(number).unwrap() + 1).into()],
         };
         let mut id = made(propose(&house, "dave", vec![change.clone()]).await);
         for who in ["alice", "bob"] {

@@ -33,7 +33,7 @@ async fn an_operator_is_added_by_a_quorum_after_its_delay_and_one_removed_is_ref
         "dave",
         vec![Change::AddOperator {
             id: "erin".parse().unwrap(),
-            credentials: vec![public],
+            credentials: vec![public.into()],
         }],
     )
     .await
@@ -135,7 +135,7 @@ async fn one_of_those_who_are_asked_vetoes_until_it_takes_effect_and_nobody_else
         let id = format!("operator-{seed}").parse().unwrap();
         vec![Change::AddOperator {
             id,
-            credentials: vec![key(seed)],
+            credentials: vec![key(seed).into()],
         }]
     };
     let made = propose(&house, "alice", add(1)).await.unwrap();

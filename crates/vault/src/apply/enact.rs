@@ -30,6 +30,8 @@ impl Vault {
         let policy = draft.changes_policy().then(|| draft.policy.clone());
         let Draft {
             operators,
+            invitations,
+            console,
             voided,
             clients,
             wallets,
@@ -38,6 +40,7 @@ impl Vault {
             ..
         } = draft;
         (self.operators, self.clients) = (operators, clients);
+        (self.invitations, self.console) = (invitations, console);
         let mut touched = self.move_proposal(id, ProposalState::Enacted, at)?;
         for (wallet, settings) in settings {
             touched.extend(self.set_wallet(&wallet, settings)?);

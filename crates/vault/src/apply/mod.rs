@@ -3,6 +3,7 @@
 mod cold;
 mod destinations;
 mod enact;
+mod enrol;
 mod first;
 mod freeze;
 mod funds;
@@ -141,6 +142,17 @@ impl Vault {
             } => self.planning_blocked(id, reason, verdict.is_some(), at),
             Event::ScreeningPassed { id } => self.screening_passed(id, at),
             Event::ScreeningRefused { id, reason } => self.screening_refused(id, reason, at),
+            Event::Enrolled {
+                operator,
+                credential,
+                invitation,
+                ..
+            } => self.enrolled(operator, credential, invitation, at),
+            Event::PasskeyCounted {
+                credential,
+                counter,
+                ..
+            } => self.passkey_counted(credential, *counter),
             Event::PricesSet {
                 prices,
                 currency,

@@ -28,8 +28,11 @@ impl Vault {
             // The timer that says so may only be due: after a pause the inbox is read before time moves on.
             return Err(Rejection::NotNow("expired", past(Decision::Approve)));
         }
-        let (statement, signature, evidence) =
-            (statement.clone(), asked.signature, asked.evidence.clone());
+        let (statement, signature, evidence) = (
+            statement.clone(),
+            asked.signature.clone(),
+            asked.evidence.clone(),
+        );
         match (statement.decision, &withdrawal.state) {
             (Decision::Approve, WithdrawalState::AwaitingApproval { .. }) => {
                 self.check_eligible(withdrawal, operator)?;
@@ -124,8 +127,7 @@ impl Vault {
         if statement.expires_at <= now {
             return Err(Rejection::StatementExpired(statement.expires_at));
         }
-        let keys: Vec<_> = keys.iter().map(|key| key.verifying_key()).collect();
-        if !statement.is_signed_by(&keys, &asked.signature.0) {
+        if !statement.is_signed_by(keys, self.console.as_ref(), &asked.signature) {
             return Err(Rejection::StatementSignature(statement.operator.clone()));
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod approval;
 mod chain;
 mod cold;
+mod enrol;
 mod freeze;
 mod keys;
 mod plan;
@@ -49,6 +50,17 @@ impl Vault {
             Command::AcceptRestore { last_seen, reason } => self.decide_restore(*last_seen, reason),
             Command::Propose(propose) => self.decide_propose(propose, now),
             Command::DecideProposal(decide) => self.decide_proposal(decide, now),
+            Command::Enrol {
+                operator,
+                credential,
+                invitation,
+                evidence,
+            } => self.decide_enrol(operator, credential, invitation, evidence, now),
+            Command::CountPasskey {
+                operator,
+                credential,
+                counter,
+            } => self.decide_count(operator, credential, *counter),
             Command::SetPrices {
                 client,
                 prices,

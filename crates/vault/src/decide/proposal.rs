@@ -186,7 +186,7 @@ impl Vault {
         if statement.expires_at <= now {
             return Err(Rejection::StatementExpired(statement.expires_at));
         }
-        if !statement.is_signed_by(keys, &asked.signature) {
+        if !statement.is_signed_by(keys, self.console.as_ref(), &asked.signature) {
             return Err(Rejection::StatementSignature(statement.operator.clone()));
         }
         Ok(())

@@ -41,6 +41,8 @@ impl Event {
             Self::ProposalPassed { .. } => "proposal_passed",
             Self::ProposalEnacted { .. } => "proposal_enacted",
             Self::ProposalEnded { .. } => "proposal_ended",
+            Self::Enrolled { .. } => "enrolled",
+            Self::PasskeyCounted { .. } => "passkey_counted",
             Self::ColdExportRequested { .. } => "cold_export_requested",
             Self::ColdExportBuilt { .. } => "cold_export_built",
             Self::ColdImported { .. } => "cold_imported",

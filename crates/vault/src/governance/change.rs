@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use custodyd_chain::{Address, FeeCaps, Network, PublicKey};
-use custodyd_policy::{ChangeKind, ClientId, OperatorId, Tag, Tier, WalletId};
+use custodyd_passkey::RelyingParty;
+use custodyd_policy::{ChangeKind, ClientId, OperatorId, Tag, Tier, Timestamp, WalletId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Addresses, Ed25519Key, Scope};
+use crate::{Addresses, Credential, Ed25519Key, Scope};
 
 /// Changes in one proposal at most.
 pub const MAX_CHANGES: usize = 256;
@@ -28,7 +29,7 @@ pub enum Change {
         /// Their name.
         id: OperatorId,
         /// Their credentials; at least one.
-        credentials: Vec<Ed25519Key>,
+        credentials: Vec<Credential>,
     },
     /// One person less; their open votes are void.
     RemoveOperator {
@@ -40,14 +41,34 @@ pub enum Change {
         /// Whose.
         operator: OperatorId,
         /// Which.
-        credential: Ed25519Key,
+        credential: Credential,
     },
     /// A credential that no longer counts; its owner's open votes are void.
     RevokeCredential {
         /// Whose.
         operator: OperatorId,
         /// Which.
-        credential: Ed25519Key,
+        credential: Credential,
+    },
+    /// Somebody may bring a credential of their own, once: whoever holds the invitation's private half. A person who isn't
+    /// there yet comes in with it.
+    Invite {
+        /// As whom.
+        operator: OperatorId,
+        /// The invitation's public half.
+        invitation: Ed25519Key,
+        /// Until when, Unix milliseconds.
+        until: Timestamp,
+    },
+    /// An invitation that no longer counts.
+    Uninvite {
+        /// Which.
+        invitation: Ed25519Key,
+    },
+    /// Passkeys sign for this console from then on, and for no other.
+    SetConsole {
+        /// Its id and origins.
+        console: RelyingParty,
     },
     /// One more service.
     AddClient {
@@ -149,7 +170,10 @@ impl Change {
             Self::AddOperator { .. }
             | Self::RemoveOperator { .. }
             | Self::AddCredential { .. }
-            | Self::RevokeCredential { .. } => Some(ChangeKind::Operators),
+            | Self::RevokeCredential { .. }
+            | Self::Invite { .. }
+            | Self::Uninvite { .. }
+            | Self::SetConsole { .. } => Some(ChangeKind::Operators),
             Self::AddClient { .. }
             | Self::RemoveClient { .. }
             | Self::SetClientScopes { .. }

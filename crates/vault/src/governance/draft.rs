@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, FeeCaps};
+use custodyd_passkey::RelyingParty;
 use custodyd_policy::{ChangeKind, ClientId, OperatorId, Policy, WalletId};
 
 use crate::{
-    Change, ChangeFault, Client, Ed25519Key, MAX_CHANGES, ProposalId, Rejection, Vault, WalletSpec,
+    Change, ChangeFault, Client, Credential, Invitations, MAX_CHANGES, ProposalId, Rejection,
+    Vault, WalletSpec,
 };
 
 /// Kinds of change that no policy may put out of everybody's reach.
@@ -32,7 +34,9 @@ pub(crate) struct Draft<'a> {
     pub(super) proposal: &'a ProposalId,
     pub(crate) policy: Policy,
     pub(crate) kinds: BTreeSet<ChangeKind>,
-    pub(crate) operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    pub(crate) operators: BTreeMap<OperatorId, Vec<Credential>>,
+    pub(crate) invitations: Invitations,
+    pub(crate) console: Option<RelyingParty>,
     /// Whose open votes are void: they were removed, or lost a credential.
     pub(crate) voided: BTreeSet<OperatorId>,
     pub(crate) clients: BTreeMap<ClientId, Client>,
@@ -54,6 +58,8 @@ impl<'a> Draft<'a> {
             policy: vault.policy.clone(),
             kinds: BTreeSet::new(),
             operators: vault.operators.clone(),
+            invitations: vault.invitations.clone(),
+            console: vault.console.clone(),
             voided: BTreeSet::new(),
             clients: vault.clients.clone(),
             wallets: BTreeMap::new(),
@@ -102,6 +108,13 @@ impl<'a> Draft<'a> {
                 operator,
                 credential,
             } => self.revoke_credential(operator, credential),
+            Change::Invite {
+                operator,
+                invitation,
+                until,
+            } => self.invite(operator, invitation, *until),
+            Change::Uninvite { invitation } => self.uninvite(invitation),
+            Change::SetConsole { console } => self.set_console(console),
             Change::AddClient { id, key, scopes } => self.add_client(id, key, scopes),
             Change::RemoveClient { id } => self.remove_client(id),
             Change::SetClientScopes { id, scopes } => self.set_client_scopes(id, scopes),
@@ -179,7 +192,7 @@ impl<'a> Draft<'a> {
 /// Whether the operators can meet whatever the policy asks for.
 pub(crate) fn check_staffing(
     policy: &Policy,
-    operators: &BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    operators: &BTreeMap<OperatorId, Vec<Credential>>,
 ) -> Result<(), ChangeFault> {
     let with_credential = operators.iter().filter(|(_, keys)| !keys.is_empty());
     let people = with_credential.map(|(id, _)| id.clone()).collect();

@@ -3,7 +3,7 @@
 use custodyd_chain::Address;
 use custodyd_policy::{ChangeKind, ClientId, OperatorId, PolicyError, Requirement, Span, WalletId};
 
-use crate::{Ed25519Key, GenesisError, MAX_ADDRESSES, MAX_CHANGES};
+use crate::{Credential, Ed25519Key, GenesisError, MAX_ADDRESSES, MAX_CHANGES};
 
 /// Why a change can't be made to the vault as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,10 +65,19 @@ pub enum ChangeFault {
     NoCredential(OperatorId),
     /// The credential isn't theirs.
     #[error("operator {0} has no credential {1}")]
-    UnknownCredential(OperatorId, Box<Ed25519Key>),
+    UnknownCredential(OperatorId, Box<Credential>),
     /// The same key for two speakers would let one act as the other.
     #[error("the key {0} belongs to {1} already; everybody needs one of their own")]
-    KeyTaken(Box<Ed25519Key>, String),
+    KeyTaken(Box<Credential>, String),
+    /// No such invitation.
+    #[error("there is no invitation {0}")]
+    UnknownInvitation(Ed25519Key),
+    /// An invitation without end would lie about for ever.
+    #[error("an invitation is good until a time in Unix milliseconds that can be written exactly")]
+    InvitationTime,
+    /// Passkeys sign for that console already.
+    #[error("that is the console already")]
+    SameConsole,
     /// No such service.
     #[error("there is no client {0}")]
     UnknownClient(ClientId),

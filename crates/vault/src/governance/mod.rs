@@ -4,6 +4,7 @@
 mod change;
 mod draft;
 mod fault;
+mod invitation;
 mod people;
 mod places;
 mod proposal;
@@ -15,6 +16,8 @@ mod words;
 pub use change::{Change, MAX_ADDRESSES, MAX_CHANGES, changes_digest};
 pub(crate) use draft::{Draft, WalletSettings, check_staffing};
 pub use fault::ChangeFault;
+pub use invitation::{Invitation, Invitations};
+pub(crate) use people::{MAX_CREDENTIALS, MAX_OPERATORS};
 pub use proposal::{Proposal, ProposalEnd, ProposalState};
 pub use retirement::WalletStatus;
 pub use scope::{Client, Scope};

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use custodyd_policy::{ClientId, OperatorId};
 
 use super::draft::Draft;
-use crate::{ChangeFault, Client, Ed25519Key, Scope};
+use crate::{ChangeFault, Client, Credential, Ed25519Key, Scope};
 
 /// Operators of a vault at most.
-const MAX_OPERATORS: usize = 256;
+pub(crate) const MAX_OPERATORS: usize = 256;
 /// Credentials of one operator at most.
-const MAX_CREDENTIALS: usize = 16;
+pub(crate) const MAX_CREDENTIALS: usize = 16;
 /// Clients of a vault at most.
 const MAX_CLIENTS: usize = 1_024;
 
@@ -18,7 +18,7 @@ impl Draft<'_> {
     pub(super) fn add_operator(
         &mut self,
         id: &OperatorId,
-        credentials: &[Ed25519Key],
+        credentials: &[Credential],
     ) -> Result<(), ChangeFault> {
         if self.operators.contains_key(id) {
             return Err(ChangeFault::OperatorExists(id.clone()));
@@ -36,6 +36,9 @@ impl Draft<'_> {
 
     pub(super) fn remove_operator(&mut self, id: &OperatorId) -> Result<(), ChangeFault> {
         self.voided.insert(id.clone());
+        // Whoever is sent away doesn't come back by a door that was left open.
+        self.invitations
+            .retain(|_, invitation| invitation.operator != *id);
         match self.operators.remove(id) {
             Some(_) => Ok(()),
             None => Err(ChangeFault::UnknownOperator(id.clone())),
@@ -45,7 +48,7 @@ impl Draft<'_> {
     pub(super) fn add_credential(
         &mut self,
         id: &OperatorId,
-        credential: &Ed25519Key,
+        credential: &Credential,
     ) -> Result<(), ChangeFault> {
         self.check_key_is_free(credential)?;
         let held = self
@@ -53,14 +56,14 @@ impl Draft<'_> {
             .get_mut(id)
             .ok_or_else(|| ChangeFault::UnknownOperator(id.clone()))?;
         at_most(held.len(), MAX_CREDENTIALS, "credentials of one operator")?;
-        held.push(*credential);
+        held.push(credential.clone());
         Ok(())
     }
 
     pub(super) fn revoke_credential(
         &mut self,
         id: &OperatorId,
-        credential: &Ed25519Key,
+        credential: &Credential,
     ) -> Result<(), ChangeFault> {
         let held = self
             .operators
@@ -69,7 +72,7 @@ impl Draft<'_> {
         if !held.contains(credential) {
             return Err(ChangeFault::UnknownCredential(
                 id.clone(),
-                Box::new(*credential),
+                Box::new(credential.clone()),
             ));
         }
         held.retain(|key| key != credential);
@@ -90,7 +93,7 @@ impl Draft<'_> {
             return Err(ChangeFault::ClientExists(id.clone()));
         }
         at_most(self.clients.len(), MAX_CLIENTS, "clients")?;
-        self.check_key_is_free(key)?;
+        self.check_key_is_free(&(*key).into())?;
         let scopes = some_scopes(id, scopes)?;
         self.clients
             .insert(id.clone(), Client { key: *key, scopes });
@@ -120,7 +123,7 @@ impl Draft<'_> {
         key: &Ed25519Key,
     ) -> Result<(), ChangeFault> {
         self.client(id)?;
-        self.check_key_is_free(key)?;
+        self.check_key_is_free(&(*key).into())?;
         self.client(id)?.key = *key;
         Ok(())
     }
@@ -132,15 +135,21 @@ impl Draft<'_> {
     }
 
     /// The same key for two speakers would let one act as the other.
-    fn check_key_is_free(&self, key: &Ed25519Key) -> Result<(), ChangeFault> {
+    pub(super) fn check_key_is_free(&self, key: &Credential) -> Result<(), ChangeFault> {
         let operators = self.operators.iter();
-        let mut operators = operators.filter(|(_, keys)| keys.contains(key));
-        let mut clients = self.clients.iter().filter(|(_, client)| client.key == *key);
+        let mut operators = operators.filter(|(_, keys)| keys.iter().any(|k| k.clashes(key)));
+        let is_clients = |client: &Client| Credential::from(client.key) == *key;
+        let mut clients = self.clients.iter().filter(|(_, client)| is_clients(client));
         let operator = operators.next().map(|(id, _)| format!("operator {id}"));
         let client = || clients.next().map(|(id, _)| format!("client {id}"));
-        match operator.or_else(client) {
+        let mut invitations = self.invitations.keys();
+        let invited = || {
+            let own = invitations.find(|invitation| Credential::from(**invitation) == *key);
+            own.map(|_| "an invitation".to_owned())
+        };
+        match operator.or_else(client).or_else(invited) {
             None => Ok(()),
-            Some(owner) => Err(ChangeFault::KeyTaken(Box::new(*key), owner)),
+            Some(owner) => Err(ChangeFault::KeyTaken(Box::new(key.clone()), owner)),
         }
     }
 }

@@ -3,11 +3,12 @@
 
 use std::fmt;
 
+use custodyd_passkey::RelyingParty;
 use custodyd_policy::{OperatorId, PolicyHash, Timestamp, VaultId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Ed25519Key, Ed25519Signature, ProposalId, credential::signed_by_any};
+use crate::{Credential, OperatorSignature, ProposalId, credential::signed_by_any};
 
 /// The domain that keeps a vote on a proposal from being taken for any other signed message.
 pub const GOVERNANCE_DOMAIN: &str = "custodyd/governance/v1";
@@ -63,8 +64,13 @@ impl GovernanceStatement {
         Sha256::digest(canonical).into()
     }
 
-    /// Whether any of `keys` signed this statement.
-    pub fn is_signed_by(&self, keys: &[Ed25519Key], signature: &Ed25519Signature) -> bool {
-        signed_by_any(keys, &self.challenge(), signature)
+    /// Whether any of these credentials signed this statement; a passkey for the console that `party` is.
+    pub fn is_signed_by(
+        &self,
+        credentials: &[Credential],
+        party: Option<&RelyingParty>,
+        signature: &OperatorSignature,
+    ) -> bool {
+        signed_by_any(credentials, party, &self.challenge(), signature)
     }
 }

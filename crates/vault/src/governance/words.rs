@@ -31,6 +31,21 @@ impl fmt::Display for Change {
                 f,
                 "operator {operator} may no longer sign with key {credential}"
             ),
+            Self::Invite {
+                operator,
+                invitation,
+                until,
+            } => write!(
+                f,
+                "operator {operator} may bring a credential until {until}, by invitation {invitation}"
+            ),
+            Self::Uninvite { invitation } => write!(f, "take invitation {invitation} back"),
+            Self::SetConsole { console } => write!(
+                f,
+                "passkeys sign for the console {}, at {}",
+                console.id(),
+                Several("", console.origins())
+            ),
             Self::AddClient { id, key, scopes } => write!(
                 f,
                 "add client {id} with key {key}, which may do: {}",

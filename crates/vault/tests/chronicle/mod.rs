@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::Address;
 use custodyd_policy::{ChangeKind, OperatorId, Policy, WithdrawalId};
 use custodyd_vault::{
-    Change, Ed25519Key, Event, Genesis, GovernanceDecision, GovernanceStatement, ProposalId,
-    Recorded, Vault, changes_digest,
+    Change, Credential, Event, Genesis, GovernanceDecision, GovernanceStatement, OperatorSignature,
+    ProposalId, Recorded, Vault, changes_digest,
 };
 
 use crate::common::World;
@@ -24,7 +24,7 @@ pub(crate) struct Chronicle {
     replica: Vault,
     read: usize,
     policy: Policy,
-    operators: BTreeMap<OperatorId, Vec<Ed25519Key>>,
+    operators: BTreeMap<OperatorId, Vec<Credential>>,
     open: BTreeMap<ProposalId, Asked>,
     ended: BTreeSet<ProposalId>,
     destinations: BTreeMap<WithdrawalId, Address>,
@@ -106,7 +106,7 @@ impl Chronicle {
                 signature,
                 ..
             } => {
-                self.statement_holds(statement, &signature.0, at);
+                self.statement_holds(statement, signature, at);
                 assert_eq!(statement.decision, GovernanceDecision::Approve);
                 let asked = self.open.get_mut(&statement.proposal).unwrap();
                 assert_ne!(asked.by, statement.operator, "approved their own");
@@ -117,7 +117,7 @@ impl Chronicle {
                 signature,
                 ..
             } => {
-                self.statement_holds(statement, &signature.0, at);
+                self.statement_holds(statement, signature, at);
                 assert_eq!(statement.decision, GovernanceDecision::Veto);
                 self.end(&statement.proposal);
             }
@@ -149,10 +149,14 @@ impl Chronicle {
         self.open.remove(id).expect("what ends was open")
     }
 
-    fn statement_holds(&self, statement: &GovernanceStatement, signature: &[u8; 64], at: u64) {
+    fn statement_holds(
+        &self,
+        statement: &GovernanceStatement,
+        signature: &OperatorSignature,
+        at: u64,
+    ) {
         let keys = &self.operators[&statement.operator];
-        let signature = custodyd_vault::Ed25519Signature(*signature);
-        assert!(statement.is_signed_by(keys, &signature));
+        assert!(statement.is_signed_by(keys, None, signature));
         let asked = &self.open[&statement.proposal];
         assert_eq!(statement.changes, changes_digest(&asked.changes));
         assert_eq!(statement.policy, self.policy.hash());
@@ -203,7 +207,11 @@ impl Chronicle {
                 Change::AddCredential {
                     operator,
                     credential,
-                } => self.operators.get_mut(operator).unwrap().push(*credential),
+                } => self
+                    .operators
+                    .get_mut(operator)
+                    .unwrap()
+                    .push(credential.clone()),
                 Change::RevokeCredential {
                     operator,
                     credential,

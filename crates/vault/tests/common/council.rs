@@ -2,8 +2,8 @@
 
 use custodyd_policy::Timestamp;
 use custodyd_vault::{
-    Change, Command, DecideProposal, Ed25519Signature, Event, GOVERNANCE_DOMAIN,
-    GovernanceDecision, GovernanceStatement, Proposal, ProposalId, Propose, Rejection,
+    Change, Command, DecideProposal, Event, GOVERNANCE_DOMAIN, GovernanceDecision,
+    GovernanceStatement, Proposal, ProposalId, Propose, RawSignature, Rejection,
 };
 use ed25519_dalek::Signer as _;
 
@@ -92,12 +92,12 @@ impl World {
     pub(crate) fn submit_to_council(
         &mut self,
         statement: GovernanceStatement,
-        signature: Ed25519Signature,
+        signature: RawSignature,
     ) -> Result<Vec<Event>, Rejection> {
         self.take(Command::DecideProposal(Box::new(DecideProposal {
             operator: statement.operator.clone(),
             statement,
-            signature,
+            signature: signature.into(),
             evidence: "the signed request".to_owned(),
         })))
     }
@@ -152,7 +152,7 @@ impl World {
 }
 
 /// Signed with one of the credentials of whom the statement names.
-pub(crate) fn sign_governance(statement: &GovernanceStatement, credential: u8) -> Ed25519Signature {
+pub(crate) fn sign_governance(statement: &GovernanceStatement, credential: u8) -> RawSignature {
     let key = ed25519(statement.operator.as_str(), credential);
-    Ed25519Signature(key.sign(&statement.challenge()).to_bytes())
+    RawSignature(key.sign(&statement.challenge()).to_bytes())
 }

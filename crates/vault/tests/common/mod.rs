@@ -19,7 +19,7 @@ use custodyd_chain::{
 };
 use custodyd_policy::WalletId;
 use custodyd_vault::{
-    Addresses, ChainPosition, Command, Ed25519Signature, FreezeScope, Genesis, JournalKey, KeyId,
+    Addresses, ChainPosition, Command, FreezeScope, Genesis, JournalKey, KeyId, RawSignature,
     Statement, WalletKey, WalletSpec,
 };
 use ed25519_dalek::Signer as _;
@@ -217,6 +217,7 @@ pub(crate) fn genesis() -> Genesis {
         .into(),
         blocked: [Address::parse(ltc(), BLOCKED).unwrap()].into(),
         client_scopes: Default::default(),
+        console: None,
         signatures: Default::default(),
     };
     signed_genesis(genesis)
@@ -232,9 +233,9 @@ pub(crate) fn signed_genesis(genesis: Genesis) -> Genesis {
     genesis.signed_with(&keys)
 }
 
-pub(crate) fn sign_statement(statement: &Statement, credential: u8) -> Ed25519Signature {
+pub(crate) fn sign_statement(statement: &Statement, credential: u8) -> RawSignature {
     let key = ed25519(statement.operator.as_str(), credential);
-    Ed25519Signature(key.sign(&statement.challenge()).to_bytes())
+    RawSignature(key.sign(&statement.challenge()).to_bytes())
 }
 
 /// A plan signed with the wallet's key and assembled: verified signatures, independent decoding, consensus.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use custodyd_chain::{Asset, FeeQuote, RawTransaction};
 use custodyd_policy::{OperatorId, Timestamp, WithdrawalId};
 use custodyd_vault::{
-    APPROVAL_DOMAIN, ChainPosition, Command, Decide, Decision, Ed25519Signature, Event, ExportId,
-    FreezeScope, Genesis, Recorded, Rejection, RequestWithdrawal, Statement, TransactionId, Vault,
+    APPROVAL_DOMAIN, ChainPosition, Command, Decide, Decision, Event, ExportId, FreezeScope,
+    Genesis, RawSignature, Recorded, Rejection, RequestWithdrawal, Statement, TransactionId, Vault,
     Withdrawal,
 };
 
@@ -184,14 +184,14 @@ impl World {
     pub(crate) fn submit_signed(
         &mut self,
         statement: Statement,
-        signature: Ed25519Signature,
+        signature: RawSignature,
     ) -> Result<Vec<Event>, Rejection> {
         let operator: OperatorId = statement.operator.clone();
         let evidence = "the signed request".to_owned();
         self.take(Command::Decide(Box::new(Decide {
             operator,
             statement,
-            signature,
+            signature: signature.into(),
             evidence,
         })))
     }

@@ -7,8 +7,8 @@ use custodyd_policy::{
     LimitUsage, Measure, OperatorId, Outcome, Tier, Timestamp, WalletId, WithdrawalId,
 };
 use custodyd_vault::{
-    Decision, Effect, Event, FreezeScope, Recorded, Statement, Transaction, TransactionId, Vault,
-    WithdrawalState,
+    Decision, Effect, Event, FreezeScope, OperatorSignature, Recorded, Statement, Transaction,
+    TransactionId, Vault, WithdrawalState,
 };
 
 use crate::common::{DAY, HOUR, World, ed25519, own_address};
@@ -104,7 +104,7 @@ impl Witness {
                 signature,
                 ..
             } => {
-                self.statement_holds(world, statement, &signature.0, at);
+                self.statement_holds(world, statement, signature, at);
                 let by = self.approvals.entry(statement.withdrawal).or_default();
                 assert_eq!(statement.decision, Decision::Approve);
                 assert!(by.insert(statement.operator.clone(), at).is_none());
@@ -148,10 +148,20 @@ impl Witness {
     }
 
     /// An approval is signed by that person, over exactly what would happen, in time.
-    fn statement_holds(&self, world: &World, statement: &Statement, signature: &[u8; 64], at: u64) {
+    fn statement_holds(
+        &self,
+        world: &World,
+        statement: &Statement,
+        signature: &OperatorSignature,
+        at: u64,
+    ) {
         let withdrawal = world.withdrawal(&statement.withdrawal);
-        let keys = [0, 1].map(|n| ed25519(statement.operator.as_str(), n).verifying_key());
-        assert!(statement.is_signed_by(&keys, signature));
+        let keys = [0, 1].map(|n| {
+            ed25519(statement.operator.as_str(), n)
+                .verifying_key()
+                .into()
+        });
+        assert!(statement.is_signed_by(&keys, None, signature));
         assert_eq!(statement.effects.amount, withdrawal.request.amount);
         assert_eq!(
             statement.effects.destination,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use custodyd_chain::{Address, Amount, FeeCaps, Network, PublicKey};
 use custodyd_client::{ClientError, NewProposal, Proposal};
 use custodyd_policy::{ClientId, OperatorId, Tag, Tier, WalletId};
-use custodyd_vault::{Change, Ed25519Key, Scope};
+use custodyd_vault::{Change, Credential, Ed25519Key, Scope};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -38,22 +38,20 @@ pub(crate) enum What {
     AddOperator {
         id: OperatorId,
         /// Their public keys, as `custodyctl keygen` printed them
-        #[arg(required = true, value_parser = Ed25519Key::parse)]
-        keys: Vec<Ed25519Key>,
+        #[arg(required = true)]
+        keys: Vec<Credential>,
     },
     /// One person less
     RemoveOperator { id: OperatorId },
     /// One more key of a person
     AddKey {
         operator: OperatorId,
-        #[arg(value_parser = Ed25519Key::parse)]
-        key: Ed25519Key,
+        key: Credential,
     },
     /// A key that no longer counts
     RevokeKey {
         operator: OperatorId,
-        #[arg(value_parser = Ed25519Key::parse)]
-        key: Ed25519Key,
+        key: Credential,
     },
     /// One more service
     AddClient {

@@ -1,0 +1,48 @@
+//! What the browser says about the page that asked (WebAuthn Level 2 §5.8.1).
+
+use serde::Deserialize;
+
+use crate::{AssertionFault, RelyingParty, base64url};
+
+/// Longest client data, bytes.
+const LONGEST: usize = 4 * 1024;
+
+/// Browsers may add members (§5.8.1 says so), so unknown ones are let through; a known one that comes twice is refused.
+#[derive(Debug, Deserialize)]
+struct ClientData {
+    #[serde(rename = "type")]
+    kind: String,
+    challenge: String,
+    origin: String,
+    #[serde(rename = "crossOrigin", default)]
+    cross_origin: bool,
+    #[serde(rename = "topOrigin", default)]
+    top_origin: Option<String>,
+}
+
+/// Holds client data against what was to be signed and where.
+pub(crate) fn check(
+    json: &[u8],
+    party: &RelyingParty,
+    challenge: &[u8; 32],
+) -> Result<(), AssertionFault> {
+    if json.len() > LONGEST {
+        return Err(AssertionFault::ClientData("too long".to_owned()));
+    }
+    let read: ClientData = serde_json::from_slice(json)
+        .map_err(|e| AssertionFault::ClientData(format!("{:?}", e.classify())))?;
+    if read.kind != "webauthn.get" {
+        return Err(AssertionFault::Type(read.kind.chars().take(40).collect()));
+    }
+    if read.challenge != base64url::encode(challenge) {
+        return Err(AssertionFault::Challenge);
+    }
+    if !party.origins().contains(&read.origin) {
+        let origin = read.origin.chars().take(120).collect();
+        return Err(AssertionFault::Origin(origin));
+    }
+    if read.cross_origin || read.top_origin.is_some() {
+        return Err(AssertionFault::CrossOrigin);
+    }
+    Ok(())
+}

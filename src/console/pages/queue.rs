@@ -1,0 +1,191 @@
+//! The queue: what waits for whoever looks, riskiest and oldest first; what waits for others; what is held. Which payouts are
+//! on a page is read off an index; what is shown of each comes from the engine.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::response::Response;
+use custodyd_policy::{OperatorId, Timestamp, WithdrawalId};
+use custodyd_vault::Vault;
+
+use super::{Fault, Frame, Section, page, payout::Payout};
+use crate::{
+    http::AppState,
+    store::{Cursor, Filter, QueueFor, QueueSpot},
+};
+
+/// Payouts on a page: fifty fit 100 kB.
+const PAGE: u32 = 50;
+/// Proposals that are counted.
+const MOST_PROPOSALS: u32 = 50;
+
+/// A part of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What waits for whoever looks.
+    Mine,
+    /// What waits for others alone.
+    Others,
+    /// What any operator may still cancel while it is held.
+    Held,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mine => "mine",
+            Self::Others => "others",
+            Self::Held => "held",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "queue.html")]
+pub(super) struct Page {
+    pub(super) frame: Frame,
+    pub(super) part: Part,
+    pub(super) payouts: Vec<Payout>,
+    pub(super) mine: u64,
+    pub(super) others: u64,
+    /// The policy in force, SHA-256 in hex: part of what each code stands for.
+    pub(super) policy: String,
+    pub(super) next: Option<String>,
+    pub(super) page_size: u32,
+    pub(super) proposals: usize,
+}
+
+/// `GET /console/queue`.
+///
+/// # Errors
+/// A query that the console doesn't write; engine or database don't answer.
+pub async fn show(
+    state: &AppState,
+    operator: &OperatorId,
+    query: &BTreeMap<String, String>,
+) -> Result<Response, Fault> {
+    let part = match query.get("part").map(String::as_str) {
+        None | Some("mine") => Part::Mine,
+        Some("others") => Part::Others,
+        Some("held") => Part::Held,
+        Some(_) => return Err(Fault::malformed("There is no such part of the queue.")),
+    };
+    let after = query.get("after").map(String::as_str);
+    let vault = state.standing.vault().as_str();
+    let (ids, next) = match part {
+        Part::Mine => waiting(state, operator, QueueFor::Them, after).await?,
+        Part::Others => waiting(state, operator, QueueFor::Others, after).await?,
+        Part::Held => held(state, after).await?,
+    };
+    let count = state.store.queue_count(vault, operator.as_str()).await?;
+    let voting = state
+        .store
+        .proposals(vault, Some("voting"), None, MOST_PROPOSALS);
+    let proposals = voting.await?.rows.len();
+    let viewer = operator.clone();
+    let question = move |vault: &Vault, now| {
+        let payouts = payouts(vault, &ids, part, &viewer, now);
+        (payouts, vault.policy().hash().to_string())
+    };
+    let (frame, (payouts, policy)) = Frame::with(state, operator, Section::Queue, question).await?;
+    page(&Page {
+        frame,
+        part,
+        payouts,
+        mine: count.theirs,
+        others: count.all.saturating_sub(count.theirs),
+        policy,
+        next: next.map(|next| format!("/console/queue?part={}&after={next}", part.name())),
+        page_size: PAGE,
+        proposals,
+    })
+}
+
+/// What is shown of these payouts. One that moved on since it was looked up belongs to the queue no more.
+pub(super) fn payouts(
+    vault: &Vault,
+    ids: &[WithdrawalId],
+    part: Part,
+    viewer: &OperatorId,
+    now: Timestamp,
+) -> Vec<Payout> {
+    let state = match part {
+        Part::Mine | Part::Others => "awaiting_approval",
+        Part::Held => "holding",
+    };
+    ids.iter()
+        .filter_map(|id| vault.withdrawals().get(id))
+        .filter(|withdrawal| withdrawal.state_name() == state)
+        .map(|withdrawal| Payout::of(vault, withdrawal, viewer, now))
+        .collect()
+}
+
+type Ids = (Vec<WithdrawalId>, Option<String>);
+
+async fn waiting(
+    state: &AppState,
+    operator: &OperatorId,
+    part: QueueFor,
+    after: Option<&str>,
+) -> Result<Ids, Fault> {
+    let vault = state.standing.vault().as_str();
+    let after = after.map(spot).transpose()?;
+    let one_more = PAGE.saturating_add(1);
+    let mut spots = state
+        .store
+        .queue(vault, operator.as_str(), part, after.as_ref(), one_more)
+        .await?;
+    let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let more = spots.len() > shown;
+    spots.truncate(shown);
+    let next = spots.last().filter(|_| more);
+    let next = next.map(|spot| format!("{}.{}.{}", spot.rank, spot.created_seq, spot.id));
+    Ok((ids(spots.iter().map(|spot| spot.id.as_str())), next))
+}
+
+async fn held(state: &AppState, after: Option<&str>) -> Result<Ids, Fault> {
+    let filter = Filter {
+        state: Some("holding".to_owned()),
+        ..Filter::default()
+    };
+    let cursor: Option<Cursor> = after
+        .map(|text| text.parse().map_err(|_| not_ours()))
+        .transpose()?;
+    let vault = state.standing.vault().as_str();
+    let page = state
+        .store
+        .withdrawals(vault, &filter, cursor.as_ref(), PAGE)
+        .await?;
+    let next = page.next.map(|next| next.to_string());
+    Ok((ids(page.rows.iter().map(|row| row.id.as_str())), next))
+}
+
+/// A row whose id is none was not written by this program; the audit names it.
+fn ids<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<WithdrawalId> {
+    texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+fn spot(text: &str) -> Result<QueueSpot, Fault> {
+    let mut parts = text.splitn(3, '.');
+    let mut number = || {
+        parts
+            .next()?
+            .parse::<u64>()
+            .ok()
+            .filter(|n| i64::try_from(*n).is_ok())
+    };
+    let (rank, seq) = (number(), number());
+    let id = parts.next().and_then(|id| id.parse::<WithdrawalId>().ok());
+    match (rank, seq, id) {
+        (Some(rank), Some(created_seq), Some(id)) => Ok(QueueSpot {
+            id: id.to_string(),
+            rank,
+            created_seq,
+        }),
+        _ => Err(not_ours()),
+    }
+}
+
+fn not_ours() -> Fault {
+    Fault::malformed("The place to go on after is not one that a page named.")
+}

@@ -1,0 +1,222 @@
+//! All payouts, newest first, by state, client and wallet. Read off the table's indexes, a page at a time.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::response::Response;
+use custodyd_policy::{ClientId, OperatorId, Timestamp, WalletId};
+
+use super::{Fault, Frame, Section, page};
+use crate::{
+    console::words::{Figure, Grouped, Moment, in_fours, spoken},
+    http::AppState,
+    store::{Cursor, Filter, WithdrawalRow},
+    view::WithdrawalView,
+};
+
+/// Payouts on a page.
+const PAGE: u32 = 50;
+/// Names that are offered to choose from; any other can be written into the page's address.
+const MOST_NAMES: usize = 200;
+
+/// States to choose from, as the API names them.
+const STATES: [&str; 17] = [
+    "awaiting_approval",
+    "holding",
+    "screening",
+    "approved",
+    "planned",
+    "awaiting_cold_signature",
+    "signed",
+    "broadcast",
+    "confirmed",
+    "final",
+    "denied",
+    "rejected",
+    "expired",
+    "cancelled",
+    "failed",
+    "conflicted",
+    "received",
+];
+
+#[derive(Template)]
+#[template(path = "withdrawals.html")]
+pub(super) struct Page {
+    pub(super) frame: Frame,
+    pub(super) rows: Vec<Line>,
+    pub(super) state: Choice,
+    pub(super) client: Choice,
+    pub(super) wallet: Choice,
+    pub(super) next: Option<String>,
+}
+
+/// A filter: what can be chosen, and what is.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) name: &'static str,
+    pub(super) chosen: String,
+    pub(super) options: Vec<(String, String)>,
+}
+
+/// One payout in the list.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) short: String,
+    pub(super) state: String,
+    pub(super) class: &'static str,
+    pub(super) amount: Figure,
+    pub(super) to: Grouped,
+    pub(super) network: String,
+    pub(super) destination_class: String,
+    pub(super) wallet: String,
+    pub(super) asked_by: String,
+    pub(super) reference: String,
+    pub(super) at: Moment,
+}
+
+impl Line {
+    pub(super) fn of(row: &WithdrawalRow, now: Timestamp) -> Option<Self> {
+        let view: WithdrawalView = serde_json::from_str(&row.document).ok()?;
+        Some(Self {
+            short: view.id.chars().skip(3).take(8).collect(),
+            class: state_class(&view.state),
+            state: spoken(&view.state),
+            amount: Figure::of(&view.amount, &view.asset),
+            to: in_fours(&view.destination),
+            network: view.network,
+            destination_class: view.destination_class,
+            wallet: view.wallet,
+            asked_by: view.client,
+            reference: view.reference,
+            at: Moment::of(Timestamp::from_ms(view.created_at), now),
+            id: view.id,
+        })
+    }
+}
+
+/// How a state is marked: `open`, `well`, `ill` or `over`.
+pub(super) fn state_class(state: &str) -> &'static str {
+    match state {
+        "final" | "confirmed" => "well",
+        "denied" | "rejected" | "failed" | "conflicted" => "ill",
+        "expired" | "cancelled" => "over",
+        _ => "open",
+    }
+}
+
+/// `GET /console/withdrawals`.
+///
+/// # Errors
+/// A query that the console doesn't write; engine or database don't answer.
+pub async fn show(
+    state: &AppState,
+    operator: &OperatorId,
+    query: &BTreeMap<String, String>,
+) -> Result<Response, Fault> {
+    let wanted = |name: &str| query.get(name).filter(|text| !text.is_empty()).cloned();
+    let cursor: Option<Cursor> = wanted("after")
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| Fault::malformed("The place to go on after is not one that a page named."))?;
+    let filter = filter(wanted("state"), wanted("client"), wanted("wallet"))?;
+    let vault = state.standing.vault().as_str();
+    let listed = state
+        .store
+        .withdrawals(vault, &filter, cursor.as_ref(), PAGE);
+    let listed = listed.await?;
+    let (frame, (clients, wallets, now)) =
+        Frame::with(state, operator, Section::Withdrawals, |vault, now| {
+            let clients: Vec<String> = names(vault.clients().keys());
+            (clients, names(vault.wallets().keys()), now)
+        })
+        .await?;
+    let mut next = listed
+        .next
+        .map(|next| format!("/console/withdrawals?after={next}"));
+    for (name, chosen) in [
+        ("state", &filter.state),
+        ("client", &filter.client),
+        ("wallet", &filter.wallet),
+    ] {
+        if let (Some(next), Some(chosen)) = (&mut next, chosen) {
+            next.push_str(&format!("&{name}={chosen}"));
+        }
+    }
+    let states = STATES.iter().map(|name| ((*name).to_owned(), spoken(name)));
+    let same = |name: String| (name.clone(), name);
+    page(&Page {
+        frame,
+        rows: listed
+            .rows
+            .iter()
+            .filter_map(|row| Line::of(row, now))
+            .collect(),
+        state: Choice::of("state", filter.state, states.collect()),
+        client: Choice::of(
+            "client",
+            filter.client,
+            clients.into_iter().map(same).collect(),
+        ),
+        wallet: Choice::of(
+            "wallet",
+            filter.wallet,
+            wallets.into_iter().map(same).collect(),
+        ),
+        next,
+    })
+}
+
+/// Only what can be in the columns is looked for there.
+fn filter(
+    state: Option<String>,
+    client: Option<String>,
+    wallet: Option<String>,
+) -> Result<Filter, Fault> {
+    let no_such = |what: &str| Fault::malformed(format!("There is no {what} of that name."));
+    if state
+        .as_deref()
+        .is_some_and(|state| !STATES.contains(&state))
+    {
+        return Err(no_such("state"));
+    }
+    // Operators ask too: they stand in the column as `operator/` and their name.
+    let name = |text: &str| text.strip_prefix("operator/").unwrap_or(text).to_owned();
+    if client
+        .as_deref()
+        .is_some_and(|client| name(client).parse::<ClientId>().is_err())
+    {
+        return Err(no_such("client"));
+    }
+    if wallet
+        .as_deref()
+        .is_some_and(|wallet| wallet.parse::<WalletId>().is_err())
+    {
+        return Err(no_such("wallet"));
+    }
+    Ok(Filter {
+        state,
+        client,
+        wallet,
+    })
+}
+
+fn names<T: ToString>(all: impl Iterator<Item = T>) -> Vec<String> {
+    all.take(MOST_NAMES).map(|name| name.to_string()).collect()
+}
+
+impl Choice {
+    fn of(name: &'static str, chosen: Option<String>, options: Vec<(String, String)>) -> Self {
+        Self {
+            name,
+            chosen: chosen.unwrap_or_default(),
+            options,
+        }
+    }
+
+    /// Whether this one is chosen.
+    pub(super) fn is(&self, value: &str) -> bool {
+        self.chosen == value
+    }
+}
