@@ -15,12 +15,15 @@ use axum::{Router, routing::get};
 pub use session::{Lifetime, Session, Sessions};
 pub(crate) use viewer::Viewer;
 
-use crate::http::AppState;
+use crate::http::{AppState, Comparisons};
 
 /// What the console's handlers share beside the API's state.
 #[derive(Debug)]
 pub struct Console {
     sessions: Sessions,
+    audits: pages::journal::Audits,
+    comparisons: Comparisons,
+    checks: pages::governance::Checks,
 }
 
 impl Console {
@@ -28,7 +31,25 @@ impl Console {
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
             sessions: Sessions::new(lifetime),
+            audits: pages::journal::Audits::default(),
+            comparisons: Comparisons::default(),
+            checks: pages::governance::Checks::default(),
         }
+    }
+
+    /// What proposed policies mean beside the one in force.
+    pub(crate) fn comparisons(&self) -> &Comparisons {
+        &self.comparisons
+    }
+
+    /// What is odd about the policy in force.
+    pub(crate) fn checks(&self) -> &pages::governance::Checks {
+        &self.checks
+    }
+
+    /// Audits of the journal that were asked for here.
+    pub(crate) fn audits(&self) -> &pages::journal::Audits {
+        &self.audits
     }
 }
 
