@@ -64,7 +64,9 @@ fn world() -> World {
     world
         .take(Command::SetPrices {
             client: "exchange".parse().unwrap(),
-            prices: prices.map(|(asset, price)| (asset, price.parse().unwrap())).into(),
+            prices: prices
+                .map(|(asset, price)| (asset, price.parse().unwrap()))
+                .into(),
             currency: "USD".parse().unwrap(),
             as_of: Timestamp::from_ms(world.now),
             evidence: "the signed request".to_owned(),
@@ -128,15 +130,17 @@ fn queue(world: &World, name: &str, ids: &[WithdrawalId]) -> String {
 fn withdrawal(world: &World, id: &WithdrawalId, name: &str) -> String {
     let now = Timestamp::from_ms(world.now);
     let read = Read::of(&world.vault, id, &viewer(name), now).unwrap();
-    let trail = read.reader.of_rows(world.journal.iter().map(|recorded| JournalRow {
-        vault: "main".to_owned(),
-        seq: recorded.seq,
-        at_ms: recorded.at.as_ms(),
-        kind: recorded.event.kind().to_owned(),
-        event: serde_json::to_string(&recorded.event).unwrap(),
-        prev_hash: [0; 32],
-        hash: [0; 32],
-    }));
+    let trail = read
+        .reader
+        .of_rows(world.journal.iter().map(|recorded| JournalRow {
+            vault: "main".to_owned(),
+            seq: recorded.seq,
+            at_ms: recorded.at.as_ms(),
+            kind: recorded.event.kind().to_owned(),
+            event: serde_json::to_string(&recorded.event).unwrap(),
+            prev_hash: [0; 32],
+            hash: [0; 32],
+        }));
     let frame = frame(world, Section::Withdrawals, name);
     let page = withdrawal::Page::of(frame, read, trail, |_| Some(1), false);
     page.render().unwrap()
@@ -177,7 +181,10 @@ fn the_queue_shows_whole_what_would_leave_why_and_who_is_asked() {
         assert!(html.contains(shown), "{shown} is not in {html}");
     }
     // Letter by letter: what both have in common stands bare.
-    assert!(html.contains("<i>0x70</i><i>99<mark>00</mark></i>"), "{html}");
+    assert!(
+        html.contains("<i>0x70</i><i>99<mark>00</mark></i>"),
+        "{html}"
+    );
     assert!(html.contains("26 characters differ"), "{html}");
 }
 
@@ -213,7 +220,12 @@ fn hostile_text_is_text_wherever_it_is_shown() {
     let scope = FreezeScope::Wallet("hot-ltc".parse().unwrap());
     let reason = MARKUP.to_owned();
     let (operator, evidence) = (viewer("dave"), String::new());
-    let freeze = Command::Freeze { scope, reason, operator, evidence };
+    let freeze = Command::Freeze {
+        scope,
+        reason,
+        operator,
+        evidence,
+    };
     world.take(freeze).unwrap();
     let page = queue::Page {
         frame: frame(&world, Section::Queue, "alice"),
@@ -318,7 +330,10 @@ fn a_sent_withdrawal_shows_what_its_raw_bytes_do_and_where_they_are() {
     let (id, transaction) = paid(&mut world, "2.5 LTC", NEW);
     world.see(&transaction, included(1_204, 1)).unwrap();
     let html = keep("withdrawal-sent", withdrawal(&world, &id, "carol"));
-    let raw = world.vault.transactions()[&transaction].raw.clone().unwrap();
+    let raw = world.vault.transactions()[&transaction]
+        .raw
+        .clone()
+        .unwrap();
     for shown in [
         raw.to_hex().as_str(),
         raw.txid(),
@@ -351,7 +366,11 @@ fn a_copy_that_was_altered_is_told_before_anything_else() {
     let trail = read.reader.of_rows(std::iter::empty());
     let frame = frame(&world, Section::Withdrawals, "alice");
     let page = withdrawal::Page::of(frame, read, trail, |_| None, true);
-    assert!(page.render().unwrap().contains("is not what the engine knows"));
+    assert!(
+        page.render()
+            .unwrap()
+            .contains("is not what the engine knows")
+    );
 }
 
 #[test]
@@ -377,13 +396,19 @@ fn the_list_shows_each_payout_with_its_state_and_keeps_what_was_chosen() {
             queue_rank: 0,
         }
     };
-    let lines = ids.iter().map(|id| withdrawals::Line::of(&row(id), now).unwrap());
+    let lines = ids
+        .iter()
+        .map(|id| withdrawals::Line::of(&row(id), now).unwrap());
     let page = withdrawals::Page {
         frame: frame(&world, Section::Withdrawals, "alice"),
         rows: lines.collect(),
-        state: withdrawals::Choice::of(("state", "State"),
+        state: withdrawals::Choice::of(
+            ("state", "State"),
             Some("final".to_owned()),
-            vec![("denied".to_owned(), "denied".to_owned()), ("final".to_owned(), "final".to_owned())],
+            vec![
+                ("denied".to_owned(), "denied".to_owned()),
+                ("final".to_owned(), "final".to_owned()),
+            ],
         ),
         client: withdrawals::Choice::of(("client", "Client"), None, vec![]),
         wallet: withdrawals::Choice::of(("wallet", "Wallet"), None, vec![]),

@@ -155,11 +155,13 @@ pub async fn show(
             .filter_map(|row| Line::of(row, now))
             .collect(),
         state: Choice::of(("state", "State"), filter.state, states.collect()),
-        client: Choice::of(("client", "Client"),
+        client: Choice::of(
+            ("client", "Client"),
             filter.client,
             clients.into_iter().map(same).collect(),
         ),
-        wallet: Choice::of(("wallet", "Wallet"),
+        wallet: Choice::of(
+            ("wallet", "Wallet"),
             filter.wallet,
             wallets.into_iter().map(same).collect(),
         ),
