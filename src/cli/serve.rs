@@ -132,7 +132,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
-        admission: Arc::new(Admission::from(&config)),
+        admission: Arc::new(Admission::new(
+            config.http.tls.as_ref(),
+            &config.clients,
+            &config.operators,
+        )),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)

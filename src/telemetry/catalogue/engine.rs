@@ -15,6 +15,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Time from a request's head to its answer",
     )
     .within("seconds"),
+    Metric::counter(
+        "custodyd_edge_refused_total",
+        &["why"],
+        "Connections and requests refused before they were read or answered: address_rate, client_rate, connections, places, handshake, certificate, origin",
+    )
+    .later(),
     Metric::gauge(
         "custodyd_inbox_requests",
         &[],

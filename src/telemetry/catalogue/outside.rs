@@ -1,4 +1,4 @@
-//! Metrics of nodes, the console and alerts: what faces the world outside.
+//! Metrics of nodes, the console, webhooks and alerts: what faces the world outside.
 
 use super::Metric;
 
