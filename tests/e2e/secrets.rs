@@ -110,6 +110,12 @@ async fn a_busy_day(house: &mut House) -> Vec<String> {
     let body = json!({ "wallet": "hot-eth", "reason": "a test" });
     let frozen: Result<Value, _> = alice.post("/v1/freeze", &body).await;
     answers.push(format!("{frozen:?}"));
+    house
+        .until("tell that it is frozen", LONG, async || {
+            house.daemon.log().unwrap().contains("\"alert\":\"frozen\"")
+        })
+        .await
+        .unwrap();
 
     // A token that lets nobody in any more, then its daemon's end.
     house.hsm.token().unwrap().lock().unwrap();
@@ -185,7 +191,7 @@ json = true
     let log = house.daemon.log().unwrap();
     for line in [
         "\"level\":\"TRACE\"",
-        "an alert",
+        "\"alert\":\"frozen\"",
         "custodyd::engine",
         "\"request\":",
     ] {
