@@ -7,7 +7,10 @@ mod evidence;
 mod feed;
 mod projections;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use custodyd_vault::{Recorded, Vault};
 
@@ -120,9 +123,23 @@ pub async fn audit(
     key: &JournalKey,
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
+    audit_watched(store, vault, key, anchor, &AtomicU64::new(0)).await
+}
+
+/// The same; `seen` is the number of the entry that it has come to.
+///
+/// # Errors
+/// As [`audit`].
+pub async fn audit_watched(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
+    seen: &AtomicU64,
+) -> Result<Audited, AuditFault> {
     for _ in 0..MOST_AUDITS {
         let before = store.last_head(vault).await?;
-        let audited = audit_at_rest(store, vault, key, anchor).await;
+        let audited = audit_at_rest(store, vault, key, anchor, seen).await;
         if store.last_head(vault).await? == before {
             return audited;
         }
@@ -140,6 +157,7 @@ async fn audit_at_rest(
     vault: &str,
     key: &JournalKey,
     anchor: Option<&Anchor>,
+    seen: &AtomicU64,
 ) -> Result<Audited, AuditFault> {
     let mut walk = Walk::default();
     let mut history = HistoryWalk::begin(store, vault).await?;
@@ -151,6 +169,7 @@ async fn audit_at_rest(
         tell: &mut |row| told.due(&row),
     };
     let see = |before: Option<&Vault>, recorded: &Recorded| {
+        seen.store(recorded.seq, Ordering::Relaxed);
         walk.see(before, recorded);
         history.see(before, recorded);
     };

@@ -114,6 +114,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
         tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
     }
+    let watched = Arc::clone(&pulse);
     let state = AppState {
         standing: engine.standing(),
         feed: engine.feed(),
@@ -131,7 +132,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
-        admission: Arc::new(Admission::from(&config)),
+        admission: Arc::new(Admission::new(
+            config.http.tls.as_ref(),
+            &config.clients,
+            &config.operators,
+        )),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)
@@ -151,6 +156,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         store: state.store.clone(),
         vault: config.vault.to_string(),
         feed: state.feed.clone(),
+        pulse: Arc::clone(&watched),
         clock: Clock::system(),
         chance: random,
     };

@@ -62,7 +62,7 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
             let (row, configured) = find(&store, &config, &endpoint).await?;
             let now_ms = Clock::system().now().as_ms();
             let heard = audience(configured);
-            let count = replay(&store, vault, &row, &heard, &which, now_ms).await?;
+            let count = replay(&store, vault, &endpoint, &heard, &which, now_ms).await?;
             println!("{count} events will be told to {endpoint} again");
             if row.disabled_ms != 0 {
                 println!(

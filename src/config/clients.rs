@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{ConfigError, Network};
 
-/// Most requests a second, and most at once, that a limit may grant.
+/// Most requests a second or minute, and most at once, that a limit may grant.
 pub(super) const MOST_PER_SECOND: u32 = 1_000_000;
 
 /// `[clients.<id>]`
@@ -21,7 +21,10 @@ pub struct ClientAccess {
     /// Requests a second in the long run; as many as it likes, if it isn't said.
     #[serde(default)]
     pub per_second: Option<NonZeroU32>,
-    /// Requests at once; as many as in a second, if it isn't said.
+    /// The same a minute, for those who may ask seldom.
+    #[serde(default)]
+    pub per_minute: Option<NonZeroU32>,
+    /// Requests at once; as many as in that second or minute, if it isn't said.
     #[serde(default)]
     pub burst: Option<NonZeroU32>,
     /// Name (DNS or URI) that the client's certificate must hold, instead of `custodyd:client/<id>`.
@@ -48,12 +51,16 @@ impl ClientAccess {
         if self.from.as_ref().is_some_and(Vec::is_empty) {
             return refused("from names no network: nobody could come");
         }
-        if self.burst.is_some() && self.per_second.is_none() {
-            return refused("burst means nothing without per_second");
+        if self.per_second.is_some() && self.per_minute.is_some() {
+            return refused("per_second and per_minute exclude each other");
+        }
+        let rate = self.per_second.or(self.per_minute);
+        if self.burst.is_some() && rate.is_none() {
+            return refused("burst means nothing without per_second or per_minute");
         }
         let many = |count: &NonZeroU32| count.get() > MOST_PER_SECOND;
-        if self.per_second.iter().chain(&self.burst).any(many) {
-            return refused("per_second and burst are 1 to 1000000");
+        if rate.iter().chain(&self.burst).any(many) {
+            return refused("per_second, per_minute and burst are 1 to 1000000");
         }
         if self.certificate.is_some() && !certificates {
             return refused("certificate is never looked at without http.tls.client_ca");
@@ -73,5 +80,35 @@ impl OperatorAccess {
             return refused("certificates are never looked at without http.tls.client_ca");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_that_can_not_be_meant_is_refused() {
+        let check = |text: &str, certificates| {
+            let access: ClientAccess = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+            let checked = access.check(&"shop".parse().unwrap(), certificates);
+            checked.map_err(|e| e.to_string())
+        };
+        for (text, says) in [
+            ("from = []", "nobody could come"),
+            ("from = [\"10.0.0.1/8\"]", "10.0.0.0/8"),
+            ("burst = 3", "per_second or per_minute"),
+            ("per_second = 3\nper_minute = 3", "exclude"),
+            ("per_second = 0", "nonzero"),
+            ("per_second = 1000001", "1 to 1000000"),
+            ("certificate = \"shop.example\"", "client_ca"),
+            ("scopes = [\"read\"]", "unknown field"),
+        ] {
+            let fault = check(text, false).unwrap_err();
+            assert!(fault.contains(says), "{text}: {fault}");
+        }
+        let whole =
+            "from = [\"10.0.0.0/8\"]\nper_minute = 6\nburst = 3\ncertificate = \"shop.example\"";
+        assert_eq!(check(whole, true), Ok(()));
     }
 }

@@ -19,13 +19,8 @@ use crate::store::{FeedRow, Store, StoreError};
 /// Followers at a time, of one name and in all.
 const MOST_OF_ONE: usize = 16;
 const MOST: usize = 512;
-/// Frames that wait for a follower at most, and how long the first of them may wait.
+/// Frames that wait for a follower at most.
 const QUEUE: usize = 64;
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a follower hears something, so that both sides see that the other is there.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A stream ends by itself before its connection is ended for its age.
-const LONGEST: Duration = Duration::from_secs(540);
 /// How soon a follower should come back, milliseconds.
 const RETRY_MS: u64 = 1_000;
 const PAGE: u32 = 256;
@@ -59,6 +54,23 @@ impl Audience {
             && (self.types.is_empty() || self.types.iter().any(such))
     }
 }
+
+/// How long a stream waits, and lasts.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// For a follower to take a frame when the queue is full.
+    patience: Duration,
+    /// Until a follower hears something, so that both sides see that the other is there.
+    heartbeat: Duration,
+    /// In all: it ends by itself before its connection is ended for its age.
+    longest: Duration,
+}
+
+const PACE: Pace = Pace {
+    patience: Duration::from_secs(20),
+    heartbeat: Duration::from_secs(15),
+    longest: Duration::from_secs(540),
+};
 
 /// Who follows.
 pub struct Follower {
@@ -161,6 +173,17 @@ pub async fn follow(
     follower: Follower,
     after: Option<u64>,
 ) -> Result<Frames, Refusal> {
+    follow_at(PACE, feed, store, vault, follower, after).await
+}
+
+async fn follow_at(
+    pace: Pace,
+    feed: &Feed,
+    store: &Store,
+    vault: &str,
+    follower: Follower,
+    after: Option<u64>,
+) -> Result<Frames, Refusal> {
     let last = feed.last();
     if let Some(after) = after {
         if after > last {
@@ -180,12 +203,13 @@ pub async fn follow(
         vault: vault.to_owned(),
         follower,
         frames,
+        pace,
         at: after.unwrap_or(last),
         _seat: seat,
     };
     tokio::spawn(async move {
         // Nothing more is told after the first piece that can't be.
-        let _ = tokio::time::timeout(LONGEST, task.run()).await;
+        let _ = tokio::time::timeout(pace.longest, task.run()).await;
     });
     Ok(Frames(receiver))
 }
@@ -196,6 +220,7 @@ struct Task {
     vault: String,
     follower: Follower,
     frames: mpsc::Sender<String>,
+    pace: Pace,
     at: u64,
     _seat: Seat,
 }
@@ -210,7 +235,7 @@ impl Task {
             tokio::select! {
                 changed = latest.changed() => changed.ok()?,
                 () = self.frames.closed() => return None,
-                () = tokio::time::sleep(HEARTBEAT) => {
+                () = tokio::time::sleep(self.pace.heartbeat) => {
                     if !(self.follower.still)() {
                         return None;
                     }
@@ -252,7 +277,7 @@ impl Task {
     }
 
     async fn send(&self, text: String) -> Option<()> {
-        match self.frames.send_timeout(text, PATIENCE).await {
+        match self.frames.send_timeout(text, self.pace.patience).await {
             Ok(()) => Some(()),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
                 tracing::info!(

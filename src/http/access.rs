@@ -1,12 +1,22 @@
-//! The audit of reads: who read what of what is confidential, under the log target `custodyd::access`, never what stood in it.
+//! The audit of the edge, under the log target `custodyd::access`: who read what of what is confidential, never what stood in
+//! it; and who was refused.
 //!
-//! Invariant: the line is written before the answer leaves. Why it is a log and no table: docs/adr/0021.
+//! Invariant: a read's line is written before its answer leaves. Why it is a log and no table: docs/adr/0021. Refusals are
+//! anybody's to cause, so only so many are written; how many were left out is.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::http::{Method, StatusCode};
 
-use super::peer::Visit;
+use super::{
+    bucket::{Bucket, Rate},
+    peer::Visit,
+};
 use crate::directory::Speaker;
 
 /// Routes whose answers are confidential, beside every page of the console.
@@ -67,6 +77,55 @@ impl Read {
     }
 }
 
+/// Refused requests that are written down: a hundred a second.
+#[derive(Debug)]
+pub(super) struct Refusals(Mutex<(Bucket, u64)>);
+
+impl Refusals {
+    const RATE: Rate = Rate::per_second(
+        NonZeroU32::MIN.saturating_add(99),
+        NonZeroU32::MIN.saturating_add(199),
+    );
+
+    pub(super) fn new() -> Self {
+        Self(Mutex::new((Bucket::full(Self::RATE, Duration::ZERO), 0)))
+    }
+
+    /// Writes down a request that was refused for who asked, from where or how fast. `now` is time since any fixed moment.
+    pub(super) fn refused(
+        &self,
+        request: &str,
+        route: &str,
+        visit: Option<&Visit>,
+        address: IpAddr,
+        status: StatusCode,
+        now: Duration,
+    ) {
+        if !matches!(status.as_u16(), 401 | 403 | 429) {
+            return;
+        }
+        let Some(left_out) = self.take(now) else {
+            return;
+        };
+        let speaker = visit.and_then(Visit::speaker).map(tracing::field::display);
+        tracing::info!(
+            target: "custodyd::access", request, speaker, %address, route, status = status.as_u16(), left_out,
+            "refused"
+        );
+    }
+
+    /// How many were left out since the last one that was written, if one more may be.
+    fn take(&self, now: Duration) -> Option<u64> {
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bucket, left_out) = &mut *refusals;
+        if bucket.take(Self::RATE, now).is_err() {
+            *left_out = left_out.saturating_add(1);
+            return None;
+        }
+        Some(std::mem::take(left_out))
+    }
+}
+
 /// Says at the start if nobody will see these lines.
 pub fn warn_if_unheard() {
     if !tracing::enabled!(target: "custodyd::access", tracing::Level::INFO) {
@@ -98,5 +157,16 @@ mod tests {
         }
         let long = Read::of(&Method::GET, "/v1/journal", &"é".repeat(1_000)).unwrap();
         assert_eq!(long.target.chars().count(), MOST_TARGET);
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_counted_where_it_is_not_written() {
+        let refusals = Refusals::new();
+        let written = (0..1_000).filter(|_| refusals.take(Duration::ZERO).is_some());
+        assert_eq!(written.count(), 200);
+        let later = Duration::from_millis(10);
+        assert_eq!(refusals.take(later), Some(800));
+        assert_eq!(refusals.take(later), None);
+        assert_eq!(refusals.take(Duration::from_secs(10)), Some(1));
     }
 }

@@ -89,7 +89,7 @@ mod tests {
 
     fn rates(most: usize) -> AddressRates {
         let one = NonZeroU32::MIN;
-        AddressRates::remembering(Rate::new(one, one), most)
+        AddressRates::remembering(Rate::per_second(one, one), most)
     }
 
     #[test]

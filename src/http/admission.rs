@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ use super::{
     peer::Peer,
 };
 use crate::{
-    config::{ClientAccess, ClientAuth, Config, Network},
+    config::{ClientAccess, ClientAuth, Network, OperatorAccess, TlsConfig},
     directory::Speaker,
     problem::Problem,
 };
@@ -60,14 +59,17 @@ impl Default for Admission {
     }
 }
 
-impl From<&Config> for Admission {
-    fn from(config: &Config) -> Self {
-        let reads = config
-            .http
-            .tls
-            .as_ref()
-            .filter(|tls| tls.client_ca.is_some());
-        let clients = config.clients.iter();
+impl Admission {
+    /// The rules of a configuration.
+    pub fn new(
+        tls: Option<&TlsConfig>,
+        clients: &BTreeMap<ClientId, ClientAccess>,
+        operators: &OperatorAccess,
+    ) -> Self {
+        let reads = tls.filter(|tls| tls.client_ca.is_some());
+        let rules = clients
+            .iter()
+            .map(|(id, access)| (id.clone(), ClientRule::from(access)));
         Self {
             began: Instant::now(),
             certificates: match reads.map(|tls| tls.client_auth) {
@@ -75,22 +77,22 @@ impl From<&Config> for Admission {
                 Some(ClientAuth::Optional) => Certificates::IfShown,
                 Some(ClientAuth::Required) => Certificates::Always,
             },
-            clients: clients
-                .map(|(id, access)| (id.clone(), ClientRule::from(access)))
-                .collect(),
-            operators_from: config.operators.from.clone(),
-            operators_certificates: config.operators.certificates.clone(),
+            clients: rules.collect(),
+            operators_from: operators.from.clone(),
+            operators_certificates: operators.certificates.clone(),
         }
     }
 }
 
 impl From<&ClientAccess> for ClientRule {
     fn from(access: &ClientAccess) -> Self {
-        let rate = access.per_second.map(|per_second| {
-            let burst: NonZeroU32 = access.burst.unwrap_or(per_second);
-            let rate = Rate::new(per_second, burst);
-            (rate, Mutex::new(Bucket::full(rate, Duration::ZERO)))
-        });
+        let burst = |count| access.burst.unwrap_or(count);
+        let rate = match (access.per_second, access.per_minute) {
+            (Some(count), _) => Some(Rate::per_second(count, burst(count))),
+            (None, Some(count)) => Some(Rate::per_minute(count, burst(count))),
+            (None, None) => None,
+        };
+        let rate = rate.map(|rate| (rate, Mutex::new(Bucket::full(rate, Duration::ZERO))));
         Self {
             from: access.from.clone(),
             rate,

@@ -1,36 +1,44 @@
 //! A token bucket in integers: exact over any time, the time handed in.
 //!
-//! The level is counted in billionths of a request. At so many requests a second, exactly so many billionths flow in each
-//! nanosecond: nothing is rounded, and nothing is gained or lost by asking often.
+//! The level is counted in parts of a request, of which there are as many as nanoseconds in the rate's period. So at n requests a
+//! period, exactly n parts flow in each nanosecond: nothing is rounded, and nothing is gained or lost by asking often.
 
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::{config::HttpLimits, problem::Problem};
+use crate::problem::Problem;
 
-/// Billionths of a request in a request, and nanoseconds in a second.
-const BILLION: u64 = 1_000_000_000;
+/// Nanoseconds in a second.
+const SECOND: u64 = 1_000_000_000;
 
-/// How many requests a second in the long run, and how many at once.
+/// How many requests a second or a minute in the long run, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rate {
-    per_second: NonZeroU32,
+    count: NonZeroU32,
+    /// Nanoseconds in which so many flow in, and parts of a request.
+    period: u64,
     burst: NonZeroU32,
 }
 
 impl Rate {
-    pub(super) const fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
-        Self { per_second, burst }
+    pub(super) const fn per_second(count: NonZeroU32, burst: NonZeroU32) -> Self {
+        Self {
+            count,
+            period: SECOND,
+            burst,
+        }
     }
 
-    /// Billionths that a full bucket holds: at most 2^32 · 10^9, which a u64 holds.
+    pub(super) const fn per_minute(count: NonZeroU32, burst: NonZeroU32) -> Self {
+        Self {
+            count,
+            period: 60 * SECOND,
+            burst,
+        }
+    }
+
+    /// Parts that a full bucket holds: a burst of a million, the most that the configuration takes, is below 2^56.
     fn capacity(self) -> u64 {
-        u64::from(self.burst.get()).saturating_mul(BILLION)
-    }
-}
-
-impl From<&HttpLimits> for Rate {
-    fn from(limits: &HttpLimits) -> Self {
-        Self::new(limits.per_second, limits.burst)
+        u64::from(self.burst.get()).saturating_mul(self.period)
     }
 }
 
@@ -43,7 +51,7 @@ pub(super) struct Empty {
 impl Empty {
     /// Whole seconds, at least one, as `Retry-After` has them (RFC 9110 §10.2.3).
     pub(super) fn seconds(self) -> u32 {
-        u32::try_from(self.nanoseconds.div_ceil(BILLION)).map_or(u32::MAX, |seconds| seconds.max(1))
+        u32::try_from(self.nanoseconds.div_ceil(SECOND)).map_or(u32::MAX, |seconds| seconds.max(1))
     }
 
     /// 429 that says when to come again.
@@ -72,17 +80,17 @@ impl Bucket {
     pub(super) fn take(&mut self, rate: Rate, now: Duration) -> Result<(), Empty> {
         let elapsed = now.saturating_sub(self.at);
         let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        let flow = u64::from(rate.per_second.get());
+        let flow = u64::from(rate.count.get());
         let level = self.level.saturating_add(elapsed.saturating_mul(flow));
         self.level = level.min(rate.capacity());
         self.at = self.at.max(now);
-        match self.level.checked_sub(BILLION) {
+        match self.level.checked_sub(rate.period) {
             Some(rest) => {
                 self.level = rest;
                 Ok(())
             }
             None => Err(Empty {
-                nanoseconds: BILLION.saturating_sub(self.level).div_ceil(flow),
+                nanoseconds: rate.period.saturating_sub(self.level).div_ceil(flow),
             }),
         }
     }
@@ -96,7 +104,7 @@ mod tests {
 
     fn rate(per_second: u32, burst: u32) -> Rate {
         let number = |n| NonZeroU32::new(n).unwrap();
-        Rate::new(number(per_second), number(burst))
+        Rate::per_second(number(per_second), number(burst))
     }
 
     #[test]
@@ -119,9 +127,16 @@ mod tests {
     fn the_wait_is_told_in_whole_seconds_rounded_up() {
         let seconds = |nanoseconds| Empty { nanoseconds }.seconds();
         assert_eq!(seconds(1), 1);
-        assert_eq!(seconds(BILLION), 1);
-        assert_eq!(seconds(BILLION + 1), 2);
+        assert_eq!(seconds(SECOND), 1);
+        assert_eq!(seconds(SECOND + 1), 2);
         assert_eq!(seconds(u64::MAX), u32::MAX);
+        let number = |n| NonZeroU32::new(n).unwrap();
+        let rate = Rate::per_minute(number(7), number(1));
+        let mut bucket = Bucket::full(rate, Duration::ZERO);
+        assert!(bucket.take(rate, Duration::ZERO).is_ok());
+        let empty = bucket.take(rate, Duration::from_secs(1)).unwrap_err();
+        // The next one flows in after 60/7 s, of which one has passed.
+        assert_eq!((empty.nanoseconds, empty.seconds()), (7_571_428_572, 8));
     }
 
     #[test]
@@ -144,14 +159,14 @@ mod tests {
         ) {
             let rate = rate(per_second, burst);
             let mut bucket = Bucket::full(rate, Duration::ZERO);
-            let (mut level, mut at) = (u128::from(burst) * u128::from(BILLION), 0_u64);
+            let (mut level, mut at) = (u128::from(burst) * u128::from(SECOND), 0_u64);
             for gap in gaps {
                 at += gap;
                 level = (level + u128::from(gap) * u128::from(per_second))
-                    .min(u128::from(burst) * u128::from(BILLION));
-                let expected = level >= u128::from(BILLION);
+                    .min(u128::from(burst) * u128::from(SECOND));
+                let expected = level >= u128::from(SECOND);
                 if expected {
-                    level -= u128::from(BILLION);
+                    level -= u128::from(SECOND);
                 }
                 let taken = bucket.take(rate, Duration::from_nanos(at));
                 prop_assert_eq!(taken.is_ok(), expected);
@@ -170,7 +185,7 @@ mod tests {
             for gap in gaps {
                 now += gap;
                 given += u64::from(bucket.take(rate, Duration::from_nanos(now)).is_ok());
-                let flowed = u128::from(now) * u128::from(per_second) / u128::from(BILLION);
+                let flowed = u128::from(now) * u128::from(per_second) / u128::from(SECOND);
                 prop_assert!(u128::from(given) <= u128::from(burst) + flowed);
             }
         }

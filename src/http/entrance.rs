@@ -1,12 +1,11 @@
 //! What stands between the network and the routes: limits, TLS, proxies that are believed.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::http::HeaderMap;
 use rustix::process::{Resource, getrlimit};
 
 use super::{
-    bucket::Rate,
     certificate::Certificate,
     forwarded::Proxies,
     peer::Peer,
@@ -35,8 +34,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address at a time; further ones are closed.
     pub connections_per_address: usize,
-    /// Requests of one address.
-    pub(super) address_rate: Rate,
+    /// Requests of one address a second, in the long run.
+    pub per_second: NonZeroU32,
+    /// Requests of one address at once.
+    pub burst: NonZeroU32,
     /// Time for a TLS handshake.
     pub handshake_patience: Duration,
     /// Time for a request's head to arrive, and for a quiet connection to stay.
@@ -61,11 +62,12 @@ impl From<&HttpLimits> for Limits {
     fn from(limits: &HttpLimits) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
-        let number = |count: std::num::NonZeroU32| usize::try_from(count.get()).unwrap_or(half);
+        let number = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(half);
         Self {
             connections: number(limits.connections).min(half).max(1),
             connections_per_address: number(limits.connections_per_address),
-            address_rate: Rate::from(limits),
+            per_second: limits.per_second,
+            burst: limits.burst,
             handshake_patience: Duration::from_secs(10),
             head_patience: Duration::from_secs(10),
             request_patience: Duration::from_secs(60),
@@ -76,6 +78,15 @@ impl From<&HttpLimits> for Limits {
 }
 
 impl Entrance {
+    /// Plain HTTP within these limits, to whoever connects.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     /// As the configuration has it.
     ///
     /// # Errors

@@ -43,6 +43,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 pub use access::warn_if_unheard;
 pub use admission::Admission;
 pub use certificate::Certificate;
+pub(crate) use comparison::Comparisons;
 pub use connection::serve;
 pub use entrance::{Entrance, Limits};
 pub use health::Monitoring;

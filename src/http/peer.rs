@@ -39,7 +39,7 @@ impl Visit {
         }))
     }
 
-    /// It is this speaker: verified, and let in.
+    /// It is this speaker: verified, whether or not they are let in.
     pub fn is_by(&self, speaker: &Speaker) {
         if let Some(seat) = &self.0.seat {
             seat.keep();

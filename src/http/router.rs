@@ -23,8 +23,9 @@ use utoipa_axum::{
 
 use super::{
     AppState, Limits,
-    access::Read,
+    access::{Read, Refusals},
     addresses::AddressRates,
+    bucket::Rate,
     cold,
     comparison::Comparisons,
     enrolments, events, freeze, health, hsm, journal, openapi,
@@ -46,7 +47,8 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
     let bounds = Arc::new(Bounds {
         began: Instant::now(),
         patience: limits.request_patience,
-        rates: AddressRates::new(limits.address_rate),
+        rates: AddressRates::new(Rate::per_second(limits.per_second, limits.burst)),
+        refusals: Refusals::new(),
     });
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
@@ -92,7 +94,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
     let description = axum::routing::get(move || openapi::serve(document.clone()));
     router
         .route("/openapi.json", description)
-        .merge(console::router())
+        .merge(console::router(&state))
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -113,6 +115,7 @@ struct Bounds {
     began: Instant,
     patience: Duration,
     rates: AddressRates,
+    refusals: Refusals,
 }
 
 /// Around each request: an id, a rate and a time limit, a measurement, headers that every answer has, a wall against panics.
@@ -150,8 +153,18 @@ async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next)
         headers.insert("x-request-id", id);
     }
     let status = response.status();
-    if let (Some(read), Some(visit), Some(address)) = (read, visit, address) {
-        read.answered(&id, &route, &visit, address, status);
+    if let Some(address) = address {
+        match (read, &visit) {
+            (Some(read), Some(visit)) if visit.speaker().is_some() => {
+                read.answered(&id, &route, visit, address, status);
+            }
+            (_, visit) => {
+                let (visit, now) = (visit.as_ref(), bounds.began.elapsed());
+                bounds
+                    .refusals
+                    .refused(&id, &route, visit, address, status, now);
+            }
+        }
     }
     tracing::debug!(request = %id, method, route, status = status.as_u16(), "answered");
     measure(method, route, status, began.elapsed());

@@ -102,8 +102,8 @@ impl FromRequest<AppState> for Signed {
             .now()
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
-        state.admission.admit(&speaker, &peer)?;
         visit.is_by(&speaker);
+        state.admission.admit(&speaker, &peer)?;
         // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
         if matches!(speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
             return Err(Problem::forbidden("an invitation is for enrolling only"));

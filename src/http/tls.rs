@@ -184,7 +184,9 @@ fn configuration(files: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
                 roots.add(authority).map_err(unusable)?;
             }
             let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .with_crls(revoked(files.client_crl.as_deref())?);
+                .with_crls(revoked(files.client_crl.as_deref())?)
+                // A list that is out of date says nothing of what was revoked since.
+                .enforce_revocation_expiration();
             let clients = match files.client_auth {
                 ClientAuth::Required => clients,
                 ClientAuth::Optional => clients.allow_unauthenticated(),

@@ -27,6 +27,8 @@ const SAVE_MS: u64 = 250;
 const LOOK_MS: u64 = 1_000;
 /// Wait after the database did not answer.
 const SETBACK: Duration = Duration::from_secs(1);
+/// An event that waits so long, in seconds, is trouble that a person should know of.
+const LATE_S: u64 = 60;
 /// Characters of a fault that are kept.
 const MOST_FAULT: usize = 200;
 
@@ -177,8 +179,18 @@ impl Endpoint {
         metrics::gauge!("custodyd_webhook_pending", "endpoint" => id.clone()).set(small(pending));
         metrics::gauge!("custodyd_webhook_oldest_seconds", "endpoint" => id.clone())
             .set(small(oldest_s));
-        metrics::gauge!("custodyd_webhook_disabled", "endpoint" => id)
+        metrics::gauge!("custodyd_webhook_disabled", "endpoint" => id.clone())
             .set(u32::from(self.row.disabled_ms != 0));
+        let trouble = if self.row.disabled_ms != 0 {
+            Some("the endpoint wanted no more (HTTP 410)".to_owned())
+        } else if oldest_s >= LATE_S {
+            Some("events wait for an endpoint that does not take them".to_owned())
+        } else {
+            None
+        };
+        self.parts
+            .pulse
+            .note_trouble(&format!("webhooks:{id}"), trouble);
     }
 
     /// Reads what is due: first what the table has, then what the feed has.

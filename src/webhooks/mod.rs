@@ -11,7 +11,7 @@ mod reach;
 mod replay;
 mod signing;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
@@ -26,6 +26,7 @@ pub(crate) use reach::names_this_machine;
 use crate::{
     clock::Clock,
     config::{ConfigError, WebhookConfig},
+    engine::Pulse,
     feed::{Audience, Feed},
     store::Store,
 };
@@ -43,6 +44,8 @@ pub struct Parts {
     pub vault: String,
     /// Where these come from.
     pub feed: Feed,
+    /// Where it is said that an endpoint doesn't take its events.
+    pub pulse: Arc<Pulse>,
     /// The time.
     pub clock: Clock,
     /// A random number, for pauses.

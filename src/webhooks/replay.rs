@@ -2,14 +2,14 @@
 
 use crate::{
     feed::Audience,
-    store::{DeliveryRow, EndpointRow, Owed, Store, StoreError},
+    store::{DeliveryRow, Owed, Store, StoreError},
 };
 
 use super::endpoint::lane;
 
 const PAGE: u32 = 512;
 
-/// What is told again, of what the endpoint is past already.
+/// What is told again. What would come anyway is not told twice for it, unless it comes before the daemon has looked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
     /// What was given up.
@@ -29,7 +29,7 @@ pub enum Which {
 pub async fn replay(
     store: &Store,
     vault: &str,
-    endpoint: &EndpointRow,
+    endpoint: &str,
     audience: &Audience,
     which: &Which,
     now_ms: u64,
@@ -43,7 +43,6 @@ pub async fn replay(
         next_ms: 0,
         fault: None,
     };
-    let id = endpoint.endpoint.as_str();
     let mut count = 0_u64;
     let mut after = match which {
         Which::From(seq) => seq.saturating_sub(1),
@@ -52,13 +51,13 @@ pub async fn replay(
     loop {
         let rows: Vec<DeliveryRow> = if *which == Which::GivenUp {
             let rows = store
-                .deliveries(vault, id, Owed::GivenUp, after, PAGE)
+                .deliveries(vault, endpoint, Owed::GivenUp, after, PAGE)
                 .await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             rows.iter().map(|row| again(row.seq, &row.lane)).collect()
         } else {
-            let rows = store.feed(vault, after, endpoint.taken, PAGE).await?;
+            let rows = store.feed(vault, after, u64::MAX, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             let meant = rows.iter().filter(|row| {
@@ -73,7 +72,7 @@ pub async fn replay(
         };
         count = count.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
         if !rows.is_empty() {
-            store.replay_deliveries(vault, id, rows).await?;
+            store.replay_deliveries(vault, endpoint, rows).await?;
         }
     }
     Ok(count)

@@ -3,9 +3,12 @@
 
 mod fault;
 pub mod freeze;
+pub mod governance;
+pub mod journal;
 mod payout;
 pub mod queue;
 mod trail;
+pub mod treasury;
 pub mod withdrawal;
 pub mod withdrawals;
 

@@ -63,16 +63,11 @@ pub(super) const METRICS: &[Metric] = &[
         &["result"],
         "Passkeys that somebody tried to enrol: taken, refused",
     ),
-    Metric::gauge(
-        "custodyd_event_streams",
-        &[],
-        "Open streams of events, of the API and of the console",
-    )
-    .later(),
+    Metric::gauge("custodyd_event_streams", &[], "Streams of events that are open").later(),
     Metric::counter(
         "custodyd_webhook_deliveries_total",
         &["endpoint", "outcome"],
-        "Tries to tell an endpoint of an event",
+        "Tries to tell an endpoint of an event: delivered, refused, late, unreachable, unsigned, gone, unread; and given_up, pruned where there are no more",
     )
     .later(),
     Metric::gauge(
@@ -84,7 +79,7 @@ pub(super) const METRICS: &[Metric] = &[
     Metric::gauge(
         "custodyd_webhook_oldest_seconds",
         &["endpoint"],
-        "How long the oldest of them waits",
+        "How long the oldest of them waits; 0 when there is none",
     )
     .within("seconds")
     .later(),
