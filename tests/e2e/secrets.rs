@@ -3,6 +3,8 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
 };
@@ -79,6 +81,28 @@ fn secrets_of(house: &House) -> Secrets {
     secrets
 }
 
+/// A session of the console, and an invitation's private half: nobody's, so that the daemon says why it takes neither.
+const SESSION: [u8; 32] = [0xc5; 32];
+const INVITATION: [u8; 32] = [0xd6; 32];
+
+/// Sends to the console what a browser would.
+fn browse(house: &House, method: &str, path: &str, body: &str) -> String {
+    let origin = house.daemon.url().replace("127.0.0.1", "localhost");
+    let host = origin.replace("http://", "");
+    let session = URL_SAFE_NO_PAD.encode(SESSION);
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\nsec-fetch-site: same-origin\r\n\
+         cookie: __Host-custodyd={session}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(host.replace("localhost", "127.0.0.1")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// Good requests and bad ones, and parts that fail: what was answered.
 async fn a_busy_day(house: &mut House) -> Vec<String> {
     let client = house.client_as("client/exchange").unwrap();
@@ -116,6 +140,27 @@ async fn a_busy_day(house: &mut House) -> Vec<String> {
         })
         .await
         .unwrap();
+
+    let secret = URL_SAFE_NO_PAD.encode(INVITATION);
+    for (method, path, body) in [
+        ("GET", "/console", String::new()),
+        ("GET", "/console/session", String::new()),
+        ("POST", "/console/acts", "{}".to_owned()),
+        (
+            "POST",
+            "/console/enrol/start",
+            json!({ "secret": secret }).to_string(),
+        ),
+        (
+            "POST",
+            "/console/enrol/start",
+            json!({ "secret": format!("{secret}x"), "more": 1 }).to_string(),
+        ),
+    ] {
+        let answer = browse(house, method, path, &body);
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        answers.push(answer);
+    }
 
     // A token that lets nobody in any more, then its daemon's end.
     house.hsm.token().unwrap().lock().unwrap();
@@ -185,6 +230,8 @@ json = true
         ("the secret of alerts".to_owned(), of_alerts),
         ("the secret of a webhook".to_owned(), of_shop),
         ("the secret of the screening".to_owned(), of_screening),
+        ("a session's token".to_owned(), forms(&SESSION)),
+        ("an invitation's secret".to_owned(), forms(&INVITATION)),
     ]);
     let answers = a_busy_day(&mut house).await;
 
