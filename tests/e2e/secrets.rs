@@ -2,6 +2,7 @@
 //! wrote or answered is searched for every secret of the house.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
@@ -179,6 +180,12 @@ async fn a_busy_day(house: &mut House) -> Vec<String> {
     ] {
         answers.push(house.daemon.get(path).unwrap().body);
     }
+    // From PostgreSQL too.
+    assert!(
+        answers
+            .iter()
+            .any(|page| page.contains("\ncustodyd_inbox_requests 0\n"))
+    );
     let (_, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     answers.push(printed);
     let (_, printed) = house.custodyd(&["doctor"]).unwrap();
@@ -244,6 +251,7 @@ json = true
     ] {
         assert!(log.contains(line), "it is a full log: {line}");
     }
+    one_id_through_everything(&log);
     let mut searched = vec![("the log".to_owned(), log)];
     searched.extend(
         answers
@@ -271,6 +279,23 @@ json = true
             }
         }
     }
+}
+
+/// What the API and the engine log of one request carries the id under which its withdrawal is found.
+fn one_id_through_everything(log: &str) {
+    let mut spans: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in log.lines().filter(|line| line.starts_with('{')) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for span in line["spans"].as_array().into_iter().flatten() {
+            if let Some(request) = span["request"].as_str() {
+                let name = span["name"].as_str().unwrap().to_owned();
+                spans.entry(request.to_owned()).or_default().insert(name);
+            }
+        }
+    }
+    let both = BTreeSet::from(["http".to_owned(), "engine".to_owned()]);
+    let through = spans.values().filter(|names| **names == both).count();
+    assert!(through >= 5, "{through} of {}", spans.len());
 }
 
 /// A process and those that it started.
