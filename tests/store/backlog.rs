@@ -35,7 +35,7 @@ pub(crate) async fn what_waits_is_counted_with_its_oldest_and_nothing_else(bed: 
     ];
     let projections = (1..).zip(states).map(|(n, state)| withdrawal(n, state));
     let mut batch = writer.with(6, projections.collect());
-    batch.outcomes = vec![answer(&requests[0].id)];
+    batch.outcomes = vec![answer(1)];
     writer.commit(&store, &batch).await;
     let mut other = Writer::new("other");
     let theirs = other.with(1, vec![withdrawal(99, "awaiting_approval")]);
