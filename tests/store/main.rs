@@ -6,6 +6,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod backlog;
 mod bed;
 mod commits;
 mod constraints;
@@ -43,6 +44,9 @@ macro_rules! on_both {
 }
 
 on_both! {
+    backlog:
+        what_waits_is_counted_with_its_oldest_and_nothing_else
+        outputs_that_no_transaction_took_are_told_from_those_that_one_did;
     commits:
         a_wide_batch_reads_back_whole_after_reopening
         of_two_writers_at_one_head_exactly_one_wins
