@@ -107,8 +107,7 @@ pub async fn show(
     query: &BTreeMap<String, String>,
 ) -> Result<Response, Fault> {
     let span = flows::Span::named(query.get("span").map(String::as_str))?;
-    let (frame, asked) =
-        Frame::with(state, operator, Section::Treasury, Asked::of).await?;
+    let (frame, asked) = Frame::with(state, operator, Section::Treasury, Asked::of).await?;
     let vault = state.standing.vault().as_str();
     let wallets = wallets(&state.store, vault).await?;
     let mut by_asset: BTreeMap<Asset, Vec<WalletView>> = BTreeMap::new();
@@ -166,7 +165,11 @@ fn holding(
     let read = |text: &str| Amount::parse(asset, text).unwrap_or(Amount::zero(asset));
     let sum = |tier: Option<Tier>, part: fn(&WalletView) -> &str| {
         let of_tier = |w: &&WalletView| tier.is_none_or(|tier| w.tier == tier.to_string());
-        let amounts: Vec<Amount> = wallets.iter().filter(of_tier).map(|w| read(part(w))).collect();
+        let amounts: Vec<Amount> = wallets
+            .iter()
+            .filter(of_tier)
+            .map(|w| read(part(w)))
+            .collect();
         Amount::sum(asset, &amounts).unwrap_or(Amount::zero(asset))
     };
     let tiers: Vec<(Tier, Amount, Amount)> = TIERS
@@ -180,7 +183,9 @@ fn holding(
             (tier, balance, sum(Some(tier), |wallet| &wallet.available))
         })
         .collect();
-    let ceilings = tiers.iter().filter_map(|(tier, ..)| targets.get(&(asset, *tier)));
+    let ceilings = tiers
+        .iter()
+        .filter_map(|(tier, ..)| targets.get(&(asset, *tier)));
     let scale = TierBar::scale(
         tiers
             .iter()

@@ -124,11 +124,15 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
 
 /// The policy in an open proposal that was made under the one in force.
 fn proposed<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Option<&'a str> {
-    let comparable = view.policy == in_force.hash && matches!(view.state.as_str(), "voting" | "delaying");
-    view.changes.iter().filter(|_| comparable).find_map(|change| match change {
-        Change::SetPolicy { source } => Some(source.as_str()),
-        _ => None,
-    })
+    let comparable =
+        view.policy == in_force.hash && matches!(view.state.as_str(), "voting" | "delaying");
+    view.changes
+        .iter()
+        .filter(|_| comparable)
+        .find_map(|change| match change {
+            Change::SetPolicy { source } => Some(source.as_str()),
+            _ => None,
+        })
 }
 
 /// Lines of a difference, each with what it does: `ins`, `del` or nothing.
