@@ -3,27 +3,55 @@
 //! A session lets an operator look. Whatever they do is signed by their passkey, over exactly what would happen, and goes the
 //! way of every other request: inbox, engine, journal.
 
+mod acts;
 pub mod assets;
+mod base64url;
+mod begun;
+mod enrol;
+mod guard;
+mod login;
 pub mod pages;
 pub mod plot;
+mod posted;
 mod session;
+mod spent;
+mod throttle;
 mod viewer;
 pub mod words;
 
-use axum::Router;
+use std::sync::Arc;
 
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
+use tokio::sync::Semaphore;
+
+pub use login::LOGIN_DOMAIN;
 pub use session::{Lifetime, Session, Sessions};
 pub(crate) use viewer::Viewer;
 
-use crate::http::{AppState, Comparisons};
+use self::{
+    begun::Begun,
+    enrol::Enrolling,
+    spent::{Counters, Spent},
+    throttle::Throttle,
+};
+use crate::http::AppState;
 
-/// What the console's handlers share beside the API's state.
+/// What the console's handlers share beside the API's state. All of it is in memory: a restart ends sessions, and loses nothing
+/// that counts.
 #[derive(Debug)]
 pub struct Console {
     sessions: Sessions,
-    audits: pages::journal::Audits,
-    comparisons: Comparisons,
-    checks: pages::governance::Checks,
+    logins: Begun<()>,
+    enrolments: Begun<Enrolling>,
+    throttle: Throttle,
+    counters: Counters,
+    spent: Spent,
+    bundle_places: Arc<Semaphore>,
+    looks: pages::Looks,
 }
 
 impl Console {
@@ -31,29 +59,30 @@ impl Console {
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
             sessions: Sessions::new(lifetime),
-            audits: pages::journal::Audits::default(),
-            comparisons: Comparisons::default(),
-            checks: pages::governance::Checks::default(),
+            logins: Begun::new(login::LIFE, login::MOST_OPEN),
+            enrolments: Begun::new(enrol::LIFE, enrol::MOST_OPEN),
+            throttle: Throttle::default(),
+            counters: Counters::default(),
+            spent: Spent::default(),
+            bundle_places: acts::places(),
+            looks: pages::Looks::default(),
         }
-    }
-
-    /// What proposed policies mean beside the one in force.
-    pub(crate) fn comparisons(&self) -> &Comparisons {
-        &self.comparisons
-    }
-
-    /// What is odd about the policy in force.
-    pub(crate) fn checks(&self) -> &pages::governance::Checks {
-        &self.checks
-    }
-
-    /// Audits of the journal that were asked for here.
-    pub(crate) fn audits(&self) -> &pages::journal::Audits {
-        &self.audits
     }
 }
 
 /// Every page of the console, under `/console`.
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
+    let console = pages::router()
+        .route("/static/{name}", get(assets::serve))
+        .route("/login", get(login::page).post(login::sign_in))
+        .route("/login/options", post(login::options))
+        .route("/logout", post(login::sign_out))
+        .route("/session", get(login::who))
+        .route("/acts/prepare", post(acts::prepare))
+        .route("/acts", post(acts::act))
+        .route("/acts/{id}", get(acts::outcome))
+        .route("/enrol", get(enrol::page).post(enrol::enrol))
+        .route("/enrol/start", post(enrol::start));
+    let guard = from_fn_with_state(state.clone(), guard::guard);
+    Router::new().nest("/console", console).layer(guard)
 }

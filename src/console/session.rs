@@ -1,9 +1,13 @@
 //! Sessions: they let an operator look, and nothing else. A session is a random token in a cookie; here only its hash is
 //! kept, in memory, so a restart ends them all.
+//!
+//! A token is exchanged for another from time to time. The former one is good until the browser has shown the new one, and a
+//! moment longer, for requests that were on their way; if it comes back after that, one of two holders is a thief, and the
+//! session ends.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,14 +16,18 @@ use custodyd_policy::{OperatorId, Timestamp};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::Console;
+use super::begun::random;
 use crate::{
     directory::{Directory, Sworn},
     problem::Problem,
 };
 
-/// Sessions at most; past it the one that was idle longest ends.
-const MOST_SESSIONS: usize = 4_096;
+/// Sessions of one operator; past it the one that was idle longest ends.
+const MOST_OF_ONE: usize = 8;
+/// How long a former token is good once the new one was seen, milliseconds.
+const GRACE_MS: u64 = 10_000;
+/// How often sessions that ended by themselves are taken out, milliseconds.
+const SWEEP_MS: u64 = 60_000;
 
 /// How long a session lasts.
 #[derive(Debug, Clone, Copy)]
@@ -43,16 +51,38 @@ pub struct Session {
     pub since: Timestamp,
     seen: Timestamp,
     rotated: Timestamp,
+    token: Hash,
+    former: Option<Former>,
 }
+
+/// The token before the last exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Former {
+    token: Hash,
+    /// Set once the new token was seen.
+    until: Option<Timestamp>,
+}
+
+type Hash = [u8; 32];
 
 /// A session's token: 32 random bytes, base64url. Whoever has it may look.
 pub(super) type Token = Zeroizing<String>;
 
-/// Living sessions by the SHA-256 of their token.
+/// Living sessions.
 #[derive(Debug)]
 pub struct Sessions {
     lifetime: Lifetime,
-    living: Mutex<HashMap<[u8; 32], Session>>,
+    living: Mutex<Living>,
+}
+
+#[derive(Debug, Default)]
+struct Living {
+    /// By number, in the order in which they began.
+    sessions: HashMap<u64, Session>,
+    /// Which session a token is of, by the token's SHA-256.
+    tokens: HashMap<Hash, u64>,
+    next: u64,
+    swept: Timestamp,
 }
 
 impl Sessions {
@@ -69,22 +99,23 @@ impl Sessions {
     /// The system gives no randomness.
     pub(super) fn open(&self, sworn: &Sworn, now: Timestamp) -> Result<Token, Problem> {
         let token = fresh_token()?;
+        let mut living = self.living();
+        living.sweep(self.lifetime, now);
+        living.make_room(&sworn.operator);
+        let number = living.next;
+        living.next = number.saturating_add(1);
+        living.tokens.insert(hash(&token), number);
         let session = Session {
             operator: sworn.operator.clone(),
             credential: sworn.credential.clone(),
             since: now,
             seen: now,
             rotated: now,
+            token: hash(&token),
+            former: None,
         };
-        let mut living = self.living();
-        living.retain(|_, session| self.lives(session, now));
-        if living.len() >= MOST_SESSIONS {
-            let idlest = living.iter().min_by_key(|(_, session)| session.seen);
-            if let Some(key) = idlest.map(|(key, _)| *key) {
-                living.remove(&key);
-            }
-        }
-        living.insert(hash(&token), session);
+        living.sessions.insert(number, session);
+        living.count();
         Ok(token)
     }
 
@@ -95,68 +126,127 @@ impl Sessions {
         directory: &Directory,
         now: Timestamp,
     ) -> Option<Session> {
-        let key = hash(token);
+        let token = hash(token);
         let mut living = self.living();
-        let session = living.get_mut(&key)?;
+        if now.as_ms().saturating_sub(living.swept.as_ms()) >= SWEEP_MS {
+            living.sweep(self.lifetime, now);
+        }
+        let number = *living.tokens.get(&token)?;
+        let session = living.sessions.get_mut(&number)?;
         let counts = directory
             .passkeys(&session.operator)
             .any(|passkey| passkey.id == session.credential);
-        if !counts || !self.lives(session, now) {
-            living.remove(&key);
+        if !counts || !session.lives(self.lifetime, now) || !session.takes(&token, now) {
+            living.end(number);
             return None;
         }
         session.seen = now;
         Some(session.clone())
     }
 
-    /// Another token for the same session, where it is time for one. The old one is good no longer.
+    /// Another token for the same session, where it is time for one.
     ///
     /// # Errors
     /// The system gives no randomness.
     pub(super) fn rotate(&self, token: &str, now: Timestamp) -> Result<Option<Token>, Problem> {
+        let token = hash(token);
         let mut living = self.living();
-        let key = hash(token);
-        let due = living.get(&key).is_some_and(|session| {
-            now.as_ms().saturating_sub(session.rotated.as_ms()) >= ms(self.lifetime.rotation)
-        });
-        if !due {
+        let Some(number) = living.tokens.get(&token).copied() else {
+            return Ok(None);
+        };
+        let Some(session) = living.sessions.get_mut(&number) else {
+            return Ok(None);
+        };
+        if since(session.rotated, now) < ms(self.lifetime.rotation) {
             return Ok(None);
         }
         let fresh = fresh_token()?;
-        if let Some(mut session) = living.remove(&key) {
-            session.rotated = now;
-            living.insert(hash(&fresh), session);
+        // A token that was never seen again got lost on its way: the one before it stays the former one.
+        let gone = if session.token == token {
+            session.former.replace(Former { token, until: None })
+        } else {
+            let token = session.token;
+            Some(Former { token, until: None })
+        };
+        session.token = hash(&fresh);
+        session.rotated = now;
+        if let Some(gone) = gone {
+            living.tokens.remove(&gone.token);
         }
+        living.tokens.insert(hash(&fresh), number);
         Ok(Some(fresh))
     }
 
     /// Ends a session.
     pub(super) fn close(&self, token: &str) {
-        self.living().remove(&hash(token));
+        let mut living = self.living();
+        if let Some(number) = living.tokens.get(&hash(token)).copied() {
+            living.end(number);
+        }
     }
 
-    fn lives(&self, session: &Session, now: Timestamp) -> bool {
-        let since = |at: Timestamp| now.as_ms().saturating_sub(at.as_ms());
-        since(session.seen) < ms(self.lifetime.idle)
-            && since(session.since) < ms(self.lifetime.absolute)
-    }
-
-    fn living(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Session>> {
+    fn living(&self) -> MutexGuard<'_, Living> {
         self.living.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Console {
-    /// The session that a request's `Cookie` header names.
-    pub(super) fn session(
-        &self,
-        cookies: &str,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Option<(Token, Session)> {
-        let token = token_in(cookies)?;
-        let session = self.sessions.find(&token, directory, now)?;
-        Some((token, session))
+impl Session {
+    fn lives(&self, lifetime: Lifetime, now: Timestamp) -> bool {
+        since(self.seen, now) < ms(lifetime.idle) && since(self.since, now) < ms(lifetime.absolute)
+    }
+
+    /// Whether one of its tokens is still good, and takes note of a new one that is seen for the first time.
+    fn takes(&mut self, token: &Hash, now: Timestamp) -> bool {
+        let current = self.token == *token;
+        match &mut self.former {
+            None => current,
+            Some(former) if current => {
+                let grace = Timestamp::from_ms(now.as_ms().saturating_add(GRACE_MS));
+                former.until.get_or_insert(grace);
+                true
+            }
+            Some(former) => former.token == *token && former.until.is_none_or(|until| now < until),
+        }
+    }
+}
+
+impl Living {
+    fn sweep(&mut self, lifetime: Lifetime, now: Timestamp) {
+        self.swept = now;
+        self.sessions
+            .retain(|_, session| session.lives(lifetime, now));
+        let sessions = &self.sessions;
+        self.tokens
+            .retain(|_, number| sessions.contains_key(number));
+        self.count();
+    }
+
+    fn make_room(&mut self, operator: &OperatorId) {
+        let theirs = || {
+            let all = self.sessions.iter();
+            all.filter(|(_, session)| session.operator == *operator)
+        };
+        if theirs().count() >= MOST_OF_ONE {
+            let idlest = theirs().min_by_key(|(number, session)| (session.seen, **number));
+            if let Some(number) = idlest.map(|(number, _)| *number) {
+                self.end(number);
+            }
+        }
+    }
+
+    fn end(&mut self, number: u64) {
+        if let Some(session) = self.sessions.remove(&number) {
+            self.tokens.remove(&session.token);
+            if let Some(former) = session.former {
+                self.tokens.remove(&former.token);
+            }
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        let sessions = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("custodyd_console_sessions").set(f64::from(sessions));
     }
 }
 
@@ -164,7 +254,7 @@ impl Console {
 pub(super) const COOKIE: &str = "__Host-custodyd";
 
 /// The token in a `Cookie` header. Two of them could be read in two ways.
-fn token_in(cookies: &str) -> Option<Token> {
+pub(super) fn token_in(cookies: &str) -> Option<Token> {
     let mut named = cookies
         .split(';')
         .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
@@ -176,14 +266,16 @@ fn token_in(cookies: &str) -> Option<Token> {
 
 fn fresh_token() -> Result<Token, Problem> {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let mut bytes = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(bytes.as_mut())
-        .map_err(|_| Problem::unavailable("the system gives no randomness"))?;
+    let bytes = Zeroizing::new(random::<32>()?);
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
 }
 
-fn hash(token: &str) -> [u8; 32] {
+fn hash(token: &str) -> Hash {
     Sha256::digest(token).into()
+}
+
+fn since(then: Timestamp, now: Timestamp) -> u64 {
+    now.as_ms().saturating_sub(then.as_ms())
 }
 
 fn ms(duration: Duration) -> u64 {

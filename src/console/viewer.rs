@@ -1,13 +1,18 @@
 //! Who looks at a page.
 
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, header::COOKIE, request::Parts},
+    extract::{FromRequestParts, OriginalUri},
+    http::{
+        HeaderMap,
+        header::{ACCEPT, COOKIE},
+        request::Parts,
+    },
     response::{IntoResponse as _, Redirect, Response},
 };
 use custodyd_policy::OperatorId;
 
-use crate::http::AppState;
+use super::session::{Session, Token, token_in};
+use crate::{http::AppState, problem::Problem};
 
 /// An operator with a living session: they may look.
 #[derive(Debug, Clone)]
@@ -20,21 +25,81 @@ impl FromRequestParts<AppState> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let in_force = state.standing.now();
-        let now = state.clock.now();
-        state
-            .console
-            .session(&cookies(&parts.headers), &in_force.directory, now)
-            .map(|(_, session)| Self {
+        match session(&parts.headers, state) {
+            Some((_, session)) => Ok(Self {
                 operator: session.operator,
-            })
-            .ok_or_else(|| Redirect::to("/console/login").into_response())
+            }),
+            None if shows_a_page(&parts.headers) => {
+                let uri = parts.extensions.get::<OriginalUri>();
+                let to = uri.and_then(|OriginalUri(uri)| uri.path_and_query());
+                let to = to.map_or("", |to| to.as_str());
+                Err(Redirect::to(&login_before(to)).into_response())
+            }
+            None => Err(
+                Problem::unauthenticated("sign in to the console; the session is over")
+                    .into_response(),
+            ),
+        }
     }
 }
 
+/// The session that a request's cookie is of.
+pub(super) fn session(headers: &HeaderMap, state: &AppState) -> Option<(Token, Session)> {
+    let token = token_in(&cookies(headers))?;
+    let in_force = state.standing.now();
+    let now = state.clock.now();
+    let session = state
+        .console
+        .sessions
+        .find(&token, &in_force.directory, now)?;
+    Some((token, session))
+}
+
 /// All `Cookie` headers as one (RFC 6265 §5.4; HTTP/2 may split them).
-pub(super) fn cookies(headers: &HeaderMap) -> String {
+fn cookies(headers: &HeaderMap) -> String {
     let values = headers.get_all(COOKIE).iter();
     let texts: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
     texts.join("; ")
+}
+
+/// Whether somebody opens a page, and no script asks. Browsers say so; for others their wish for HTML does.
+fn shows_a_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => text(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html")),
+    }
+}
+
+/// Where to sign in, and come back from to a page of the console. Only plain paths are kept: nobody is sent elsewhere by a
+/// link.
+fn login_before(to: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-');
+    if to.starts_with("/console/") && to.bytes().all(plain) {
+        format!("/console/login?to={to}")
+    } else {
+        "/console/login".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_back_to_a_page_of_the_console_only() {
+        assert_eq!(
+            login_before("/console/withdrawals/wd_01"),
+            "/console/login?to=/console/withdrawals/wd_01"
+        );
+        for elsewhere in [
+            "//evil.example/console/",
+            "/v1/withdrawals",
+            "/console/queue?x=//evil.example",
+            "/console/%2e%2e/",
+            "",
+        ] {
+            assert_eq!(login_before(elsewhere), "/console/login", "{elsewhere}");
+        }
+    }
 }

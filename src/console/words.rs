@@ -41,7 +41,12 @@ impl Figure {
     /// The same as plain text: `12345.678 LTC`.
     pub fn text(&self) -> String {
         let point = if self.fraction.is_empty() { "" } else { "." };
-        format!("{}{point}{} {}", self.whole.concat(), self.fraction, self.unit)
+        format!(
+            "{}{point}{} {}",
+            self.whole.concat(),
+            self.fraction,
+            self.unit
+        )
     }
 }
 
@@ -66,7 +71,12 @@ pub struct Grouped(pub Vec<String>);
 /// Any text in groups of four characters.
 pub fn in_fours(text: &str) -> Grouped {
     let letters: Vec<char> = text.chars().collect();
-    Grouped(letters.chunks(4).map(|group| group.iter().collect()).collect())
+    Grouped(
+        letters
+            .chunks(4)
+            .map(|group| group.iter().collect())
+            .collect(),
+    )
 }
 
 /// Characters that stand together, and whether they differ from those of the other address at the same places.

@@ -71,7 +71,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
     let description = axum::routing::get(move || openapi::serve(document.clone()));
     router
         .route("/openapi.json", description)
-        .merge(console::router())
+        .merge(console::router(&state))
         .fallback(|| async { Problem::not_found("no such path; see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     AssertionFault, CredentialId, Passkey, PasskeyKey, RelyingParty, authenticator_data, base64url,
-    client_data,
+    client_data::{self, Ceremony},
 };
 
 /// What `navigator.credentials.get` gives. All members are base64url without padding in JSON.
@@ -50,7 +50,7 @@ impl Assertion {
         if self.credential != passkey.id {
             return Err(AssertionFault::OtherCredential);
         }
-        client_data::check(&self.client_data, party, challenge)?;
+        client_data::check(&self.client_data, Ceremony::Get, party, challenge)?;
         let presence = authenticator_data::check(&self.authenticator_data, party)?;
         let mut signed = self.authenticator_data.clone();
         signed.extend_from_slice(&Sha256::digest(&self.client_data));

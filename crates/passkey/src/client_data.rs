@@ -20,9 +20,28 @@ struct ClientData {
     top_origin: Option<String>,
 }
 
-/// Holds client data against what was to be signed and where.
+/// What a page asked an authenticator for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ceremony {
+    /// A new credential.
+    Create,
+    /// An assertion.
+    Get,
+}
+
+impl Ceremony {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "webauthn.create",
+            Self::Get => "webauthn.get",
+        }
+    }
+}
+
+/// Holds client data against what was asked for and where.
 pub(crate) fn check(
     json: &[u8],
+    ceremony: Ceremony,
     party: &RelyingParty,
     challenge: &[u8; 32],
 ) -> Result<(), AssertionFault> {
@@ -31,7 +50,7 @@ pub(crate) fn check(
     }
     let read: ClientData = serde_json::from_slice(json)
         .map_err(|e| AssertionFault::ClientData(format!("{:?}", e.classify())))?;
-    if read.kind != "webauthn.get" {
+    if read.kind != ceremony.as_str() {
         return Err(AssertionFault::Type(read.kind.chars().take(40).collect()));
     }
     if read.challenge != base64url::encode(challenge) {

@@ -9,8 +9,8 @@ pub enum AssertionFault {
     /// The client data is not the JSON that a browser makes.
     #[error("the client data can't be read: {0}")]
     ClientData(String),
-    /// Not `webauthn.get`.
-    #[error("the client data is of type {0:?}, not \"webauthn.get\"")]
+    /// Not of the ceremony that was begun: `webauthn.get`, or `webauthn.create` at registration.
+    #[error("the client data is of type {0:?}, which was not asked for")]
     Type(String),
     /// Somebody signed something else.
     #[error("what was signed is not what is asked for: the challenge differs")]
@@ -36,6 +36,26 @@ pub enum AssertionFault {
     /// It isn't the credential's signature over this.
     #[error("the signature is not this credential's")]
     Signature,
+}
+
+/// Why a new passkey is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationFault {
+    /// What browser and authenticator say about page and user is not as it should be.
+    #[error(transparent)]
+    Said(#[from] AssertionFault),
+    /// Not CBOR as the specification has it.
+    #[error("the attestation object can't be read: {0}")]
+    Attestation(&'static str),
+    /// A statement about the authenticator's make, which nobody asked for.
+    #[error("it is attested in the format {0:?}; none was asked for")]
+    Format(String),
+    /// A key that is not used here.
+    #[error("its key is of COSE algorithm {0}, not ES256 (-7) or EdDSA (-8)")]
+    Algorithm(i64),
+    /// A key of the right algorithm that is none.
+    #[error("its key can't be used: {0}")]
+    Key(&'static str),
 }
 
 /// A text that is not a passkey.

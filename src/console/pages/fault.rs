@@ -58,7 +58,9 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the database did not answer a page");
-        Self::unavailable("The database does not answer. Nothing on this page would be true, so nothing is shown.")
+        Self::unavailable(
+            "The database does not answer. Nothing on this page would be true, so nothing is shown.",
+        )
     }
 }
 
@@ -82,7 +84,9 @@ pub async fn ask<T: Send + 'static>(
     question: impl FnOnce(&Vault, Timestamp) -> T + Send + 'static,
 ) -> Result<T, Fault> {
     let Some(inquiries) = &state.vault else {
-        return Err(Fault::unavailable("The engine does not run in this process."));
+        return Err(Fault::unavailable(
+            "The engine does not run in this process.",
+        ));
     };
     Ok(inquiries.ask(question).await?)
 }
@@ -97,7 +101,10 @@ struct Page<'a> {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let style = assets::href("console.css");
-        let page = Page { fault: &self, style };
+        let page = Page {
+            fault: &self,
+            style,
+        };
         match page.render() {
             Ok(text) => (self.status, Html(text)).into_response(),
             Err(_) => self.status.into_response(),

@@ -10,7 +10,12 @@ mod proposal;
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::response::Response;
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    response::Response,
+    routing::get,
+};
 use custodyd_policy::{OperatorId, Timestamp};
 
 pub(super) use coverage::{Rated, SourceLine};
@@ -23,7 +28,10 @@ pub use proposal::show as proposal;
 
 use super::{Fault, Frame, Section, page};
 use crate::{
-    console::words::{Moment, spoken},
+    console::{
+        Viewer,
+        words::{Moment, spoken},
+    },
     http::AppState,
     store::{Cursor, ProposalRow},
     view::ProposalView,
@@ -31,6 +39,48 @@ use crate::{
 
 /// Proposals on a page.
 const PAGE: u32 = 25;
+
+/// Proposals, people, destinations and the policy, under `/console`.
+pub(super) fn router() -> Router<AppState> {
+    type Asked = Query<BTreeMap<String, String>>;
+    Router::new()
+        .route(
+            "/governance",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    show(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/governance/people",
+            get(|State(state): State<AppState>, viewer: Viewer| async move {
+                people(&state, &viewer.operator).await
+            }),
+        )
+        .route(
+            "/governance/places",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    places(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/governance/policy",
+            get(|State(state): State<AppState>, viewer: Viewer| async move {
+                policy(&state, &viewer.operator).await
+            }),
+        )
+        .route(
+            "/governance/{id}",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Path(id): Path<String>| async move {
+                    proposal(&state, &viewer.operator, &id).await
+                },
+            ),
+        )
+}
 
 #[derive(Template)]
 #[template(path = "governance.html")]

@@ -1,10 +1,12 @@
 //! The console's pages: what surrounds each of them, and how one is answered. A page is rendered on the server from what the
 //! engine knows and is whole without a script; it shows, and never acts.
 
+pub mod cold;
 mod fault;
 pub mod freeze;
 pub mod governance;
 pub mod journal;
+mod looks;
 mod payout;
 pub mod queue;
 mod trail;
@@ -12,22 +14,68 @@ pub mod treasury;
 pub mod withdrawal;
 pub mod withdrawals;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use askama::Template;
 use axum::{
+    Router,
+    extract::{Path, Query, State},
     http::{HeaderValue, header},
-    response::{Html, IntoResponse as _, Response},
+    response::{Html, IntoResponse as _, Redirect, Response},
+    routing::get,
 };
 use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
 pub use fault::{Fault, ask};
+pub use looks::Looks;
 
 use crate::{
-    console::{assets, words::Moment},
+    console::{Viewer, assets, words::Moment},
     http::AppState,
 };
+
+/// The pages, under `/console`. Each needs a living session.
+pub(super) fn router() -> Router<AppState> {
+    type Asked = Query<BTreeMap<String, String>>;
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/console/queue") }))
+        .route(
+            "/queue",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    queue::show(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/withdrawals",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    withdrawals::show(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/withdrawals/{id}",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Path(id): Path<String>| async move {
+                    withdrawal::show(&state, &viewer.operator, &id).await
+                },
+            ),
+        )
+        .route(
+            "/freeze",
+            get(|State(state): State<AppState>, viewer: Viewer| async move {
+                freeze::show(&state, &viewer.operator).await
+            }),
+        )
+        .merge(treasury::router())
+        .merge(cold::router())
+        .merge(governance::router())
+        .merge(journal::router())
+}
 
 /// A part of the console, as its navigation names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +144,11 @@ impl Health {
             Some(pulse) => pulse.trouble().into_keys().collect(),
             None => Vec::new(),
         };
-        if state.pulse.as_ref().is_some_and(|pulse| !pulse.is_running()) {
+        if state
+            .pulse
+            .as_ref()
+            .is_some_and(|pulse| !pulse.is_running())
+        {
             trouble.push("engine".to_owned());
         }
         if state.store.write_trouble().is_some() {
@@ -109,7 +161,11 @@ impl Health {
 
     /// Its name in style sheets.
     pub fn class(&self) -> &'static str {
-        if self.trouble.is_empty() { "well" } else { "ill" }
+        if self.trouble.is_empty() {
+            "well"
+        } else {
+            "ill"
+        }
     }
 }
 
@@ -176,7 +232,12 @@ impl Surroundings {
             at: Moment::of(freeze.at, now),
         };
         Self {
-            frozen: vault.frozen().iter().take(MOST_BANNERS).map(banner).collect(),
+            frozen: vault
+                .frozen()
+                .iter()
+                .take(MOST_BANNERS)
+                .map(banner)
+                .collect(),
             now,
             seq: vault.seq(),
         }

@@ -14,7 +14,7 @@ use crate::{
 
 /// One payout.
 #[derive(Debug, Clone)]
-pub struct Payout {
+pub(super) struct Payout {
     /// `wd_…`
     pub id: String,
     /// What it is in a word: `awaiting approval`, `final`.
@@ -41,8 +41,6 @@ pub struct Payout {
     pub reference: String,
     /// When.
     pub asked_at: Moment,
-    /// When it last changed.
-    pub changed_at: Moment,
     /// What policy said, in a sentence.
     pub verdict: Option<String>,
     /// Why.
@@ -73,7 +71,7 @@ pub struct Payout {
 
 /// Where a payout goes, and what the vault takes that for.
 #[derive(Debug, Clone)]
-pub struct Destination {
+pub(super) struct Destination {
     /// The address, whole, in groups of four.
     pub address: Grouped,
     /// `known`, `new`, `own` or `blocked`.
@@ -90,7 +88,7 @@ pub struct Destination {
 
 /// The address that a destination could be taken for.
 #[derive(Debug, Clone)]
-pub struct Resembled {
+pub(super) struct Resembled {
     /// Both, letter by letter.
     pub letters: LookAlike,
     /// What the other one is called.
@@ -99,7 +97,7 @@ pub struct Resembled {
 
 /// One reason of the verdict.
 #[derive(Debug, Clone)]
-pub struct Why {
+pub(super) struct Why {
     /// `deny`, `ask`, `within` or `allow`: how it weighs.
     pub weight: &'static str,
     /// The sentence, with the figures that were seen.
@@ -108,7 +106,7 @@ pub struct Why {
 
 /// One decision.
 #[derive(Debug, Clone)]
-pub struct Given {
+pub(super) struct Given {
     /// Who.
     pub operator: String,
     /// `approved`, `rejected` or `cancelled`.
@@ -119,7 +117,7 @@ pub struct Given {
 
 /// Approvals of one group that are still missing.
 #[derive(Debug, Clone)]
-pub struct Seat {
+pub(super) struct Seat {
     /// `1 of 2 from treasury`.
     pub text: String,
     /// Who could give them.
@@ -128,7 +126,7 @@ pub struct Seat {
 
 /// What happens by itself.
 #[derive(Debug, Clone)]
-pub struct Due {
+pub(super) struct Due {
     /// `expires`, `leaves its hold`, …
     pub what: &'static str,
     /// When.
@@ -141,7 +139,12 @@ const SOON_MS: u64 = 3_600_000;
 
 impl Payout {
     /// A payout as `viewer` sees it at `now`.
-    pub fn of(vault: &Vault, withdrawal: &Withdrawal, viewer: &OperatorId, now: Timestamp) -> Self {
+    pub(super) fn of(
+        vault: &Vault,
+        withdrawal: &Withdrawal,
+        viewer: &OperatorId,
+        now: Timestamp,
+    ) -> Self {
         let request = &withdrawal.request;
         let facts = withdrawal.facts.as_deref();
         let state_name = vault.withdrawal_state_name(withdrawal);
@@ -166,7 +169,6 @@ impl Payout {
             asked_by: request.initiator.to_string(),
             reference: request.reference.clone(),
             asked_at: Moment::of(withdrawal.created_at, now),
-            changed_at: Moment::of(withdrawal.updated_at, now),
             verdict: verdict.map(|verdict| verdict.outcome.to_string()),
             why: verdict.map(|v| why(&v.reasons)).unwrap_or_default(),
             given: withdrawal
@@ -225,7 +227,9 @@ impl Destination {
 pub(super) fn name_of(vault: &Vault, address: &Address) -> Option<String> {
     match vault.address_book().get(address) {
         Some(entry) => Some(entry.name.clone()),
-        None => vault.owner(address).map(|wallet| format!("wallet {wallet}")),
+        None => vault
+            .owner(address)
+            .map(|wallet| format!("wallet {wallet}")),
     }
 }
 
@@ -317,5 +321,9 @@ fn frozen(vault: &Vault, withdrawal: &Withdrawal) -> Option<String> {
     let wallet = vault.wallets().get(&withdrawal.wallet);
     let of_wallet = wallet.and_then(|wallet| vault.wallet_freeze(wallet));
     let (scope, freeze) = vault.withdrawal_freeze(withdrawal).or(of_wallet)?;
-    Some(format!("{}: {}", super::freeze::scope_name(scope), freeze.reason))
+    Some(format!(
+        "{}: {}",
+        super::freeze::scope_name(scope),
+        freeze.reason
+    ))
 }

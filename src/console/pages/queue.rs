@@ -78,7 +78,9 @@ pub async fn show(
         Part::Held => held(state, after).await?,
     };
     let count = state.store.queue_count(vault, operator.as_str()).await?;
-    let voting = state.store.proposals(vault, Some("voting"), None, MOST_PROPOSALS);
+    let voting = state
+        .store
+        .proposals(vault, Some("voting"), None, MOST_PROPOSALS);
     let proposals = voting.await?.rows.len();
     let viewer = operator.clone();
     let question = move |vault: &Vault, now| {
@@ -165,7 +167,13 @@ fn ids<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<WithdrawalId> {
 
 fn spot(text: &str) -> Result<QueueSpot, Fault> {
     let mut parts = text.splitn(3, '.');
-    let mut number = || parts.next()?.parse::<u64>().ok().filter(|n| i64::try_from(*n).is_ok());
+    let mut number = || {
+        parts
+            .next()?
+            .parse::<u64>()
+            .ok()
+            .filter(|n| i64::try_from(*n).is_ok())
+    };
     let (rank, seq) = (number(), number());
     let id = parts.next().and_then(|id| id.parse::<WithdrawalId>().ok());
     match (rank, seq, id) {

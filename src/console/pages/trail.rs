@@ -76,7 +76,10 @@ impl Reader {
             export.map(ToString::to_string),
         ];
         Self {
-            subjects: [id].into_iter().chain(others.into_iter().flatten()).collect(),
+            subjects: [id]
+                .into_iter()
+                .chain(others.into_iter().flatten())
+                .collect(),
             from: withdrawal.seq,
             to: vault.seq(),
             credentials: withdrawal
@@ -124,7 +127,9 @@ impl Reader {
             None => (spoken(&row.kind), None, ""),
         };
         if let Some((statement, signature)) = event.as_ref().and_then(statement) {
-            trail.statements.push(self.signed(statement, signature, row.seq, at.clone()));
+            trail
+                .statements
+                .push(self.signed(statement, signature, row.seq, at.clone()));
         }
         trail.entries.push(Line {
             seq: row.seq,
@@ -197,9 +202,11 @@ fn told(event: &Event) -> (String, Option<String>, &'static str) {
     let good = |what: &str| (what.to_owned(), None, "good");
     let bad = |what: String| (what, None, "bad");
     match event {
-        Event::WithdrawalRequested { request, .. } => {
-            ("requested".to_owned(), Some(request.initiator.to_string()), "")
-        }
+        Event::WithdrawalRequested { request, .. } => (
+            "requested".to_owned(),
+            Some(request.initiator.to_string()),
+            "",
+        ),
         Event::WithdrawalJudged { verdict, .. } => {
             let mark = match verdict.outcome {
                 custodyd_policy::Outcome::Deny => "bad",
@@ -207,12 +214,16 @@ fn told(event: &Event) -> (String, Option<String>, &'static str) {
             };
             (format!("judged: {}", verdict.outcome), None, mark)
         }
-        Event::Approved { statement, .. } => {
-            ("approved".to_owned(), Some(statement.operator.to_string()), "good")
-        }
-        Event::Rejected { statement, .. } => {
-            ("rejected".to_owned(), Some(statement.operator.to_string()), "bad")
-        }
+        Event::Approved { statement, .. } => (
+            "approved".to_owned(),
+            Some(statement.operator.to_string()),
+            "good",
+        ),
+        Event::Rejected { statement, .. } => (
+            "rejected".to_owned(),
+            Some(statement.operator.to_string()),
+            "bad",
+        ),
         Event::Cancelled { by, .. } => {
             let who = match by {
                 CancelledBy::Client(client) => format!("client/{client}"),

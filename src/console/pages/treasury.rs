@@ -7,7 +7,12 @@ mod health;
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use axum::response::Response;
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::Response,
+    routing::get,
+};
 use custodyd_chain::{Amount, Asset};
 use custodyd_policy::{LimitUsage, Measure, OperatorId, Tier, TierTarget, Timestamp};
 use custodyd_vault::Vault;
@@ -18,6 +23,7 @@ pub(super) use health::{Part, Token};
 use super::{Fault, Frame, Section, page};
 use crate::{
     console::{
+        Viewer,
         plot::{Gauge, Plot, TierBar},
         words::{Figure, Moment, lasting},
     },
@@ -31,6 +37,20 @@ const MOST_WALLETS: usize = 1_000;
 /// Limits that are shown: those that are fullest.
 const MOST_GAUGES: usize = 24;
 const TIERS: [Tier; 3] = [Tier::Hot, Tier::Warm, Tier::Cold];
+
+/// The treasury, under `/console`.
+pub(super) fn router() -> Router<AppState> {
+    type Asked = Query<BTreeMap<String, String>>;
+    Router::new()
+        .route(
+            "/treasury",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    show(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+}
 
 #[derive(Template)]
 #[template(path = "treasury.html")]

@@ -167,7 +167,12 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
     }
     let (frame, read) = frame_and_read.ok_or_else(missing)?;
     let trail = read.reader.read(&state.store, vault).await?;
-    let depth = |id: &str| state.pulse.as_ref().and_then(|pulse| pulse.confirmations(id));
+    let depth = |id: &str| {
+        state
+            .pulse
+            .as_ref()
+            .and_then(|pulse| pulse.confirmations(id))
+    };
     page(&Page {
         frame,
         trail,
@@ -184,8 +189,10 @@ impl Sent {
         let (id, transaction) = read.transaction.as_ref()?;
         let decoded = match &transaction.raw {
             // Read again by code that had no part in building it, from the bytes that are sent.
-            Some(raw) => custodyd_chain::decode(raw.network(), raw.bytes(), coins(&transaction.plan))
-                .map_err(|error| error.to_string()),
+            Some(raw) => {
+                custodyd_chain::decode(raw.network(), raw.bytes(), coins(&transaction.plan))
+                    .map_err(|error| error.to_string())
+            }
             None => Ok(transaction.plan.effects()),
         };
         let payout = &read.payout.id;
@@ -217,8 +224,8 @@ impl Shown {
         let names = names.chain(std::iter::repeat(None));
         let amount = read.payout.amount.text();
         let paid = effects.payments.iter().zip(names).map(|(payment, name)| {
-            let this = payment.to.as_str() == read.destination
-                && payment.amount.to_string() == amount;
+            let this =
+                payment.to.as_str() == read.destination && payment.amount.to_string() == amount;
             Paid {
                 to: in_fours(payment.to.as_str()),
                 amount: Figure::from(&payment.amount),
@@ -257,7 +264,11 @@ impl From<&Explanation> for Explained {
         let limits = explanation.limits.iter().map(|limit| Judged {
             kind: "limit",
             id: limit.limit.to_string(),
-            does: limit.check.as_ref().map(ToString::to_string).unwrap_or_default(),
+            does: limit
+                .check
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             matched: limit.applies,
             saw: saw(&limit.conditions),
         });
@@ -273,10 +284,13 @@ fn ahead(state: &str, tier: &str) -> Vec<&'static str> {
     let steps = [
         ("awaiting_approval", "approved by those who are asked"),
         ("approved", "transaction planned"),
-        ("planned", match tier {
-            "cold" => "signed on the air-gapped machine",
-            _ => "signed in the HSM",
-        }),
+        (
+            "planned",
+            match tier {
+                "cold" => "signed on the air-gapped machine",
+                _ => "signed in the HSM",
+            },
+        ),
         ("signed", "sent to a node"),
         ("broadcast", "in a block"),
         ("confirmed", "final"),

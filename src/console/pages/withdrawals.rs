@@ -122,7 +122,9 @@ pub async fn show(
         .map_err(|_| Fault::malformed("The place to go on after is not one that a page named."))?;
     let filter = filter(wanted("state"), wanted("client"), wanted("wallet"))?;
     let vault = state.standing.vault().as_str();
-    let listed = state.store.withdrawals(vault, &filter, cursor.as_ref(), PAGE);
+    let listed = state
+        .store
+        .withdrawals(vault, &filter, cursor.as_ref(), PAGE);
     let listed = listed.await?;
     let (frame, (clients, wallets, now)) =
         Frame::with(state, operator, Section::Withdrawals, |vault, now| {
@@ -130,7 +132,9 @@ pub async fn show(
             (clients, names(vault.wallets().keys()), now)
         })
         .await?;
-    let mut next = listed.next.map(|next| format!("/console/withdrawals?after={next}"));
+    let mut next = listed
+        .next
+        .map(|next| format!("/console/withdrawals?after={next}"));
     for (name, chosen) in [
         ("state", &filter.state),
         ("client", &filter.client),
@@ -144,10 +148,22 @@ pub async fn show(
     let same = |name: String| (name.clone(), name);
     page(&Page {
         frame,
-        rows: listed.rows.iter().filter_map(|row| Line::of(row, now)).collect(),
+        rows: listed
+            .rows
+            .iter()
+            .filter_map(|row| Line::of(row, now))
+            .collect(),
         state: Choice::of("state", filter.state, states.collect()),
-        client: Choice::of("client", filter.client, clients.into_iter().map(same).collect()),
-        wallet: Choice::of("wallet", filter.wallet, wallets.into_iter().map(same).collect()),
+        client: Choice::of(
+            "client",
+            filter.client,
+            clients.into_iter().map(same).collect(),
+        ),
+        wallet: Choice::of(
+            "wallet",
+            filter.wallet,
+            wallets.into_iter().map(same).collect(),
+        ),
         next,
     })
 }
@@ -159,15 +175,24 @@ fn filter(
     wallet: Option<String>,
 ) -> Result<Filter, Fault> {
     let no_such = |what: &str| Fault::malformed(format!("There is no {what} of that name."));
-    if state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
+    if state
+        .as_deref()
+        .is_some_and(|state| !STATES.contains(&state))
+    {
         return Err(no_such("state"));
     }
     // Operators ask too: they stand in the column as `operator/` and their name.
     let name = |text: &str| text.strip_prefix("operator/").unwrap_or(text).to_owned();
-    if client.as_deref().is_some_and(|client| name(client).parse::<ClientId>().is_err()) {
+    if client
+        .as_deref()
+        .is_some_and(|client| name(client).parse::<ClientId>().is_err())
+    {
         return Err(no_such("client"));
     }
-    if wallet.as_deref().is_some_and(|wallet| wallet.parse::<WalletId>().is_err()) {
+    if wallet
+        .as_deref()
+        .is_some_and(|wallet| wallet.parse::<WalletId>().is_err())
+    {
         return Err(no_such("wallet"));
     }
     Ok(Filter {

@@ -116,7 +116,7 @@ pub async fn show(state: &AppState, operator: &OperatorId) -> Result<Response, F
         frame,
         lines: rated.lines(&in_force.source),
         withdrawals: rated.withdrawals,
-        checked: state.console.checks().of(&in_force).await,
+        checked: state.console.looks.checks.of(&in_force).await,
         hash: in_force.hash,
     })
 }

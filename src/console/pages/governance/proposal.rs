@@ -108,7 +108,7 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
     let in_force = state.standing.now().policy.clone();
     let (diff, meaning) = match proposed(&shown.view, &in_force) {
         Some(source) => {
-            let meaning = state.console.comparisons().compare(&in_force, source).await;
+            let meaning = state.console.looks.comparisons.compare(&in_force, source).await;
             (lines(&line_diff(&in_force.source, source)), Some(meaning))
         }
         None => (Vec::new(), None),

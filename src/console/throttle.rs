@@ -1,0 +1,245 @@
+//! How often one may try to sign in or to enrol: per address, and per operator whom somebody claims to be.
+//!
+//! A passkey can't be guessed; this bounds the work and the noise. Only failures count against an operator, and not where they
+//! signed in from before, so that nobody keeps another from signing in by failing in their name. Whether the name is known
+//! makes no difference.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    http::{HeaderValue, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use custodyd_policy::{OperatorId, Timestamp};
+
+use crate::problem::Problem;
+
+/// Attempts of one address: this many at once, then one each so many milliseconds.
+const ADDRESS: Pace = Pace {
+    burst: 30,
+    every_ms: 2_000,
+};
+/// Failures in one operator's name.
+const NAME: Pace = Pace {
+    burst: 10,
+    every_ms: 15_000,
+};
+/// Names or addresses that are remembered in one generation.
+const MOST_KEYS: usize = 16_384;
+/// Pairs of an operator and an address from which they signed in.
+const MOST_PLACES: usize = 4_096;
+
+/// So many at once, and one more after each while.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    burst: u64,
+    every_ms: u64,
+}
+
+/// Whom an attempt counts against.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Claim {
+    /// A name, known or not.
+    Name(String),
+    /// A name, from where its operator signed in before.
+    AtHome(String, IpAddr),
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub(super) struct Throttle(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    addresses: Paced<IpAddr>,
+    claims: Paced<Claim>,
+    homes: HashSet<(OperatorId, IpAddr)>,
+}
+
+/// It was tried too often: when to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooOften {
+    seconds: u64,
+}
+
+impl Throttle {
+    /// Counts an attempt of an address.
+    ///
+    /// # Errors
+    /// It tried too often.
+    pub(super) fn attempt(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooOften> {
+        let Some(address) = from.map(whole_host) else {
+            return Ok(());
+        };
+        let mut counts = self.counts();
+        counts.addresses.check(&address, ADDRESS, now)?;
+        counts.addresses.count(address, ADDRESS, now);
+        Ok(())
+    }
+
+    /// Whom failures in this name count against.
+    pub(super) fn claim(&self, name: &str, from: Option<IpAddr>) -> Claim {
+        let home = name.parse().ok().zip(from);
+        match home {
+            Some((operator, address)) if self.counts().homes.contains(&(operator, address)) => {
+                Claim::AtHome(name.to_owned(), address)
+            }
+            _ => Claim::Name(name.to_owned()),
+        }
+    }
+
+    /// Refuses what failed too often.
+    ///
+    /// # Errors
+    /// It failed too often.
+    pub(super) fn check(&self, claim: &Claim, now: Timestamp) -> Result<(), TooOften> {
+        self.counts().claims.check(claim, NAME, now)
+    }
+
+    /// Counts a failure.
+    pub(super) fn failed(&self, claim: Claim, now: Timestamp) {
+        self.counts().claims.count(claim, NAME, now);
+        metrics::counter!("custodyd_console_login_failures_total").increment(1);
+    }
+
+    /// An operator signed in.
+    pub(super) fn succeeded(&self, operator: &OperatorId, from: Option<IpAddr>) {
+        let Some(address) = from else { return };
+        let mut counts = self.counts();
+        if counts.homes.len() >= MOST_PLACES {
+            counts.homes.clear();
+        }
+        counts.homes.insert((operator.clone(), address));
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For each key, when it will have none counted against it any more (the virtual scheduling of ITU-T I.371, a leaky bucket in
+/// one number). Two generations bound the memory: what was not counted for a whole one is forgotten.
+#[derive(Debug)]
+struct Paced<K> {
+    young: HashMap<K, u64>,
+    old: HashMap<K, u64>,
+}
+
+impl<K> Default for Paced<K> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash> Paced<K> {
+    fn check(&self, key: &K, pace: Pace, now: Timestamp) -> Result<(), TooOften> {
+        let clear = self.young.get(key).or_else(|| self.old.get(key));
+        let owed = clear.map_or(0, |clear| clear.saturating_sub(now.as_ms()));
+        let most = pace.every_ms.saturating_mul(pace.burst.saturating_sub(1));
+        match owed.saturating_sub(most) {
+            0 => Ok(()),
+            wait => Err(TooOften {
+                seconds: wait.div_ceil(1_000),
+            }),
+        }
+    }
+
+    fn count(&mut self, key: K, pace: Pace, now: Timestamp) {
+        let known = self.young.get(&key).copied();
+        let known = known.or_else(|| self.old.remove(&key));
+        let clear = known.unwrap_or(0).max(now.as_ms());
+        if self.young.len() >= MOST_KEYS && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, clear.saturating_add(pace.every_ms));
+    }
+}
+
+/// An IPv6 host has a /64 for itself (RFC 6177): all of it counts as one.
+fn whole_host(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(network.into())
+        }
+        v4 => v4,
+    }
+}
+
+impl IntoResponse for TooOften {
+    fn into_response(self) -> Response {
+        let detail = format!("try again in {} s", self.seconds);
+        let problem = Problem::new(429, "too-many-attempts", "Too many attempts", detail);
+        let mut response = problem.into_response();
+        let seconds = HeaderValue::from(self.seconds);
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_ms(1_000_000 + ms)
+    }
+
+    #[test]
+    fn an_address_is_slowed_down_and_no_other() {
+        let throttle = Throttle::default();
+        let address = |text: &str| Some(text.parse().unwrap());
+        for _ in 0..ADDRESS.burst {
+            assert_eq!(throttle.attempt(address("2001:db8::1"), at(0)), Ok(()));
+        }
+        let refused = throttle.attempt(address("2001:db8::ffff"), at(0));
+        assert_eq!(refused, Err(TooOften { seconds: 2 }));
+        assert_eq!(throttle.attempt(address("2001:db8:0:1::1"), at(0)), Ok(()));
+        assert_eq!(throttle.attempt(address("192.0.2.1"), at(0)), Ok(()));
+        // Who waits as told is let in once.
+        assert_eq!(throttle.attempt(address("2001:db8::1"), at(2_000)), Ok(()));
+        assert!(throttle.attempt(address("2001:db8::1"), at(2_000)).is_err());
+    }
+
+    #[test]
+    fn failures_in_a_name_slow_down_the_name_but_not_where_it_signed_in_before() {
+        let throttle = Throttle::default();
+        let home = Some("192.0.2.1".parse().unwrap());
+        throttle.succeeded(&"alice".parse().unwrap(), home);
+        for name in ["alice", "nobody"] {
+            let claim = throttle.claim(name, Some("198.51.100.1".parse().unwrap()));
+            for _ in 0..NAME.burst {
+                assert_eq!(throttle.check(&claim, at(0)), Ok(()));
+                throttle.failed(claim.clone(), at(0));
+            }
+            let refused = throttle.check(&claim, at(0));
+            assert_eq!(refused, Err(TooOften { seconds: 15 }), "{name}");
+        }
+        let at_home = throttle.claim("alice", home);
+        assert_eq!(throttle.check(&at_home, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_who_keeps_failing_is_not_forgotten() {
+        let mut paced = Paced::default();
+        for _ in 0..NAME.burst {
+            paced.count(u32::MAX, NAME, at(0));
+        }
+        for key in 0..100_000 {
+            paced.count(key, NAME, at(0));
+            if key % 1_000 == 0 {
+                paced.count(u32::MAX, NAME, at(0));
+                assert!(paced.check(&u32::MAX, NAME, at(0)).is_err(), "{key}");
+            }
+            assert!(paced.young.len() <= MOST_KEYS && paced.old.len() <= MOST_KEYS);
+        }
+    }
+}
