@@ -98,6 +98,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         projections,
         outcomes: Vec::new(),
         points: vec![head_point(&state.journal_key().public_key, &head)?],
+        feed: Vec::new(),
     };
     store.commit(&batch).await?;
     Anchor::at(state_dir.anchor()).write(&head)?;

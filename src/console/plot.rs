@@ -74,7 +74,10 @@ impl TierBar {
             Some(target) if balance.units() > target.ceiling.units() => {
                 let above = balance.checked_sub(&target.target);
                 let above = above.map(|amount| amount.to_string()).unwrap_or_default();
-                ("high", format!("above its ceiling; {above} over the target"))
+                (
+                    "high",
+                    format!("above its ceiling; {above} over the target"),
+                )
             }
             Some(_) => ("well", "between floor and ceiling".to_owned()),
         };
@@ -178,7 +181,11 @@ impl Window {
         if self.by_day {
             day.to_owned()
         } else {
-            format!("{} {}", day.get(5..).unwrap_or(day), time.get(..5).unwrap_or(time))
+            format!(
+                "{} {}",
+                day.get(5..).unwrap_or(day),
+                time.get(..5).unwrap_or(time)
+            )
         }
     }
 
@@ -216,7 +223,10 @@ impl Plot {
         window: Window,
     ) -> Self {
         let all = series.iter().flat_map(|(_, steps)| steps);
-        let top = nice(all.map(|(_, units)| *units).max().unwrap_or_default(), asset);
+        let top = nice(
+            all.map(|(_, units)| *units).max().unwrap_or_default(),
+            asset,
+        );
         let amount = |units: U256| Amount::from_units(asset, units).unwrap_or(Amount::zero(asset));
         let line = |(name, steps): &(String, Vec<Step>)| Line {
             name: name.clone(),
@@ -277,7 +287,14 @@ impl Plot {
                 _ => None,
             })
             .collect();
-        let top = nice(grown.iter().map(|(_, _, units)| *units).max().unwrap_or_default(), asset);
+        let top = nice(
+            grown
+                .iter()
+                .map(|(_, _, units)| *units)
+                .max()
+                .unwrap_or_default(),
+            asset,
+        );
         let amount = |units: U256| Amount::from_units(asset, units).unwrap_or(Amount::zero(asset));
         let column = |(from, to, units): &(u64, u64, U256)| {
             let left = share_of_time(*from, window.from_ms, window.to_ms) * WIDTH;
@@ -424,11 +441,21 @@ mod tests {
     fn a_line_steps_from_value_to_value_and_goes_on_to_the_end() {
         let asset: Asset = "LTC".parse().unwrap();
         let steps = vec![(0, units("5 LTC")), (12 * HOUR, units("10 LTC"))];
-        let plot = Plot::lines("b".into(), "Balances".into(), asset, &[("hot".into(), steps)], window());
+        let plot = Plot::lines(
+            "b".into(),
+            "Balances".into(),
+            asset,
+            &[("hot".into(), steps)],
+            window(),
+        );
         assert_eq!(plot.lines[0].path, "M0.0 100.0H360.0V0.0H720.0");
         assert_eq!(plot.lines[0].last.text(), "10 LTC");
         assert_eq!(plot.y.last().unwrap().text, "10");
-        assert!(plot.description.ends_with("At the end: hot 10 LTC."), "{}", plot.description);
+        assert!(
+            plot.description.ends_with("At the end: hot 10 LTC."),
+            "{}",
+            plot.description
+        );
         assert_eq!(plot.rows.len(), 13);
         assert_eq!(plot.rows[5], ["01-01 10:00", "5"]);
         assert_eq!(plot.rows[6], ["01-01 12:00", "10"]);
@@ -453,7 +480,11 @@ mod tests {
         assert_eq!(shown.len(), 24);
         assert_eq!(shown[0], "2");
         assert_eq!(shown[22], "4");
-        assert!(plot.description.ends_with("6 LTC in all."), "{}", plot.description);
+        assert!(
+            plot.description.ends_with("6 LTC in all."),
+            "{}",
+            plot.description
+        );
         assert_eq!(plot.columns[22].height, "200.0");
     }
 
@@ -467,10 +498,19 @@ mod tests {
         };
         let bar = |text: &str| {
             let balance = amount(text);
-            TierBar::of(Tier::Hot, &balance, &balance, Some(&target), units("80 LTC"))
+            TierBar::of(
+                Tier::Hot,
+                &balance,
+                &balance,
+                Some(&target),
+                units("80 LTC"),
+            )
         };
         let low = bar("9.99999999 LTC");
-        assert_eq!((low.standing, low.words.as_str()), ("low", "below its floor; 10.00000001 LTC to the target"));
+        assert_eq!(
+            (low.standing, low.words.as_str()),
+            ("low", "below its floor; 10.00000001 LTC to the target")
+        );
         assert_eq!(low.marks.unwrap(), ["90.0", "180.0", "360.0"]);
         assert_eq!(bar("10 LTC").standing, "well");
         assert_eq!(bar("40 LTC").standing, "well");
@@ -483,12 +523,21 @@ mod tests {
     fn the_largest_amount_there_is_and_nothing_at_all_can_be_drawn() {
         let asset: Asset = "ETH".parse().unwrap();
         let cap = asset.cap();
-        let plot = Plot::lines("b".into(), "B".into(), asset, &[("hot".into(), vec![(0, cap)])], window());
+        let plot = Plot::lines(
+            "b".into(),
+            "B".into(),
+            asset,
+            &[("hot".into(), vec![(0, cap)])],
+            window(),
+        );
         assert!(plot.lines[0].path.ends_with("H720.0"), "{:?}", plot.lines);
         let none = Plot::lines("b".into(), "B".into(), asset, &[], window());
         assert!(none.lines.is_empty());
         assert_eq!(none.y.last().unwrap().text, "1");
-        assert_eq!(Gauge::fill(U256::from(4), U256::from(5)), (80, "80.0".into(), "near"));
+        assert_eq!(
+            Gauge::fill(U256::from(4), U256::from(5)),
+            (80, "80.0".into(), "near")
+        );
         assert_eq!(Gauge::fill(U256::from(9), U256::ZERO).2, "full");
     }
 }

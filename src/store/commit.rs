@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use super::bulk::Bulk;
 use super::connection::{Conn, Transaction, Value};
 use super::error::{CommitError, Failure, Rule};
+use super::feed;
 use super::fold::{BatchFault, Folded, fold, int, text};
 use super::points;
 use super::rows::Batch;
@@ -180,6 +181,7 @@ async fn write(
         (Rule::Nonce, &NONCES_TAKEN, &folded.nonces_taken),
         (Rule::KeyNonce, &points::INSERT, &folded.points.transactions),
         (Rule::JournalKeyNonce, &points::INSERT, &folded.points.heads),
+        (Rule::Other, &feed::INSERT, &folded.feed),
         (Rule::Outcome, &OUTCOMES, &folded.outcomes),
     ] {
         run(conn, rule, statement, values).await?;

@@ -2,11 +2,12 @@
 //! follow each other and the head covers them, an id is written once (PostgreSQL refuses to upsert a
 //! row twice in one statement), and a reservation freed and taken in one batch ends as the last word.
 
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 use super::connection::Value;
 use super::error::{CommitError, Rule};
+use super::feed;
 use super::points::{Points, fold_points};
 use super::reservations::fold_reservations;
 use super::rows::{Batch, Projection};
@@ -79,6 +80,7 @@ pub(super) struct Folded<'a> {
     pub(super) nonces_taken: Vec<Value<'a>>,
     pub(super) history: History<'a>,
     pub(super) points: Points<'a>,
+    pub(super) feed: Vec<Value<'a>>,
 }
 
 /// A number as the databases hold it.
@@ -110,6 +112,7 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_reservations(batch, &mut folded)?;
     folded.history = History::of(batch)?;
     folded.points = fold_points(batch)?;
+    folded.feed = feed::values(&batch.vault, &batch.feed)?;
     Ok(folded)
 }
 

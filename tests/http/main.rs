@@ -7,13 +7,21 @@
     clippy::cast_possible_truncation
 )]
 
+mod access;
 mod authentication;
+mod bad_inputs;
 mod bodies;
+mod crowd;
 mod description;
 mod edge;
+mod events;
 mod framing;
 mod hsm;
+mod origin;
+mod page;
 mod patience;
 mod proposals;
 mod sight;
+mod tls;
+mod tls_wire;
 mod wire;

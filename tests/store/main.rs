@@ -10,6 +10,7 @@ mod bed;
 mod commits;
 mod constraints;
 mod crash;
+mod feed;
 mod inbox;
 mod opening;
 mod points;
@@ -71,6 +72,12 @@ on_both! {
         nonces_are_found_by_key_and_r_in_their_own_vault_alone
         a_nonce_is_written_once_and_a_heads_is_told_from_a_transactions
         an_index_is_made_whole_or_not_at_all;
+    feed:
+        a_commit_and_what_it_tells_are_one
+        the_feed_is_read_in_pages_and_mended_at_its_end
+        the_oldest_events_are_pruned_and_the_newest_stay
+        what_an_endpoint_is_owed_is_kept_until_it_is_delivered
+        an_endpoint_begins_once_and_is_told_again_what_somebody_asks_for;
     crash:
         kill_9_between_and_within_commits_leaves_a_whole_chain;
     opening:
