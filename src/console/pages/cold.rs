@@ -10,11 +10,11 @@ use axum::{
     Router,
     body::Body,
     extract::{Query, State},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use custodyd_policy::{OperatorId, Tier, Timestamp};
-use custodyd_vault::{Export, ExportId, ExportState, Vault};
+use custodyd_vault::{Export, ExportId, ExportState, Vault, Withdrawal, WithdrawalState};
 use sha2::{Digest as _, Sha256};
 
 use super::{Fault, Frame, Section, page};
@@ -46,13 +46,13 @@ pub(super) fn router() -> Router<AppState> {
         .route(
             "/cold/codes",
             post(|_: Viewer, body: Body| async move {
-                codes::codes(body).await.map_err(axum::response::IntoResponse::into_response)
+                codes::codes(body).await.map_err(IntoResponse::into_response)
             }),
         )
         .route(
             "/cold/joined",
             post(|_: Viewer, body: Body| async move {
-                codes::joined(body).await.map_err(axum::response::IntoResponse::into_response)
+                codes::joined(body).await.map_err(IntoResponse::into_response)
             }),
         )
 }
@@ -89,10 +89,21 @@ pub(super) struct Shown {
     pub(super) home: Vec<Sheet>,
 }
 
+/// A step of the way.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) number: u8,
+    pub(super) title: &'static str,
+    pub(super) here: bool,
+    pub(super) past: bool,
+}
+
 /// A payout that an export would take.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) id: String,
+    /// The beginning of its id.
+    pub(super) short: String,
     pub(super) wallet: String,
     pub(super) amount: Figure,
     pub(super) to: Grouped,
@@ -109,22 +120,30 @@ pub(super) struct Sheet {
     /// SHA-256 of the manifest in groups.
     pub(super) manifest: Option<Grouped>,
     /// The code that coldsign shows: its first 16 digits.
-    pub(super) code: Option<String>,
+    pub(super) code: String,
     pub(super) lines: Vec<Waiting>,
 }
 
-impl Shown {
-    pub(super) fn of(vault: &Vault, now: Timestamp) -> Self {
-        let mut waiting = vault.awaiting_export().map(|withdrawal| Waiting {
-            id: withdrawal.id.to_string(),
+impl Waiting {
+    fn of(withdrawal: &Withdrawal) -> Self {
+        let id = withdrawal.id.to_string();
+        Self {
+            short: id.chars().take(11).collect(),
+            id,
             wallet: withdrawal.wallet.to_string(),
             amount: Figure::from(&withdrawal.request.amount),
             to: in_fours(withdrawal.request.destination.as_str()),
             blocked: match &withdrawal.state {
-                custodyd_vault::WithdrawalState::Approved { blocked } => blocked.clone(),
+                WithdrawalState::Approved { blocked } => blocked.clone(),
                 _ => None,
             },
-        });
+        }
+    }
+}
+
+impl Shown {
+    pub(super) fn of(vault: &Vault, now: Timestamp) -> Self {
+        let mut waiting = vault.awaiting_export().map(Waiting::of);
         let listed: Vec<Waiting> = waiting.by_ref().take(MOST_WAITING).collect();
         let sheet = |(id, export): (&ExportId, &Export)| Sheet::of(vault, id, export, now);
         let is_home = |export: &Export| export.state == ExportState::Imported;
@@ -147,13 +166,28 @@ impl Shown {
         }
     }
 
-    /// The step that is next, 1 to 4.
-    pub(super) fn step(&self) -> u8 {
-        match self.out.first().map(|sheet| sheet.state) {
+    /// The steps, the next one marked.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let next = match self.out.first().map(|sheet| sheet.state) {
             Some("built") => 3,
             Some(_) => 2,
             None => 1,
-        }
+        };
+        let titles = [
+            "Export what waits",
+            "Carry it over",
+            "Sign it, offline",
+            "Bring it back",
+        ];
+        (1..)
+            .zip(titles)
+            .map(|(number, title)| Step {
+                number,
+                title,
+                here: number == next,
+                past: number < next,
+            })
+            .collect()
     }
 }
 
@@ -164,13 +198,7 @@ impl Sheet {
             .filter_map(|id| vault.transactions().get(id))
             .flat_map(|transaction| &transaction.withdrawals)
             .filter_map(|id| vault.withdrawals().get(id))
-            .map(|withdrawal| Waiting {
-                id: withdrawal.id.to_string(),
-                wallet: withdrawal.wallet.to_string(),
-                amount: Figure::from(&withdrawal.request.amount),
-                to: in_fours(withdrawal.request.destination.as_str()),
-                blocked: None,
-            });
+            .map(Waiting::of);
         let code = |hash: &String| {
             let Grouped(groups) = in_fours(hash);
             let first: Vec<String> = groups.into_iter().take(4).collect();
@@ -185,7 +213,7 @@ impl Sheet {
             },
             at: Moment::of(export.created_at, now),
             manifest: export.manifest_sha256.as_deref().map(in_fours),
-            code: export.manifest_sha256.as_ref().map(code),
+            code: export.manifest_sha256.as_ref().map(code).unwrap_or_default(),
             lines: lines.collect(),
         }
     }
@@ -212,11 +240,10 @@ pub async fn show(
             bundles.insert(sheet.id.clone(), stored);
         }
     }
-    let page = page(&Page {
+    page(&Page {
         frame,
         shown,
         bundles,
         most_bytes: custodyd_airgap::parts::MAX_BYTES,
-    })?;
-    Ok(page.into_response())
+    })
 }

@@ -19,12 +19,18 @@ use axum::{
 use custodyd_policy::{OperatorId, Timestamp};
 
 pub(super) use coverage::{Rated, SourceLine};
-pub(super) use people::{Holder, Invited, Person, Service};
+#[cfg(test)]
+pub(super) use people::{Everybody, Page as PeoplePage};
 pub use people::show as people;
-pub(super) use places::Place;
+#[cfg(test)]
+pub(super) use places::{Page as PlacesPage, Places};
 pub use places::show as places;
+#[cfg(test)]
+pub(super) use policy::Page as PolicyPage;
 pub use policy::{Checks, show as policy};
 pub use proposal::show as proposal;
+#[cfg(test)]
+pub(super) use proposal::{Page as ProposalPage, Shown};
 
 use super::{Fault, Frame, Section, page};
 use crate::{
@@ -36,6 +42,30 @@ use crate::{
     store::{Cursor, ProposalRow},
     view::ProposalView,
 };
+
+/// A part of governance, as its tabs name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tab {
+    pub(super) href: &'static str,
+    pub(super) title: &'static str,
+    /// Whether it is the one that is shown.
+    pub(super) here: bool,
+}
+
+/// The parts of governance, the one at `shown` marked.
+pub(super) fn tabs(shown: &str) -> [Tab; 4] {
+    [
+        ("/console/governance", "Proposals"),
+        ("/console/governance/people", "People and clients"),
+        ("/console/governance/places", "Destinations"),
+        ("/console/governance/policy", "Policy"),
+    ]
+    .map(|(href, title)| Tab {
+        href,
+        title,
+        here: href == shown,
+    })
+}
 
 /// Proposals on a page.
 const PAGE: u32 = 25;
@@ -86,6 +116,7 @@ pub(super) fn router() -> Router<AppState> {
 #[template(path = "governance.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
+    pub(super) tabs: [Tab; 4],
     pub(super) open: Vec<Line>,
     pub(super) done: Vec<Line>,
     pub(super) next: Option<String>,
@@ -174,6 +205,7 @@ pub async fn show(
     let mut done = lines(&listed.rows, now)?;
     done.retain(|line| line.class != "open");
     page(&Page {
+        tabs: tabs("/console/governance"),
         frame,
         open,
         done,

@@ -20,9 +20,10 @@ use custodyd_vault::Vault;
 
 pub use audits::Audits;
 pub(super) use audits::Verification;
-pub(super) use entry::{Proof, Step};
-pub(super) use search::Line;
-use search::Wanted;
+pub(super) use entry::Proof;
+#[cfg(test)]
+pub(super) use entry::Step;
+pub(super) use search::{Line, Wanted};
 
 use super::{Fault, Frame, Section, page};
 use crate::{

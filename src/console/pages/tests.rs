@@ -12,6 +12,7 @@ use crate::console::words::Moment;
 #[path = "../../../crates/vault/tests/common/mod.rs"]
 #[allow(unreachable_pub)]
 mod common;
+mod rooms;
 use common::{HOUR, KNOWN, NEW, World};
 
 fn viewer(name: &str) -> OperatorId {

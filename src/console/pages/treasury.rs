@@ -17,7 +17,7 @@ use custodyd_chain::{Amount, Asset};
 use custodyd_policy::{LimitUsage, Measure, OperatorId, Tier, TierTarget, Timestamp};
 use custodyd_vault::Vault;
 
-pub(super) use flows::Move;
+pub(super) use flows::{Move, Span};
 pub(super) use health::{Part, Token};
 
 use super::{Fault, Frame, Section, page};
@@ -56,7 +56,7 @@ pub(super) fn router() -> Router<AppState> {
 #[template(path = "treasury.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
-    pub(super) span: &'static flows::Span,
+    pub(super) span: &'static Span,
     pub(super) holdings: Vec<Holding>,
     pub(super) moves: Vec<Move>,
     pub(super) gauges: Vec<Gauge>,
@@ -66,7 +66,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    fn spans(&self) -> &'static [flows::Span] {
+    fn spans(&self) -> &'static [Span] {
         &flows::SPANS
     }
 }
@@ -126,7 +126,7 @@ pub async fn show(
     operator: &OperatorId,
     query: &BTreeMap<String, String>,
 ) -> Result<Response, Fault> {
-    let span = flows::Span::named(query.get("span").map(String::as_str))?;
+    let span = Span::named(query.get("span").map(String::as_str))?;
     let (frame, asked) =
         Frame::with(state, operator, Section::Treasury, Asked::of).await?;
     let vault = state.standing.vault().as_str();
@@ -176,7 +176,7 @@ async fn wallets(store: &Store, vault: &str) -> Result<Vec<(Asset, WalletView)>,
     Ok(found)
 }
 
-fn holding(
+pub(super) fn holding(
     asset: Asset,
     wallets: &[WalletView],
     targets: &BTreeMap<(Asset, Tier), TierTarget>,
