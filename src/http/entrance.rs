@@ -78,6 +78,15 @@ impl From<&HttpLimits> for Limits {
 }
 
 impl Entrance {
+    /// Plain HTTP within these limits, to whoever connects.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     /// As the configuration has it.
     ///
     /// # Errors

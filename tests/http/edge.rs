@@ -97,10 +97,7 @@ impl Edge {
     }
 
     pub(crate) async fn within(limits: Limits) -> Self {
-        let entrance = Entrance {
-            limits,
-            ..Entrance::default()
-        };
+        let entrance = Entrance::within(limits);
         Self::with(entrance, Admission::default(), Tokens(vec![Health::Up])).await
     }
 

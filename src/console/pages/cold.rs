@@ -46,13 +46,17 @@ pub(super) fn router() -> Router<AppState> {
         .route(
             "/cold/codes",
             post(|_: Viewer, body: Body| async move {
-                codes::codes(body).await.map_err(IntoResponse::into_response)
+                codes::codes(body)
+                    .await
+                    .map_err(IntoResponse::into_response)
             }),
         )
         .route(
             "/cold/joined",
             post(|_: Viewer, body: Body| async move {
-                codes::joined(body).await.map_err(IntoResponse::into_response)
+                codes::joined(body)
+                    .await
+                    .map_err(IntoResponse::into_response)
             }),
         )
 }
@@ -213,7 +217,11 @@ impl Sheet {
             },
             at: Moment::of(export.created_at, now),
             manifest: export.manifest_sha256.as_deref().map(in_fours),
-            code: export.manifest_sha256.as_ref().map(code).unwrap_or_default(),
+            code: export
+                .manifest_sha256
+                .as_ref()
+                .map(code)
+                .unwrap_or_default(),
             lines: lines.collect(),
         }
     }

@@ -19,12 +19,12 @@ use axum::{
 use custodyd_policy::{OperatorId, Timestamp};
 
 pub(super) use coverage::{Rated, SourceLine};
-#[cfg(test)]
-pub(super) use people::{Everybody, Page as PeoplePage};
 pub use people::show as people;
 #[cfg(test)]
-pub(super) use places::{Page as PlacesPage, Places};
+pub(super) use people::{Everybody, Page as PeoplePage};
 pub use places::show as places;
+#[cfg(test)]
+pub(super) use places::{Page as PlacesPage, Places};
 #[cfg(test)]
 pub(super) use policy::Page as PolicyPage;
 pub use policy::{Checks, show as policy};
@@ -144,7 +144,12 @@ const MOST_TOLD: usize = 3;
 impl Line {
     pub(super) fn of(view: &ProposalView, now: Timestamp) -> Self {
         let mut summary: Vec<String> = view.summary.iter().take(MOST_TOLD).cloned().collect();
-        if let Some(more) = view.summary.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        if let Some(more) = view
+            .summary
+            .len()
+            .checked_sub(MOST_TOLD)
+            .filter(|more| *more > 0)
+        {
             summary.push(format!("and {more} more"));
         }
         let kinds: Vec<&str> = view.kinds.iter().map(|kind| kind.as_str()).collect();
@@ -191,17 +196,22 @@ pub async fn show(
         .map(|text| text.parse())
         .transpose()
         .map_err(|_| Fault::malformed("The place to go on after is not one that a page named."))?;
-    let (frame, now) =
-        Frame::with(state, operator, Section::Governance, |_, now| now).await?;
+    let (frame, now) = Frame::with(state, operator, Section::Governance, |_, now| now).await?;
     let vault = state.standing.vault().as_str();
     let mut open = Vec::new();
     if cursor.is_none() {
         for wanted in ["voting", "delaying"] {
-            let listed = state.store.proposals(vault, Some(wanted), None, 100).await?;
+            let listed = state
+                .store
+                .proposals(vault, Some(wanted), None, 100)
+                .await?;
             open.extend(lines(&listed.rows, now)?);
         }
     }
-    let listed = state.store.proposals(vault, None, cursor.as_ref(), PAGE).await?;
+    let listed = state
+        .store
+        .proposals(vault, None, cursor.as_ref(), PAGE)
+        .await?;
     let mut done = lines(&listed.rows, now)?;
     done.retain(|line| line.class != "open");
     page(&Page {
@@ -209,7 +219,9 @@ pub async fn show(
         frame,
         open,
         done,
-        next: listed.next.map(|next| format!("/console/governance?after={next}")),
+        next: listed
+            .next
+            .map(|next| format!("/console/governance?after={next}")),
     })
 }
 

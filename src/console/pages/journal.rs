@@ -89,14 +89,15 @@ pub async fn show(
     query: &BTreeMap<String, String>,
 ) -> Result<Response, Fault> {
     let wanted = Wanted::read(query)?;
-    let (frame, (people, now)) =
-        Frame::with(state, operator, Section::Journal, |vault, now| {
-            (people(vault), now)
-        })
-        .await?;
+    let (frame, (people, now)) = Frame::with(state, operator, Section::Journal, |vault, now| {
+        (people(vault), now)
+    })
+    .await?;
     let vault = state.standing.vault().as_str();
     let found = search::search(&state.store, vault, &wanted, now).await?;
-    let kinds = search::KINDS.iter().map(|kind| ((*kind).to_owned(), spoken(kind)));
+    let kinds = search::KINDS
+        .iter()
+        .map(|kind| ((*kind).to_owned(), spoken(kind)));
     page(&Page {
         next: found.next.map(|before| wanted.address(before)),
         cut: found.cut,
@@ -137,19 +138,17 @@ pub(super) struct EntryPage {
 ///
 /// # Errors
 /// No such entry; engine or database don't answer.
-pub async fn entry(
-    state: &AppState,
-    operator: &OperatorId,
-    seq: &str,
-) -> Result<Response, Fault> {
+pub async fn entry(state: &AppState, operator: &OperatorId, seq: &str) -> Result<Response, Fault> {
     let absent = || Fault::missing("The journal has no entry of that number.");
     let seq: u64 = seq.parse().map_err(|_| absent())?;
-    let (frame, now) =
-        Frame::with(state, operator, Section::Journal, |_, now| now).await?;
+    let (frame, now) = Frame::with(state, operator, Section::Journal, |_, now| now).await?;
     let vault = state.standing.vault().as_str();
     let before = seq.checked_sub(1).ok_or_else(absent)?;
     let rows = state.store.journal(vault, before, 1).await?;
-    let row = rows.into_iter().find(|row| row.seq == seq).ok_or_else(absent)?;
+    let row = rows
+        .into_iter()
+        .find(|row| row.seq == seq)
+        .ok_or_else(absent)?;
     let key = pinned(&state.journal_key)?;
     let proof = entry::prove(&state.store, vault, &row, &key).await?;
     let readable = serde_json::from_str::<serde_json::Value>(&row.event)
@@ -176,7 +175,11 @@ pub async fn entry(
 pub fn verify(state: &AppState) -> Result<Response, Fault> {
     let key = pinned(&state.journal_key)?;
     let vault = state.standing.vault().to_string();
-    state.console.looks.audits.begin(state.store.clone(), vault, key, state.clock.clone());
+    state
+        .console
+        .looks
+        .audits
+        .begin(state.store.clone(), vault, key, state.clock.clone());
     Ok(StatusCode::ACCEPTED.into_response())
 }
 

@@ -41,15 +41,14 @@ const TIERS: [Tier; 3] = [Tier::Hot, Tier::Warm, Tier::Cold];
 /// The treasury, under `/console`.
 pub(super) fn router() -> Router<AppState> {
     type Asked = Query<BTreeMap<String, String>>;
-    Router::new()
-        .route(
-            "/treasury",
-            get(
-                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
-                    show(&state, &viewer.operator, &query).await
-                },
-            ),
-        )
+    Router::new().route(
+        "/treasury",
+        get(
+            |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                show(&state, &viewer.operator, &query).await
+            },
+        ),
+    )
 }
 
 #[derive(Template)]
@@ -127,8 +126,7 @@ pub async fn show(
     query: &BTreeMap<String, String>,
 ) -> Result<Response, Fault> {
     let span = Span::named(query.get("span").map(String::as_str))?;
-    let (frame, asked) =
-        Frame::with(state, operator, Section::Treasury, Asked::of).await?;
+    let (frame, asked) = Frame::with(state, operator, Section::Treasury, Asked::of).await?;
     let vault = state.standing.vault().as_str();
     let wallets = wallets(&state.store, vault).await?;
     let mut by_asset: BTreeMap<Asset, Vec<WalletView>> = BTreeMap::new();
@@ -186,7 +184,11 @@ pub(super) fn holding(
     let read = |text: &str| Amount::parse(asset, text).unwrap_or(Amount::zero(asset));
     let sum = |tier: Option<Tier>, part: fn(&WalletView) -> &str| {
         let of_tier = |w: &&WalletView| tier.is_none_or(|tier| w.tier == tier.to_string());
-        let amounts: Vec<Amount> = wallets.iter().filter(of_tier).map(|w| read(part(w))).collect();
+        let amounts: Vec<Amount> = wallets
+            .iter()
+            .filter(of_tier)
+            .map(|w| read(part(w)))
+            .collect();
         Amount::sum(asset, &amounts).unwrap_or(Amount::zero(asset))
     };
     let tiers: Vec<(Tier, Amount, Amount)> = TIERS
@@ -200,7 +202,9 @@ pub(super) fn holding(
             (tier, balance, sum(Some(tier), |wallet| &wallet.available))
         })
         .collect();
-    let ceilings = tiers.iter().filter_map(|(tier, ..)| targets.get(&(asset, *tier)));
+    let ceilings = tiers
+        .iter()
+        .filter_map(|(tier, ..)| targets.get(&(asset, *tier)));
     let scale = TierBar::scale(
         tiers
             .iter()

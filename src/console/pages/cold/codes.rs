@@ -66,7 +66,9 @@ fn code(text: String) -> Result<Code, qrcode::types::QrError> {
     let size = code.width();
     let dark = |color: &Color| if *color == Color::Dark { '1' } else { '0' };
     let colors = code.to_colors();
-    let rows = colors.chunks(size.max(1)).map(|row| row.iter().map(dark).collect());
+    let rows = colors
+        .chunks(size.max(1))
+        .map(|row| row.iter().map(dark).collect());
     Ok(Code {
         rows: rows.collect(),
         text,
@@ -93,15 +95,30 @@ mod tests {
 
     #[tokio::test]
     async fn codes_of_a_bundle_are_its_parts_and_make_it_up_again() {
-        let bundle: Vec<u8> = (0..5_000_u32).map(|n| u8::try_from(n % 256).unwrap()).collect();
+        let bundle: Vec<u8> = (0..5_000_u32)
+            .map(|n| u8::try_from(n % 256).unwrap())
+            .collect();
         let codes = drawn(&bundle).unwrap();
-        assert!(codes.iter().all(|code| code.size <= 97 && code.rows.len() == code.size));
-        let text: Vec<&str> = codes.iter().skip(3).map(|code| code.text.as_str()).collect();
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.size <= 97 && code.rows.len() == code.size)
+        );
+        let text: Vec<&str> = codes
+            .iter()
+            .skip(3)
+            .map(|code| code.text.as_str())
+            .collect();
         let asked = serde_json::json!({ "text": text.join("\n") }).to_string();
         let answer = joined(Body::from(asked)).await.unwrap();
-        let bytes = axum::body::to_bytes(answer.into_body(), LIMIT).await.unwrap();
+        let bytes = axum::body::to_bytes(answer.into_body(), LIMIT)
+            .await
+            .unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(STANDARD.decode(answer["bytes"].as_str().unwrap()).unwrap(), bundle);
+        assert_eq!(
+            STANDARD.decode(answer["bytes"].as_str().unwrap()).unwrap(),
+            bundle
+        );
     }
 
     #[tokio::test]

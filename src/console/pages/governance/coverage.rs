@@ -82,8 +82,15 @@ impl Rated {
 
 /// The id in a line `id = "…"`.
 fn id_in(line: &str) -> Option<&str> {
-    let value = line.strip_prefix("id")?.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let value = line
+        .strip_prefix("id")?
+        .trim_start()
+        .strip_prefix('=')?
+        .trim_start();
+    let quote = value
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '"' | '\''))?;
     value.get(1..)?.split(quote).next()
 }
 

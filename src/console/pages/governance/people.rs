@@ -129,7 +129,9 @@ impl Person {
         let warning = match (credentials.len(), passkeys) {
             (0, _) => Some("has no credential yet"),
             (_, 0) => Some("has no passkey, and can't sign in here"),
-            (_, 1) => Some("has only one passkey: if it is lost, nothing here can be approved without another vote"),
+            (_, 1) => Some(
+                "has only one passkey: if it is lost, nothing here can be approved without another vote",
+            ),
             _ => None,
         };
         Self {
@@ -174,8 +176,10 @@ fn named<K: ToString, P: ToString>(
 /// # Errors
 /// Engine or database don't answer.
 pub async fn show(state: &AppState, operator: &OperatorId) -> Result<Response, Fault> {
-    let (frame, shown) =
-        Frame::with(state, operator, Section::Governance, Everybody::of).await?;
-    page(&Page { tabs: tabs("/console/governance/people"),
-        frame, shown })
+    let (frame, shown) = Frame::with(state, operator, Section::Governance, Everybody::of).await?;
+    page(&Page {
+        tabs: tabs("/console/governance/people"),
+        frame,
+        shown,
+    })
 }

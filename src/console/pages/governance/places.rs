@@ -72,7 +72,12 @@ impl Places {
                 full: full(address),
                 network: address.network().to_string(),
                 address: in_fours(address.as_str()),
-                tags: entry.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                tags: entry
+                    .tags
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 class: vault.classify(address, now).to_string(),
                 added: Moment::of(entry.added_at, now),
             });
@@ -84,7 +89,10 @@ impl Places {
         } else {
             let networks: BTreeSet<Network> = vault.wallets().values().map(|w| w.network).collect();
             let parsed = addresses(sought, &networks);
-            parsed.iter().filter_map(|address| block_list.get(address)).collect()
+            parsed
+                .iter()
+                .filter_map(|address| block_list.get(address))
+                .collect()
         };
         let more_blocked = blocked.len() > PAGE;
         blocked.truncate(PAGE);
@@ -131,7 +139,10 @@ pub async fn show(
     operator: &OperatorId,
     query: &BTreeMap<String, String>,
 ) -> Result<Response, Fault> {
-    let sought = query.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
+    let sought = query
+        .get("q")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default();
     if sought.len() > LONGEST {
         return Err(Fault::malformed("What is looked for is too long."));
     }

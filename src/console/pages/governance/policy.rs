@@ -100,7 +100,10 @@ pub(in crate::console::pages) struct Page {
 impl Page {
     /// Rules and limits that decided nothing lately.
     fn untouched(&self) -> usize {
-        self.lines.iter().filter(|line| line.hits == Some(0)).count()
+        self.lines
+            .iter()
+            .filter(|line| line.hits == Some(0))
+            .count()
     }
 }
 
@@ -133,8 +136,15 @@ mod tests {
         let policy = Policy::parse(source).unwrap();
         let checks = Checks::default();
         let found = checks.made(&PolicyDocument::from(&policy)).await.unwrap();
-        assert!(found.iter().all(|(severity, text)| severity != "error" && !text.is_empty()));
-        assert_eq!(checks.known(&PolicyDocument::from(&policy)), Some(Ok(found)));
+        assert!(
+            found
+                .iter()
+                .all(|(severity, text)| severity != "error" && !text.is_empty())
+        );
+        assert_eq!(
+            checks.known(&PolicyDocument::from(&policy)),
+            Some(Ok(found))
+        );
         assert!(checked("version = 2").is_err());
     }
 }

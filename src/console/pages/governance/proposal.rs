@@ -112,7 +112,12 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
     let in_force = state.standing.now().policy.clone();
     let (diff, meaning) = match proposed(&shown.view, &in_force) {
         Some(source) => {
-            let meaning = state.console.looks.comparisons.compare(&in_force, source).await;
+            let meaning = state
+                .console
+                .looks
+                .comparisons
+                .compare(&in_force, source)
+                .await;
             (lines(&line_diff(&in_force.source, source)), Some(meaning))
         }
         None => (Vec::new(), None),
@@ -129,11 +134,15 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
 
 /// The policy in an open proposal that was made under the one in force.
 fn proposed<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Option<&'a str> {
-    let comparable = view.policy == in_force.hash && matches!(view.state.as_str(), "voting" | "delaying");
-    view.changes.iter().filter(|_| comparable).find_map(|change| match change {
-        Change::SetPolicy { source } => Some(source.as_str()),
-        _ => None,
-    })
+    let comparable =
+        view.policy == in_force.hash && matches!(view.state.as_str(), "voting" | "delaying");
+    view.changes
+        .iter()
+        .filter(|_| comparable)
+        .find_map(|change| match change {
+            Change::SetPolicy { source } => Some(source.as_str()),
+            _ => None,
+        })
 }
 
 /// A line of a difference.

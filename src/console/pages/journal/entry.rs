@@ -150,7 +150,10 @@ async fn walk(
 
 /// Each entry names the hash of the one before, and the head that of the last.
 fn linked(row: &JournalRow, walked: &[JournalRow], head: &HeadRow) -> Step {
-    let what = format!("each entry up to head {} follows from the one before", head.seq);
+    let what = format!(
+        "each entry up to head {} follows from the one before",
+        head.seq
+    );
     let mut tip = (row.seq, row.hash);
     for next in walked {
         let fits = next.seq == tip.0.saturating_add(1)
@@ -175,7 +178,11 @@ fn linked(row: &JournalRow, walked: &[JournalRow], head: &HeadRow) -> Step {
         found: if holds {
             entries
         } else {
-            format!("the head names entry {} with {}", head.seq, hex::encode(head.hash))
+            format!(
+                "the head names entry {} with {}",
+                head.seq,
+                hex::encode(head.hash)
+            )
         },
         holds,
     }
@@ -211,7 +218,9 @@ mod tests {
                     kind: "expired",
                     prev_hash,
                 };
-                let row = entry.seal(&serde_json::json!({ "type": "expired", "id": seq })).unwrap();
+                let row = entry
+                    .seal(&serde_json::json!({ "type": "expired", "id": seq }))
+                    .unwrap();
                 prev_hash = row.hash;
                 row
             })
@@ -241,9 +250,18 @@ mod tests {
         assert!(!recomputed(&edited[1]).holds);
         edited[2].at_ms += 1;
         let step = linked(&rows[1], &edited[2..], &head);
-        assert_eq!((step.holds, step.found.as_str()), (false, "entry 3 does not"));
-        assert!(!linked(&rows[1], &rows[3..], &head).holds, "an entry is missing");
-        assert!(!linked(&rows[1], &rows[2..3], &head).holds, "the last is missing");
+        assert_eq!(
+            (step.holds, step.found.as_str()),
+            (false, "entry 3 does not")
+        );
+        assert!(
+            !linked(&rows[1], &rows[3..], &head).holds,
+            "an entry is missing"
+        );
+        assert!(
+            !linked(&rows[1], &rows[2..3], &head).holds,
+            "the last is missing"
+        );
     }
 
     #[test]

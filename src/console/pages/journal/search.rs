@@ -111,7 +111,12 @@ pub(super) struct Found {
 impl Wanted {
     /// Reads a query, strictly: what can't be in the index is not looked for there.
     pub(in crate::console::pages) fn read(query: &BTreeMap<String, String>) -> Result<Self, Fault> {
-        let text = |name: &str| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let text = |name: &str| {
+            query
+                .get(name)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
+        };
         let wanted = Self {
             kind: text("kind"),
             about: text("about"),
@@ -137,8 +142,14 @@ impl Wanted {
             ));
         }
         let person = wanted.by.is_empty()
-            || wanted.by.strip_prefix("operator/").is_some_and(|id| id.parse::<OperatorId>().is_ok())
-            || wanted.by.strip_prefix("client/").is_some_and(|id| id.parse::<ClientId>().is_ok());
+            || wanted
+                .by
+                .strip_prefix("operator/")
+                .is_some_and(|id| id.parse::<OperatorId>().is_ok())
+            || wanted
+                .by
+                .strip_prefix("client/")
+                .is_some_and(|id| id.parse::<ClientId>().is_ok());
         if !person {
             return Err(Fault::malformed("Write operator/ or client/ and a name."));
         }
@@ -169,7 +180,9 @@ impl Wanted {
             kind => format!("kind/{kind}"),
         };
         let all = [self.about.clone(), self.by.clone(), kind];
-        all.into_iter().filter(|subject| !subject.is_empty()).collect()
+        all.into_iter()
+            .filter(|subject| !subject.is_empty())
+            .collect()
     }
 }
 
@@ -289,14 +302,20 @@ impl Reading<'_> {
         let kind = format!("kind/{}", row.kind);
         // An entry that doesn't hold the id's text isn't about it: most are told so without being read.
         let may_match = self.subjects.iter().all(|subject| {
-            let bare = subject.split_once('/').map_or(subject.as_str(), |(_, name)| name);
+            let bare = subject
+                .split_once('/')
+                .map_or(subject.as_str(), |(_, name)| name);
             *subject == kind || (!subject.starts_with("kind/") && row.event.contains(bare))
         });
         if !may_match {
             return;
         }
         let found = subjects_of(row);
-        if self.subjects.iter().all(|s| *s == kind || found.contains(s)) {
+        if self
+            .subjects
+            .iter()
+            .all(|s| *s == kind || found.contains(s))
+        {
             self.found.lines.push(Line {
                 seq: row.seq,
                 kind: spoken(&row.kind),
@@ -314,7 +333,9 @@ pub(super) fn subjects_of(row: &JournalRow) -> Vec<String> {
         return Vec::new();
     };
     let found = subjects(&recorded.event).into_iter();
-    found.filter(|subject| !subject.starts_with("kind/")).collect()
+    found
+        .filter(|subject| !subject.starts_with("kind/"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ use crate::console::{
 
 fn safe(html: &str) {
     assert!(!html.contains("<script>alert"), "{html}");
-    assert!(!html.contains(" style="), "the policy of the pages lets no inline style in");
+    assert!(
+        !html.contains(" style="),
+        "the policy of the pages lets no inline style in"
+    );
     assert!(!html.contains("onclick"), "nor an inline script");
 }
 
@@ -47,17 +50,48 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
     };
     let coins = |number: u64| U256::from(number * 100_000_000);
     let series = [
-        ("hot".to_owned(), vec![(window.from_ms, coins(30)), (window.from_ms + 9 * HOUR, coins(12))]),
-        ("warm".to_owned(), vec![(window.from_ms + 3 * HOUR, coins(80))]),
-        ("cold".to_owned(), vec![(window.from_ms, coins(55)), (window.from_ms + 20 * HOUR, coins(70))]),
+        (
+            "hot".to_owned(),
+            vec![
+                (window.from_ms, coins(30)),
+                (window.from_ms + 9 * HOUR, coins(12)),
+            ],
+        ),
+        (
+            "warm".to_owned(),
+            vec![(window.from_ms + 3 * HOUR, coins(80))],
+        ),
+        (
+            "cold".to_owned(),
+            vec![
+                (window.from_ms, coins(55)),
+                (window.from_ms + 20 * HOUR, coins(70)),
+            ],
+        ),
     ];
-    let total = vec![(window.from_ms + HOUR, coins(1)), (window.from_ms + 7 * HOUR, coins(4))];
+    let total = vec![
+        (window.from_ms + HOUR, coins(1)),
+        (window.from_ms + 7 * HOUR, coins(4)),
+    ];
     let holding = treasury::holding(
         ltc,
         &wallets,
         &targets,
-        Plot::lines("balances-ltc".into(), "LTC by tier".into(), ltc, &series, window),
-        Plot::columns("outflow-ltc".into(), "LTC paid to others".into(), ltc, &total, window, 24),
+        Plot::lines(
+            "balances-ltc".into(),
+            "LTC by tier".into(),
+            ltc,
+            &series,
+            window,
+        ),
+        Plot::columns(
+            "outflow-ltc".into(),
+            "LTC paid to others".into(),
+            ltc,
+            &total,
+            window,
+            24,
+        ),
     );
     let (gauges, more_gauges) = treasury::gauges(world.vault.limit_usage(now(&world)), now(&world));
     let page = treasury::Page {
@@ -97,7 +131,10 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
     assert!(html.contains("floor 20 LTC"));
     assert!(html.contains("role=\"img\" aria-labelledby=\"balances-ltc-title balances-ltc-desc\""));
     assert!(html.contains("<th scope=\"row\">03-04 10:00</th>"));
-    assert!(html.contains("03-04 07:00: 0 LTC") || html.contains("from 03-03 17:00: 3 LTC"), "{html}");
+    assert!(
+        html.contains("03-04 07:00: 0 LTC") || html.contains("from 03-03 17:00: 3 LTC"),
+        "{html}"
+    );
 }
 
 #[test]
@@ -134,7 +171,10 @@ fn a_proposal_shows_its_changes_as_they_are_signed_and_asks_only_whom_the_policy
     let own = page(&world, "dave");
     assert!(!own.contains(">Agree</button>") && own.contains(">Take it back</button>"));
     world.agree("alice", &id).unwrap();
-    assert!(!page(&world, "alice").contains(">Agree</button>"), "nobody agrees twice");
+    assert!(
+        !page(&world, "alice").contains(">Agree</button>"),
+        "nobody agrees twice"
+    );
 
     let line = governance::Line::of(&shown(&world, "bob").view, now(&world));
     let list = governance::Page {
@@ -161,8 +201,14 @@ fn who_has_one_passkey_or_none_is_warned_of_and_scopes_are_offered_as_they_are()
     let html = people.render().unwrap();
     keep("people", &html);
     safe(&html);
-    assert!(html.contains("has no passkey, and can&#39;t sign in here"), "{html}");
-    assert_eq!(html.matches("name=\"changes.0.scopes\"").count(), 2 * Scope::ALL.len());
+    assert!(
+        html.contains("has no passkey, and can&#39;t sign in here"),
+        "{html}"
+    );
+    assert_eq!(
+        html.matches("name=\"changes.0.scopes\"").count(),
+        2 * Scope::ALL.len()
+    );
     assert!(html.contains("value=\"withdraw\" checked"));
     assert!(html.contains("name=\"changes.0.until\" data-type=\"number\""));
 }
@@ -173,8 +219,16 @@ fn the_block_list_is_searched_by_whole_addresses_and_the_address_book_by_any_par
     let places = |sought: &str| governance::Places::of(&world.vault, sought, now(&world));
     assert_eq!(places("").blocked_in_all, world.vault.block_list().len());
     assert_eq!(places(common::BLOCKED).blocked.len(), 1);
-    assert_eq!(places(&format!("litecoin-regtest:{}", common::BLOCKED)).blocked.len(), 1);
-    assert!(places("rltc1qqv").blocked.is_empty(), "the beginning of one is none");
+    assert_eq!(
+        places(&format!("litecoin-regtest:{}", common::BLOCKED))
+            .blocked
+            .len(),
+        1
+    );
+    assert!(
+        places("rltc1qqv").blocked.is_empty(),
+        "the beginning of one is none"
+    );
     assert_eq!(places(&KNOWN[6..20]).known.len(), 1);
     let page = governance::PlacesPage {
         frame: frame(&world, Section::Governance, "alice"),
@@ -185,7 +239,10 @@ fn the_block_list_is_searched_by_whole_addresses_and_the_address_book_by_any_par
     let html = page.render().unwrap();
     keep("places", &html);
     safe(&html);
-    assert!(html.contains("name=\"changes.0.address\" value=\"litecoin-regtest:rltc1"), "{html}");
+    assert!(
+        html.contains("name=\"changes.0.address\" value=\"litecoin-regtest:rltc1"),
+        "{html}"
+    );
 }
 
 #[test]
@@ -239,7 +296,9 @@ fn the_cold_page_names_every_command_and_the_code_that_coldsign_shows() {
     keep("cold", &html);
     safe(&html);
     assert!(html.contains("<code>abab abab abab abab</code>"), "{html}");
-    assert!(html.contains(&format!("coldsign inspect /media/stick/{export}.tar --config coldsign.toml")));
+    assert!(html.contains(&format!(
+        "coldsign inspect /media/stick/{export}.tar --config coldsign.toml"
+    )));
     assert!(html.contains(&format!("data-target=\"/v1/cold/exports/{export}/bundle\"")));
     assert!(html.contains("aria-current=\"step\""));
 }
@@ -281,8 +340,11 @@ fn the_journal_says_what_its_last_audit_found() {
     let at = Moment::of(now(&world), now(&world));
     let page = |verification| journal::Page {
         frame: frame(&world, Section::Journal, "alice"),
-        wanted: journal::Wanted::read(&BTreeMap::from([("about".to_owned(), "wallet/hot-ltc".to_owned())]))
-            .unwrap(),
+        wanted: journal::Wanted::read(&BTreeMap::from([(
+            "about".to_owned(),
+            "wallet/hot-ltc".to_owned(),
+        )]))
+        .unwrap(),
         kinds: vec![("approved".to_owned(), "approved".to_owned())],
         people: vec!["operator/alice".to_owned()],
         lines: vec![journal::Line {

@@ -163,7 +163,9 @@ async fn steps(
     series: &Series,
     window: Window,
 ) -> Result<Vec<Step>, Fault> {
-    let rows = store.samples(vault, &series.to_string(), window.from_ms).await?;
+    let rows = store
+        .samples(vault, &series.to_string(), window.from_ms)
+        .await?;
     let step = |row: &SampleRow| Some((row.at_ms, row.units.parse::<U256>().ok()?));
     let steps: Option<Vec<Step>> = rows.iter().map(step).collect();
     steps.ok_or_else(Fault::internal)
@@ -185,18 +187,16 @@ fn summed(series: &[Vec<Step>]) -> Vec<Step> {
                 *slot = units;
             }
         }
-        let sum = current.iter().fold(U256::ZERO, |sum, units| sum.saturating_add(*units));
+        let sum = current
+            .iter()
+            .fold(U256::ZERO, |sum, units| sum.saturating_add(*units));
         sums.push((at, sum));
     }
     sums
 }
 
 /// Payouts to own wallets that are on their way, newest first.
-pub(super) async fn moves(
-    store: &Store,
-    vault: &str,
-    now: Timestamp,
-) -> Result<Vec<Move>, Fault> {
+pub(super) async fn moves(store: &Store, vault: &str, now: Timestamp) -> Result<Vec<Move>, Fault> {
     let mut views: Vec<WithdrawalView> = Vec::new();
     for state in UNDER_WAY {
         let filter = Filter {

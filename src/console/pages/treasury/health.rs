@@ -38,8 +38,16 @@ pub(super) fn parts(
     quotes: &BTreeMap<String, Timestamp>,
     now: Timestamp,
 ) -> Vec<Part> {
-    let mut trouble = state.pulse.as_ref().map(|p| p.trouble()).unwrap_or_default();
-    if state.pulse.as_ref().is_some_and(|pulse| !pulse.is_running()) {
+    let mut trouble = state
+        .pulse
+        .as_ref()
+        .map(|p| p.trouble())
+        .unwrap_or_default();
+    if state
+        .pulse
+        .as_ref()
+        .is_some_and(|pulse| !pulse.is_running())
+    {
         trouble.insert("engine".to_owned(), "it is not running".to_owned());
     }
     if let Some(error) = state.store.write_trouble() {
