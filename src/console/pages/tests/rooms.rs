@@ -6,6 +6,7 @@ use custodyd_chain::{Address, U256};
 use custodyd_policy::{Tier, TierTarget};
 use custodyd_vault::{Change, Scope};
 
+use super::common::HOUR;
 use super::*;
 use crate::console::{
     pages::{cold, governance, journal, treasury},
@@ -125,7 +126,7 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
         }],
     };
     let html = page.render().unwrap();
-    keep("treasury", &html);
+    let html = keep("treasury", html);
     safe(&html);
     assert!(html.contains("below its floor"), "{html}");
     assert!(html.contains("floor 20 LTC"));
@@ -163,7 +164,7 @@ fn a_proposal_shows_its_changes_as_they_are_signed_and_asks_only_whom_the_policy
         page.render().unwrap()
     };
     let html = page(&world, "alice");
-    keep("proposal", &html);
+    let html = keep("proposal", html);
     safe(&html);
     let digest = &world.vault.proposals()[&id].digest;
     assert!(html.contains(&format!("data-expect-changes=\"{digest}\"")));
@@ -185,7 +186,7 @@ fn a_proposal_shows_its_changes_as_they_are_signed_and_asks_only_whom_the_policy
         next: Some("/console/governance?after=1.pr_0".to_owned()),
     };
     let html = list.render().unwrap();
-    keep("governance", &html);
+    let html = keep("governance", html);
     safe(&html);
     assert!(html.contains("voted on until"));
 }
@@ -199,7 +200,7 @@ fn who_has_one_passkey_or_none_is_warned_of_and_scopes_are_offered_as_they_are()
         shown: governance::Everybody::of(&world.vault, now(&world)),
     };
     let html = people.render().unwrap();
-    keep("people", &html);
+    let html = keep("people", html);
     safe(&html);
     assert!(
         html.contains("has no passkey, and can&#39;t sign in here"),
@@ -237,7 +238,7 @@ fn the_block_list_is_searched_by_whole_addresses_and_the_address_book_by_any_par
         places: places(""),
     };
     let html = page.render().unwrap();
-    keep("places", &html);
+    let html = keep("places", html);
     safe(&html);
     assert!(
         html.contains("name=\"changes.0.address\" value=\"litecoin-regtest:rltc1"),
@@ -248,7 +249,7 @@ fn the_block_list_is_searched_by_whole_addresses_and_the_address_book_by_any_par
 #[test]
 fn the_policy_is_shown_line_by_line_with_what_it_decided() {
     let mut world = World::governed();
-    asking(&mut world, "0.5 LTC", KNOWN, "one");
+    world.request("0.5 LTC", KNOWN).unwrap();
     let rated = governance::Rated::of(&world.vault);
     let source = format!("{}\n# {MARKUP}", world.vault.policy().source());
     let page = governance::PolicyPage {
@@ -260,7 +261,7 @@ fn the_policy_is_shown_line_by_line_with_what_it_decided() {
         checked: Ok(vec![("warning".to_owned(), MARKUP.to_owned())]),
     };
     let html = page.render().unwrap();
-    keep("policy", &html);
+    let html = keep("policy", html);
     safe(&html);
     assert!(html.contains("decided 1 of 1"), "{html}");
     assert!(html.contains("class=\"untouched\""));
@@ -293,7 +294,7 @@ fn the_cold_page_names_every_command_and_the_code_that_coldsign_shows() {
         most_bytes: 65_536,
     };
     let html = page.render().unwrap();
-    keep("cold", &html);
+    let html = keep("cold", html);
     safe(&html);
     assert!(html.contains("<code>abab abab abab abab</code>"), "{html}");
     assert!(html.contains(&format!(
@@ -328,7 +329,7 @@ fn an_entry_that_does_not_hold_says_so_and_nothing_of_it_is_taken_for_markup() {
         after: None,
     };
     let html = page.render().unwrap();
-    keep("entry", &html);
+    let html = keep("entry", html);
     safe(&html);
     assert!(html.contains("<span class=\"state ill\">no</span>"));
     assert!(html.contains("/console/journal?by=operator/alice"));
@@ -371,7 +372,7 @@ fn the_journal_says_what_its_last_audit_found() {
         last: Some((at.clone(), Ok(crate::audit::Audited::default()))),
     };
     let html = page(well).render().unwrap();
-    keep("journal", &html);
+    let html = keep("journal", html);
     assert!(html.contains("it holds") && html.contains("under way"));
     assert!(html.contains("data-target=\"/console/journal/export?after=0&amp;until="));
 }
