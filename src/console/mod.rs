@@ -14,6 +14,8 @@ pub mod pages;
 pub mod plot;
 mod posted;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod spent;
 mod throttle;
 mod viewer;
