@@ -11,7 +11,7 @@ SELECTION := --workspace --all-targets --features custodyd/failpoints
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test setup setup-demo fmt fmt-check lint layers deny unit doctest fuzz mutants clean-demo
+.PHONY: help demo bench test setup setup-demo fmt fmt-check lint layers deny monitoring unit doctest fuzz mutants clean-demo
 
 help: ## List the tasks
 	@echo "custodyd: make <task>"
@@ -21,7 +21,7 @@ demo: setup-demo ## Install what is missing, then show the main job on real node
 	cargo build --package custodyd --package custodyd-client --package coldsign --package custodyd-testbed --bins
 	$(BUILT)/debug/demo
 
-test: setup fmt-check layers deny lint unit doctest ## Install what is missing, then check and test everything on the real parts
+test: setup fmt-check layers deny monitoring lint unit doctest ## Install what is missing, then check and test everything on the real parts
 
 bench: setup-demo ## Measure, print a table and write target/bench.json (ONLY=prove or another part shows that alone)
 	cargo build --release --package custodyd --package custodyd-client --package custodyd-testbed --bins
@@ -45,6 +45,9 @@ lint: ## Clippy, every warning an error
 
 layers: ## Check who depends on what, and where the outside world is named
 	@scripts/check-layers
+
+monitoring: ## Check the alerting rules with Prometheus' own tool
+	@scripts/check-monitoring
 
 deny: ## Check licences, bans and sources of dependencies; advisories when a database is here
 	@scripts/check-dependencies

@@ -4,15 +4,22 @@
 //! evidence; and that the projections, from which reads are served, are what the journal makes them.
 
 mod evidence;
+mod feed;
 mod projections;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use custodyd_vault::{Recorded, Vault};
 
 use evidence::Walk;
+use feed::Told;
 use projections::{check_nonces, check_projections};
 
 use crate::{
-    engine::{ReplayError, Replayed, replay_observed},
+    engine::{HistoryWalk, ReplayError, Replayed, Telling, replay_telling},
     journal::{Anchor, JournalKey, Tip},
     nonces::NonceError,
     store::{Store, StoreError},
@@ -84,6 +91,8 @@ pub struct Audited {
     pub evidence: u64,
     /// Rows that readers are served from.
     pub projections: u64,
+    /// Events that outsiders were told of, or will be.
+    pub feed: u64,
     /// Nonces on record, one for each signature of a head, a transaction or a cold export.
     pub nonces: u64,
 }
@@ -114,9 +123,23 @@ pub async fn audit(
     key: &JournalKey,
     anchor: Option<&Anchor>,
 ) -> Result<Audited, AuditFault> {
+    audit_watched(store, vault, key, anchor, &AtomicU64::new(0)).await
+}
+
+/// The same; `seen` is the number of the entry that it has come to.
+///
+/// # Errors
+/// As [`audit`].
+pub async fn audit_watched(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
+    seen: &AtomicU64,
+) -> Result<Audited, AuditFault> {
     for _ in 0..MOST_AUDITS {
         let before = store.last_head(vault).await?;
-        let audited = audit_at_rest(store, vault, key, anchor).await;
+        let audited = audit_at_rest(store, vault, key, anchor, seen).await;
         if store.last_head(vault).await? == before {
             return audited;
         }
@@ -134,18 +157,32 @@ async fn audit_at_rest(
     vault: &str,
     key: &JournalKey,
     anchor: Option<&Anchor>,
+    seen: &AtomicU64,
 ) -> Result<Audited, AuditFault> {
     let mut walk = Walk::default();
-    let Replayed { vault: state, head } =
-        replay_observed(store, vault, key, anchor, |before, recorded| {
-            walk.see(before, recorded);
-        })
-        .await?;
+    let mut history = HistoryWalk::begin(store, vault).await?;
+    // Rows that were pruned are not missed: what is left must be the feed's end.
+    let first = store.feed_first(vault, 0).await?;
+    let mut told = Told::default();
+    let telling = Telling {
+        after: first.map_or(0, |(seq, _)| seq.saturating_sub(1)),
+        tell: &mut |row| told.due(&row),
+    };
+    let see = |before: Option<&Vault>, recorded: &Recorded| {
+        seen.store(recorded.seq, Ordering::Relaxed);
+        walk.see(before, recorded);
+        history.see(before, recorded);
+    };
+    let Replayed {
+        vault: state, head, ..
+    } = replay_telling(store, vault, key, anchor, see, telling).await?;
+    let history = history.ended(&state, head.at_ms);
     let mut audited = walk.ended()?;
     audited.events = state.seq();
     audited.heads = count_heads(store, vault).await?;
     audited.head = hex::encode(head.hash);
-    audited.projections = check_projections(store, vault, &state).await?;
+    audited.projections = check_projections(store, vault, &state, history).await?;
+    audited.feed = told.check(store, vault).await?;
     check_strays(store, vault, key).await?;
     audited.nonces = check_nonces(store, vault, &state).await?;
     Ok(audited)

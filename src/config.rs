@@ -1,21 +1,31 @@
 //! custodyd.toml, read once and strictly. Secrets are named, never written here.
 
 use std::{
-    net::SocketAddr,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use custodyd_policy::VaultId;
+use custodyd_policy::{ClientId, VaultId};
 use serde::Deserialize;
 
+mod alerts;
+mod clients;
 mod console;
 mod hsm;
+mod http;
+mod network;
 mod screening;
+mod webhooks;
 
+pub use alerts::{AlertsConfig, MetricsConfig};
+pub use clients::{ClientAccess, OperatorAccess};
 pub use console::ConsoleConfig;
 pub use hsm::{HsmConfig, Isolation, OpenError, TokenConfig};
+pub use http::{ClientAuth, ForwardedHeader, Http, HttpLimits, TlsConfig, TlsVersion};
+pub use network::{Network, NetworkError};
 pub use screening::ScreeningConfig;
+pub use webhooks::{FeedConfig, Recipient, WebhookConfig, parsed_url};
 
 use crate::nodes::NodeConfig;
 
@@ -71,12 +81,24 @@ pub struct Config {
     pub hsm: HsmConfig,
     /// The API.
     pub http: Http,
+    /// From where clients may come, and how fast.
+    #[serde(default)]
+    pub clients: BTreeMap<ClientId, ClientAccess>,
+    /// From where operators may come.
+    #[serde(default)]
+    pub operators: OperatorAccess,
     /// The engine.
     #[serde(default)]
     pub engine: EngineConfig,
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
+    /// What `/metrics` shows.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Who is told without asking.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// One for each network of the vault's wallets.
     #[serde(default)]
     pub nodes: Vec<NodeConfig>,
@@ -86,6 +108,12 @@ pub struct Config {
     /// Who is asked about payouts that the policy wants screened.
     #[serde(default)]
     pub screening: Option<ScreeningConfig>,
+    /// How long events are kept to be told.
+    #[serde(default)]
+    pub feed: FeedConfig,
+    /// Who is told of events.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// `[database]`
@@ -94,20 +122,6 @@ pub struct Config {
 pub struct Database {
     /// `sqlite:path/to/file.db` or `postgres://…`
     pub url: String,
-}
-
-/// `[http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Longest wait for the engine's answer before 202, milliseconds.
-    #[serde(default = "default_patience_ms")]
-    pub patience_ms: u64,
-    /// How far a request's `created` may be off, seconds.
-    #[serde(default = "default_max_skew_s")]
-    pub max_skew_s: u64,
 }
 
 /// `[engine]`
@@ -157,14 +171,6 @@ impl Default for EngineConfig {
             poll_ms: default_poll_ms(),
         }
     }
-}
-
-const fn default_patience_ms() -> u64 {
-    10_000
-}
-
-const fn default_max_skew_s() -> u64 {
-    300
 }
 
 const fn default_poll_ms() -> u64 {
@@ -220,17 +226,21 @@ impl Config {
             screening.parsed_url()?;
             screening.deadline()?;
         }
+        config.feed.check()?;
+        config.alerts.resolve(folder)?;
+        webhooks::resolve(&mut config.webhooks, folder)?;
         config.console.check()?;
         if !(10..=60_000).contains(&config.engine.poll_ms) {
             return Err(ConfigError::Range(
                 "engine.poll_ms must be 10 to 60000".to_owned(),
             ));
         }
-        if !(1..=3_600).contains(&config.http.max_skew_s) {
-            return Err(ConfigError::Range(
-                "http.max_skew_s must be 1 to 3600".to_owned(),
-            ));
+        config.http.resolve(folder)?;
+        let certificates = config.http.reads_certificates();
+        for (id, access) in &config.clients {
+            access.check(id, certificates)?;
         }
+        config.operators.check(certificates)?;
         Ok(config)
     }
 

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use custodyd_httpsig::{HttpSigError, Principal, SignedRequest, Verified};
+use custodyd_httpsig::{
+    Algorithm, HttpSigError, Principal, PublicKey, SignedRequest, SigningKey, Verified,
+};
 use custodyd_passkey::{Assertion, CredentialId, Passkey, RelyingParty};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
 use custodyd_vault::{Client, Credential, Ed25519Key, Rejection, Scope, Vault};
-use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use crate::problem::Problem;
 
@@ -56,14 +57,15 @@ pub struct Directory {
 #[derive(Debug, Clone)]
 struct Person {
     credentials: Vec<Credential>,
-    keys: Vec<Ed25519Key>,
+    keys: Vec<PublicKey>,
 }
 
 impl From<Vec<Credential>> for Person {
     fn from(credentials: Vec<Credential>) -> Self {
         let key = |credential: &Credential| match credential {
-            Credential::Ed25519(key) => Some(*key),
-            _ => None,
+            Credential::Ed25519(key) => Some(key.verifying_key().into()),
+            Credential::P256(key) => Some(key.verifying_key().into()),
+            Credential::Passkey(_) => None,
         };
         let keys = credentials.iter().filter_map(key).collect();
         Self { credentials, keys }
@@ -206,19 +208,21 @@ impl Directory {
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(&VerifyingKey) -> Result<Verified, HttpSigError>,
+        verify: impl Fn(&PublicKey) -> Result<Verified, HttpSigError>,
     ) -> Result<(Speaker, Verified), Problem> {
         let refuse = |e: HttpSigError| Problem::unauthenticated(e.to_string());
-        let principal = request
-            .parameters()
-            .and_then(|p| p.principal())
-            .map_err(refuse)?;
-        let (speaker, keys) = match self.find(&principal) {
-            Some((speaker, keys)) if !keys.is_empty() => (Some(speaker), keys),
-            _ => (None, std::slice::from_ref(&*NOBODY)),
-        };
+        let parameters = request.parameters().map_err(refuse)?;
+        let principal = parameters.principal().map_err(refuse)?;
+        let (speaker, mut keys) = self.find(&principal).unzip();
+        // A key of another kind can't have signed; to have none of this kind takes as long as to have the wrong one.
+        let keys = keys.get_or_insert_default();
+        keys.retain(|key| key.algorithm() == parameters.algorithm);
+        let speaker = speaker.filter(|_| !keys.is_empty());
+        if keys.is_empty() {
+            keys.push(*nobody(parameters.algorithm));
+        }
         for key in keys {
-            match (verify(&key.verifying_key()), &speaker) {
+            match (verify(key), &speaker) {
                 (Ok(verified), Some(speaker)) => return Ok((speaker.clone(), verified)),
                 (Ok(_), None) | (Err(HttpSigError::BadSignature { .. }), _) => {}
                 (Err(e), _) => return Err(refuse(e)),
@@ -229,39 +233,54 @@ impl Directory {
         ))
     }
 
-    fn find(&self, principal: &Principal) -> Option<(Speaker, &[Ed25519Key])> {
+    fn find(&self, principal: &Principal) -> Option<(Speaker, Vec<PublicKey>)> {
         match principal {
             Principal::Client(id) => {
                 let id: ClientId = id.parse().ok()?;
                 let client = self.clients.get(&id)?;
-                Some((Speaker::Client(id), std::slice::from_ref(&client.key)))
+                Some((Speaker::Client(id), vec![client.key.verifying_key().into()]))
             }
             Principal::Operator(id) => {
                 let id: OperatorId = id.parse().ok()?;
-                let keys = &self.operators.get(&id)?.keys;
+                let keys = self.operators.get(&id)?.keys.clone();
                 Some((Speaker::Operator(id), keys))
             }
             Principal::Invitation(key) => {
                 let key = Ed25519Key::parse(key).ok()?;
-                let (key, _) = self.invitations.get_key_value(&key)?;
-                Some((Speaker::Invitation(*key), std::slice::from_ref(key)))
+                self.invitations.get(&key)?;
+                Some((Speaker::Invitation(key), vec![key.verifying_key().into()]))
             }
         }
     }
 }
 
-/// What unknown names are checked against, so that they take as long as known ones. Its private half is no secret, and a
-/// signature that it holds for still speaks for nobody.
-static NOBODY: LazyLock<Ed25519Key> =
-    LazyLock::new(|| SigningKey::from_bytes(&[0; 32]).verifying_key().into());
+/// What unknown names are checked against, so that they take as long as known ones. The private halves are no secret, and a
+/// signature that holds for them still speaks for nobody.
+fn nobody(algorithm: Algorithm) -> &'static PublicKey {
+    static ED25519: LazyLock<PublicKey> =
+        LazyLock::new(|| SigningKey::from_bytes(&[0; 32]).verifying_key().into());
+    static P256: LazyLock<PublicKey> = LazyLock::new(|| {
+        let key = p256::ecdsa::SigningKey::from_slice(&[1; 32]);
+        let key = key.expect("0x0101… is below the order of P-256");
+        (*key.verifying_key()).into()
+    });
+    match algorithm {
+        Algorithm::Ed25519 => &ED25519,
+        Algorithm::EcdsaP256Sha256 => &P256,
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use custodyd_httpsig::{UnsignedRequest, sign};
+    use custodyd_httpsig::{Signer, UnsignedRequest, sign};
 
     use super::*;
 
     fn signed(keyid: &str, created: u64, key: &SigningKey) -> SignedRequest {
+        signed_by(keyid, created, key)
+    }
+
+    fn signed_by(keyid: &str, created: u64, key: &impl Signer) -> SignedRequest {
         let request = UnsignedRequest {
             method: "GET",
             authority: "localhost",
@@ -316,6 +335,40 @@ mod tests {
         let stale = ask("client/shop", 1, 1).unwrap_err();
         assert_ne!(stale, wrong);
         assert_eq!(ask("client/nobody", 1, 9).unwrap_err(), stale);
+    }
+
+    #[test]
+    fn a_card_speaks_for_its_operator_and_for_nobody_else() {
+        let card = |byte| p256::ecdsa::SigningKey::from_slice(&[byte; 32]).unwrap();
+        let file = SigningKey::from_bytes(&[2; 32]);
+        let by_card = Credential::P256((*card(5).verifying_key()).into());
+        let directory = Directory::new(
+            "main".parse().unwrap(),
+            BTreeMap::new(),
+            BTreeMap::from([
+                (
+                    "alice".parse().unwrap(),
+                    vec![file.verifying_key().into(), by_card],
+                ),
+                ("bob".parse().unwrap(), vec![file.verifying_key().into()]),
+            ]),
+        );
+        let ask = |keyid: &str, byte| {
+            let request = signed_by(keyid, 1_000, &card(byte));
+            directory.authenticate(&request, |key| request.verify(key, 1_000, 300))
+        };
+        let (speaker, _) = ask("operator/alice", 5).unwrap();
+        assert_eq!(speaker.to_string(), "operator/alice");
+        let wrong = ask("operator/alice", 6).unwrap_err();
+        // The key that stands in for nobody's is 1.
+        for (keyid, byte) in [
+            ("operator/bob", 5),
+            ("operator/nobody", 5),
+            ("operator/bob", 1),
+            ("operator/nobody", 1),
+        ] {
+            assert_eq!(ask(keyid, byte).unwrap_err(), wrong, "{keyid} {byte}");
+        }
     }
 
     #[test]

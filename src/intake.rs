@@ -17,6 +17,7 @@ use crate::{
     problem::Problem,
     store::{InboxPut, InboxRow, Outcome, Store, StoreError},
     stored_request::StoredRequest,
+    telemetry::trail,
 };
 
 /// Requests that may wait to be stored; past it the API answers 503 at once.
@@ -141,7 +142,7 @@ impl Intake {
         nonce: &str,
         request: &StoredRequest,
     ) -> Result<Submitted, Problem> {
-        let id = uuid::Uuid::now_v7().simple().to_string();
+        let id = trail::take();
         let request = request.to_text().map_err(|_| Problem::internal())?;
         let row = InboxRow {
             id: id.clone(),

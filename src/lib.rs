@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod alerts;
 pub mod audit;
 pub mod canary;
 pub mod ceremony;
@@ -23,6 +24,7 @@ pub mod console;
 pub mod directory;
 pub mod engine;
 pub mod failpoint;
+pub mod feed;
 pub mod genesis_file;
 pub mod http;
 pub mod intake;
@@ -38,3 +40,4 @@ pub mod store;
 pub mod stored_request;
 pub mod telemetry;
 pub mod view;
+pub mod webhooks;

@@ -20,6 +20,9 @@ pub struct Problem {
     pub status: u16,
     /// What was wrong this time.
     pub detail: String,
+    /// Seconds after which it may be asked again, as the header `Retry-After` says it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -30,7 +33,22 @@ impl Problem {
             title: title.to_owned(),
             status,
             detail: legible(&detail.into()),
+            retry_after: None,
         }
+    }
+
+    /// More requests than `whose` limit grants; the next is taken after so many seconds.
+    pub fn too_many(whose: &str, seconds: u32) -> Self {
+        let detail = format!("{whose} limit is used up; again in {seconds} s");
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(429, "too-many-requests", "Too many requests", detail)
+        }
+    }
+
+    /// Its stable code: the last part of its type.
+    pub fn code(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
     }
 
     /// The body or a field can't be read.

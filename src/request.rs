@@ -16,28 +16,33 @@ use utoipa::ToSchema;
 
 pub use prices::{PriceList, PricesBody};
 
-use crate::{problem::Problem, stored_request::Asking};
+use crate::{problem::Problem, stored_request::Asking, view::shape};
 
 /// Body of `POST /v1/withdrawals` and `/v1/withdrawals/simulate`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WithdrawalBody {
     /// The vault that pays.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "main")]
     pub vault: VaultId,
     /// `BTC`, `LTC` or `ETH`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(BTC|LTC|ETH)$", example = "LTC")]
     pub asset: Asset,
     /// A decimal string in the asset's unit.
-    #[schema(example = "0.25")]
+    #[schema(example = "0.25", pattern = "^[0-9]{1,30}([.][0-9]{1,18})?$")]
     pub amount: String,
     /// An address on the vault's network of that asset.
+    #[schema(
+        max_length = 200,
+        example = "rltc1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszr0p8er"
+    )]
     pub destination: String,
     /// The client's own reference, at most 140 characters.
+    #[schema(max_length = 140, example = "order-7")]
     #[serde(default)]
     pub reference: String,
     /// The wallet to pay from; the lowest tier that may pay when absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
 }
@@ -47,10 +52,10 @@ pub struct WithdrawalBody {
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
     /// What was signed.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::Statement)]
     pub statement: Statement,
     /// Over the statement's challenge: 128 hex digits of a key, or a passkey's assertion as an object.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::OperatorSignature)]
     pub signature: OperatorSignature,
 }
 
@@ -59,12 +64,13 @@ pub struct DecisionBody {
 #[serde(deny_unknown_fields)]
 pub struct ProposalBody {
     /// The vault that would change.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "main")]
     pub vault: VaultId,
     /// What is to change, in this order, as a whole: 1 to 256 changes.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shape::Change>, min_items = 1, max_items = 256)]
     pub changes: Vec<Change>,
     /// Why, for people: 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -73,10 +79,10 @@ pub struct ProposalBody {
 #[serde(deny_unknown_fields)]
 pub struct GovernanceBody {
     /// What was signed.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::GovernanceStatement)]
     pub statement: GovernanceStatement,
     /// Over the statement's challenge: 128 hex digits of a key, or a passkey's assertion as an object.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::OperatorSignature)]
     pub signature: OperatorSignature,
 }
 
@@ -85,25 +91,30 @@ pub struct GovernanceBody {
 #[serde(deny_unknown_fields)]
 pub struct SimulationBody {
     /// The vault that would pay.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "main")]
     pub vault: VaultId,
     /// `BTC`, `LTC` or `ETH`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(BTC|LTC|ETH)$", example = "LTC")]
     pub asset: Asset,
     /// A decimal string in the asset's unit.
-    #[schema(example = "0.25")]
+    #[schema(example = "0.25", pattern = "^[0-9]{1,30}([.][0-9]{1,18})?$")]
     pub amount: String,
     /// An address on the vault's network of that asset.
+    #[schema(
+        max_length = 200,
+        example = "rltc1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszr0p8er"
+    )]
     pub destination: String,
     /// As for a withdrawal.
+    #[schema(max_length = 140)]
     #[serde(default)]
     pub reference: String,
     /// The wallet to pay from; the lowest tier that may pay when absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
     /// Operators only: as if this client asked. Without it the operator asks.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub client: Option<ClientId>,
 }
@@ -113,22 +124,23 @@ pub struct SimulationBody {
 #[serde(deny_unknown_fields)]
 pub struct FreezeBody {
     /// One wallet. Without it and without any of the next three: the whole vault.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
     /// Every wallet that holds this asset.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(BTC|LTC|ETH)$")]
     #[serde(default)]
     pub asset: Option<Asset>,
     /// Whatever this client asked for, and asks for.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub client: Option<ClientId>,
     /// Whatever would go to this address, with its network: `litecoin:ltc1q…`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 200)]
     #[serde(default)]
     pub destination: Option<Address>,
-    /// Why; needed to freeze.
+    /// Why; needed to freeze, at most 500 characters.
+    #[schema(max_length = 500)]
     #[serde(default)]
     pub reason: String,
 }
@@ -161,11 +173,11 @@ impl FreezeBody {
 #[serde(deny_unknown_fields)]
 pub struct ExportBody {
     /// Only this cold wallet's withdrawals.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,64}$")]
     #[serde(default)]
     pub wallet: Option<WalletId>,
     /// Only these; all that wait when empty.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 1_000)]
     #[serde(default)]
     pub withdrawals: BTreeSet<WithdrawalId>,
 }
@@ -175,10 +187,10 @@ pub struct ExportBody {
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentBody {
     /// Who was invited.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,64}$", example = "erin")]
     pub operator: OperatorId,
     /// The credential from then on: 64 hex digits, `p256:…` or `passkey:…`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, max_length = 1_024)]
     pub credential: Credential,
 }
 
@@ -190,6 +202,7 @@ pub const MOST_ADDRESSES: u32 = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct AddressesBody {
     /// How many: 1 to 1000.
+    #[schema(minimum = 1, maximum = 1_000, example = 10)]
     pub count: u32,
 }
 

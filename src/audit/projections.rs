@@ -16,11 +16,13 @@ pub(super) async fn check_projections(
     store: &Store,
     vault: &str,
     state: &Vault,
+    history: Vec<Projection>,
 ) -> Result<u64, AuditFault> {
     let stored = store.projections_dump(vault).await?;
     let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
     let mut expected: BTreeMap<(&'static str, String), Projection> = rebuild(state)?
         .into_iter()
+        .chain(history)
         .map(|row| (name(&row), row))
         .collect();
     for row in stored {
@@ -107,5 +109,7 @@ fn name(row: &Projection) -> (&'static str, String) {
             account,
             nonce,
         } => ("nonce_reservations", format!("{network} {account} {nonce}")),
+        Projection::Sample { series, at_ms, .. } => ("samples", format!("{series} {at_ms}")),
+        Projection::Subject { subject, head_seq } => ("subjects", format!("{subject} {head_seq}")),
     }
 }

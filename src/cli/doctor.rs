@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use custodyd::{
     config::Config,
     engine::{Replayed, replay},
+    http::Tls,
     journal::Anchor,
     nodes::Node,
     state_dir::StateDir,
@@ -93,6 +94,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     );
     if let (Ok(store), Ok(hsm)) = (&store, &hsm) {
         line("journal and keys", journal(&config, store, &**hsm).await);
+    }
+    if let Some(tls) = &config.http.tls {
+        let read = Tls::open(tls).map(|_| "certificate and key fit each other".to_owned());
+        line("tls", read.map_err(text));
     }
     for node in &config.nodes {
         let checked = match Node::new(node) {

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use custodyd::{
     clock::Clock,
     config::Config,
-    engine::rebuild,
+    engine::{rebuild, subjects},
     genesis_file::Ceremony,
     journal::{Anchor, Entry, GENESIS, HeadRow, head_digest},
     nonces::head_point,
     signer::Signer,
     state_dir::{Pin, StateDir},
-    store::{Batch, Store},
+    store::{Batch, Projection, Store},
 };
 use custodyd_hsm::{Curve, Hsm};
 use custodyd_vault::{Addresses, Event, JournalKey, KeyId, Recorded, Vault};
@@ -85,14 +85,20 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
     let signature = signer.sign_journal(&journal_key, digest).await?;
     let head = HeadRow::from_hsm(&vault, row.seq, row.at_ms, row.hash, &signature)?;
     let hash = hex::encode(row.hash);
+    let mut projections = rebuild(&state)?;
+    projections.extend(subjects(&recorded.event).into_iter().map(|subject| {
+        let head_seq = head.seq;
+        Projection::Subject { subject, head_seq }
+    }));
     let batch = Batch {
         vault,
         previous: None,
         rows: vec![row],
         head: head.clone(),
-        projections: rebuild(&state)?,
+        projections,
         outcomes: Vec::new(),
         points: vec![head_point(&state.journal_key().public_key, &head)?],
+        feed: Vec::new(),
     };
     store.commit(&batch).await?;
     Anchor::at(state_dir.anchor()).write(&head)?;

@@ -8,6 +8,7 @@ mod keys;
 mod policy;
 mod serve;
 mod terminal;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -61,6 +62,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::Command,
     },
+    /// Who is told of events, and telling them again.
+    Webhooks {
+        #[command(subcommand)]
+        command: webhooks::Command,
+    },
     /// Be the process in which an HSM's library runs. The other commands start it.
     #[command(hide = true)]
     HsmWorker(hsm_worker::Options),
@@ -96,6 +102,7 @@ impl Arguments {
             Command::Migrate
             | Command::Policy { .. }
             | Command::Journal { .. }
+            | Command::Webhooks { .. }
             | Command::HsmWorker(_) => None,
         }
     }
@@ -135,6 +142,7 @@ impl Arguments {
             }
             Command::Policy { command } => policy::run(command),
             Command::Journal { command } => journal::run(load()?, command).await,
+            Command::Webhooks { command } => webhooks::run(load()?, command).await,
             Command::Keys { command } => keys::run(command, load).await,
             Command::HsmWorker(options) => options.run(),
         }

@@ -3,18 +3,20 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd::{
+    alerts::{Alerts, Fact, Subjects, Watch},
     canary,
     clock::Clock,
     config::Config,
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
-    http::{self, AppState},
+    feed::keep_within,
+    http::{self, Admission, AppState, Entrance, Monitoring},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
     state_dir::StateDir,
     store::Store,
-    telemetry,
+    telemetry, webhooks,
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
 
@@ -25,6 +27,8 @@ use super::{
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let metrics = telemetry::start(&config.log)?;
+    http::warn_if_unheard();
+    let entrance = Entrance::open(&config.http)?;
     let state_dir = StateDir::new(&config.state_dir, &config.vault);
     let (journal_id, journal_key) = state_dir.journal_key()?;
     let store = Store::open(&config.database.url).await?;
@@ -54,6 +58,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Arc::new(Notify::new()),
         Arc::new(Pulse::default()),
     );
+    let (alerts, facts) = Alerts::queue();
     let parts = Parts {
         store: store.clone(),
         signer: Signer::new(
@@ -67,6 +72,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         answers: answers.clone(),
         bell: Arc::clone(&bell),
         pulse: Arc::clone(&pulse),
+        alerts: alerts.clone(),
         poll: config.poll(),
         anchor: state_dir.anchor(),
         journal_key: journal_key.clone(),
@@ -76,6 +82,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     check_wrapping_keys(&*hsm, engine.vault(), config.hsm.wrapping_key)?;
     report_orphans(&*hsm, engine.vault(), &journal_id);
     tracing::info!(events = engine.vault().seq(), "journal replayed");
+    for client in config.clients.keys() {
+        if !engine.vault().clients().contains_key(client) {
+            tracing::warn!(%client, "[clients.{client}] is of no client that the vault knows");
+        }
+    }
 
     let intake = Intake::start(
         store.clone(),
@@ -85,13 +96,28 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         Clock::system(),
     );
     let (stop, stopped) = watch::channel(false);
+    let watched = Subjects {
+        vault: config.vault.to_string(),
+        inquiries: engine.inquiries(),
+        hsm: Arc::clone(&hsm),
+        networks: config.nodes.iter().map(|node| node.network).collect(),
+        pulse: Arc::clone(&pulse),
+        store: store.clone(),
+        journal_key: journal_key.clone(),
+        anchor: state_dir.anchor(),
+        clock: Clock::system(),
+    };
+    let watching = Watch::new(watched, facts, config.alerts.clone())?;
+    let watching = tokio::spawn(watching.run(stopped.clone()));
     if config.hsm.canary_s > 0 {
         let every = Duration::from_secs(config.hsm.canary_s);
         let (hsm, pulse) = (Arc::clone(&hsm), Arc::clone(&pulse));
         tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
     }
+    let watched = Arc::clone(&pulse);
     let state = AppState {
         standing: engine.standing(),
+        feed: engine.feed(),
         intake,
         store,
         pulse: Some(pulse),
@@ -100,24 +126,53 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),
+        monitoring: Monitoring {
+            alerts: alerts.clone(),
+            balances: config.metrics.balances,
+        },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),
+        admission: Arc::new(Admission::new(
+            config.http.tls.as_ref(),
+            &config.clients,
+            &config.operators,
+        )),
         metrics,
     };
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "API open");
+    let tls = entrance.tls.is_some();
+    tracing::info!(address = %listener.local_addr()?, tls, "API open");
 
+    tokio::spawn(keep_within(
+        config.feed,
+        state.store.clone(),
+        config.vault.to_string(),
+        Clock::system(),
+        stopped.clone(),
+    ));
+    let deliveries = webhooks::Parts {
+        store: state.store.clone(),
+        vault: config.vault.to_string(),
+        feed: state.feed.clone(),
+        pulse: Arc::clone(&watched),
+        clock: Clock::system(),
+        chance: random,
+    };
+    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
-    let mut server = tokio::spawn(http::serve(state, listener, stopped));
+    let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let outcome: Result<(), Failure> = tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
         _ = terminate.recv() => Ok(()),
         ended = &mut engine => Err(match ended {
             Ok(Ok(())) => "the engine stopped by itself".into(),
-            Ok(Err(e)) => format!("the engine stopped: {e}").into(),
+            Ok(Err(e)) => {
+                alerts.see(vec![Fact::EngineEnded(e.to_string())]);
+                format!("the engine stopped: {e}").into()
+            }
             Err(e) => format!("the engine failed: {e}").into(),
         }),
         ended = &mut server => Err(match ended {
@@ -135,7 +190,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         if !engine.is_finished() {
             let _ = engine.await;
         }
+        while webhooks.join_next().await.is_some() {}
+        let _ = watching.await;
     })
     .await;
     outcome
+}
+
+/// Any number; which doesn't matter where there is no randomness.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }

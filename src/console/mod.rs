@@ -11,6 +11,7 @@ mod enrol;
 mod guard;
 mod login;
 pub mod pages;
+pub mod plot;
 mod posted;
 mod session;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub struct Console {
     counters: Counters,
     spent: Spent,
     bundle_places: Arc<Semaphore>,
+    looks: pages::Looks,
 }
 
 impl Console {
@@ -65,6 +67,7 @@ impl Console {
             counters: Counters::default(),
             spent: Spent::default(),
             bundle_places: acts::places(),
+            looks: pages::Looks::default(),
         }
     }
 }

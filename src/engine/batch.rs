@@ -1,21 +1,25 @@
 //! One group commit: commands in, journal rows and projections out, all or nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, time::Instant};
 
 use custodyd_chain::PublicKey;
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
+use tracing::Instrument as _;
 
 use super::{Engine, projections, reply::Reply, vetting::Nonces};
 use crate::{
+    alerts::Fact,
     directory::Directory,
     failpoint,
+    feed::FeedRow,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
     nonces::{NonceError, head_point},
     problem::Problem,
     signer::SignError,
     standing::InForce,
     store::{Batch, CommitError, InboxRow, Outcome, Rule, StoreError},
+    telemetry::tally::Tally,
 };
 
 /// Advance steps in one batch at most; what is left comes with the next.
@@ -82,15 +86,30 @@ impl BatchError {
 pub(super) struct Draft {
     rows: Vec<JournalRow>,
     touched: BTreeSet<Touch>,
+    feed: Vec<FeedRow>,
     replies: Vec<(String, Reply)>,
     pub(super) nonces: Nonces,
     compromised: Vec<PublicKey>,
     enacted: bool,
+    tally: Tally,
+    facts: Vec<Fact>,
 }
 
 impl Draft {
     pub(super) fn reply(&mut self, inbox_id: String, reply: Reply) {
         self.replies.push((inbox_id, reply));
+    }
+
+    /// A request of the inbox has its answer.
+    fn answered(&mut self, row: &InboxRow, reply: Reply) {
+        if let Reply::Problem(problem) = &reply {
+            tracing::debug!(code = problem.code(), "refused");
+            self.tally.refused(problem.code());
+            self.facts.extend(Fact::of_refusal(row, problem));
+        } else {
+            tracing::debug!("taken");
+        }
+        self.reply(row.id.clone(), reply);
     }
 }
 
@@ -110,9 +129,11 @@ impl Engine {
             }
         }
         for row in inbox {
-            let id = row.id.clone();
-            let reply = self.answer(row, now, &mut draft).await?;
-            draft.reply(id, reply);
+            let span = tracing::error_span!("engine", request = row.id, kind = row.kind);
+            let stored = row.clone();
+            let reply = self.answer(row, now, &mut draft);
+            let reply = reply.instrument(span.clone()).await?;
+            span.in_scope(|| draft.answered(&stored, reply));
         }
         for _ in 0..MOST_STEPS {
             match self.take(&Command::Advance, now, &mut draft)? {
@@ -157,6 +178,8 @@ impl Engine {
     }
 
     fn record(&mut self, event: Event, at: Timestamp, draft: &mut Draft) -> Result<(), BatchError> {
+        draft.tally.note(&event, &self.vault);
+        draft.facts.extend(Fact::of_event(&event, &self.vault));
         match &event {
             Event::TransactionSigned { raw, .. } => draft.nonces.keep(raw),
             Event::ColdExportBuilt { export, .. } => draft.nonces.keep_manifest(export),
@@ -177,9 +200,12 @@ impl Engine {
             event,
             Event::ProposalEnacted { .. } | Event::Enrolled { .. }
         );
-        draft
-            .touched
-            .extend(self.vault.apply(&Recorded { seq, at, event })?);
+        let recorded = Recorded { seq, at, event };
+        self.history.see(&self.vault, &recorded);
+        let touched = self.vault.apply(&recorded)?;
+        let told = self.teller.follow(&self.vault, &recorded, &touched, 0)?;
+        draft.feed.extend(told);
+        draft.touched.extend(touched);
         if enacted {
             // Whoever speaks later in this batch speaks under what it changed.
             self.directory = Directory::from(&self.vault);
@@ -197,45 +223,47 @@ impl Engine {
             .into_iter()
             .map(|(id, reply)| reply.into_outcome(id, &self.vault))
             .collect();
+        let began = Instant::now();
         let head = match draft.rows.last() {
             Some(last) => self.sign_head(last).await?,
             None => self.head.clone(),
         };
-        let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-        for row in &draft.rows {
-            let count = kinds.entry(row.kind.clone()).or_default();
-            *count = count.saturating_add(1);
-        }
+        let kinds: BTreeSet<String> = draft.rows.iter().map(|row| row.kind.clone()).collect();
         let mut points = draft.nonces.kept;
         if !draft.rows.is_empty() {
             points.push(head_point(&self.vault.journal_key().public_key, &head)?);
         }
+        let mut projections = projections(&self.vault, &draft.touched)?;
+        projections.extend(self.history.take(&self.vault, head.seq));
         let batch = Batch {
             vault: self.vault.id().to_string(),
             previous: Some((self.head.seq, self.head.hash)),
-            projections: projections(&self.vault, &draft.touched)?,
+            projections,
             rows: draft.rows,
             head,
             outcomes,
             points,
+            feed: draft.feed,
         };
         kinds
-            .keys()
+            .iter()
             .for_each(|kind| failpoint::pass_for("committing", kind));
         self.parts.store.commit(&batch).await?;
+        let took = began.elapsed();
         kinds
-            .keys()
+            .iter()
             .for_each(|kind| failpoint::pass_for("committed", kind));
         let events = batch.rows.len();
-        for (kind, count) in kinds {
-            metrics::counter!("custodyd_journal_events_total", "kind" => kind).increment(count);
-        }
-        metrics::counter!("custodyd_commits_total").increment(1);
         self.head = batch.head;
+        let answered = batch.outcomes.len();
+        self.counters
+            .committed(draft.tally, &self.head, answered, took);
+        self.parts.alerts.see(draft.facts);
         if draft.enacted {
             self.standing.set(InForce::from(&self.vault));
         }
         self.anchored.send_replace(self.head.clone());
+        self.announcer.announce(batch.feed);
         self.parts.answers.deliver(batch.outcomes);
         draft.compromised.iter().for_each(|key| self.alarm(key));
         self.schedule(&draft.touched);

@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod batch;
 mod follow;
+mod history;
 mod inquiry;
 mod jobs;
 mod perform;
@@ -15,7 +16,9 @@ mod projection;
 mod replay;
 mod reply;
 mod run;
+mod samples;
 mod screening;
+mod subjects;
 mod vetting;
 #[cfg(test)]
 mod vetting_tests;
@@ -23,20 +26,28 @@ mod vetting_tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd_chain::Network;
-use custodyd_vault::Vault;
+use custodyd_vault::{Recorded, Vault};
 use tokio::sync::{Notify, mpsc};
 
 pub(crate) use answer::sworn;
+pub use history::HistoryWalk;
 pub use inquiry::Inquiries;
 pub use perform::{Done, EffectError};
 pub use projection::{projections, rebuild};
-pub use replay::{ReplayError, Replayed, read_event, replay, replay_observed};
+pub use replay::{
+    ReplayError, Replayed, Telling, read_event, replay, replay_and_mend, replay_observed,
+    replay_telling,
+};
 pub use run::EngineError;
+pub use samples::Series;
 pub use screening::{Screener, ScreeningFault};
+pub use subjects::subjects;
 
 use crate::{
+    alerts::Alerts,
     clock::Clock,
     directory::Directory,
+    feed::{Announcer, Feed, Teller},
     intake::Answers,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
@@ -44,6 +55,7 @@ use crate::{
     signer::Signer,
     standing::{InForce, Standing},
     store::Store,
+    telemetry::{nodes, tally},
 };
 
 /// What the engine works with.
@@ -67,6 +79,8 @@ pub struct Parts {
     pub bell: Arc<Notify>,
     /// What others may see of the engine.
     pub pulse: Arc<Pulse>,
+    /// Where facts go that somebody may have to hear of.
+    pub alerts: Alerts,
     /// How often nodes are asked.
     pub poll: Duration,
     /// Where the last head is kept outside of the database.
@@ -152,6 +166,9 @@ pub struct Engine {
     standing: Standing,
     tips: BTreeMap<Network, u64>,
     head: HeadRow,
+    history: history::History,
+    teller: Teller,
+    announcer: Announcer,
     jobs: jobs::Jobs,
     done: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
@@ -160,6 +177,7 @@ pub struct Engine {
     anchored: tokio::sync::watch::Sender<HeadRow>,
     /// What the journal key signed with one nonce, once an effect has seen it.
     unsafe_journal_key: Option<String>,
+    counters: tally::Counters,
 }
 
 impl Engine {
@@ -169,11 +187,17 @@ impl Engine {
     /// The journal doesn't stand, is behind the anchor, or is not there.
     pub async fn open(parts: Parts, vault: &str) -> Result<Self, ReplayError> {
         let anchor = Anchor::at(parts.anchor.clone());
-        let Replayed { vault, head } =
-            replay(&parts.store, vault, &parts.journal_key, Some(&anchor)).await?;
+        let (
+            Replayed {
+                vault,
+                head,
+                teller,
+            },
+            history,
+        ) = replay_history(&parts.store, vault, &parts.journal_key, &anchor).await?;
         index_nonces(&parts.store, &vault).await?;
-        // So that there is something to alert on before the first.
-        metrics::counter!("custodyd_nonce_reuse_total").increment(0);
+        tally::stands_at(&head);
+        nodes::begin(parts.nodes.keys().copied());
         let (report, done) = mpsc::channel(4_096);
         let (inquiries, questions) = Inquiries::new();
         let (anchored, heads) = tokio::sync::watch::channel(head.clone());
@@ -185,6 +209,9 @@ impl Engine {
             parts,
             vault,
             head,
+            history,
+            announcer: Announcer::new(teller.last()),
+            teller,
             jobs: jobs::Jobs::default(),
             done,
             report,
@@ -192,12 +219,18 @@ impl Engine {
             questions,
             anchored,
             unsafe_journal_key: None,
+            counters: tally::Counters::default(),
         })
     }
 
     /// Who may speak under which policy: as of the last commit, whenever it is asked.
     pub fn standing(&self) -> Standing {
         self.standing.clone()
+    }
+
+    /// What outsiders may hear of, as it is committed. It ends with the engine.
+    pub fn feed(&self) -> Feed {
+        self.announcer.feed()
     }
 
     /// Where the vault can be asked while the engine runs.
@@ -209,6 +242,25 @@ impl Engine {
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
+}
+
+/// Replays a journal, with what the engine remembers beside the state; gives one that was written without samples and index
+/// of subjects its own.
+async fn replay_history(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: &Anchor,
+) -> Result<(Replayed, history::History), ReplayError> {
+    let mut walk = HistoryWalk::begin(store, vault).await?;
+    let see = |before: Option<&Vault>, recorded: &Recorded| walk.see(before, recorded);
+    let replayed = replay_and_mend(store, vault, key, Some(anchor), see).await?;
+    let (rows, history) = walk.go_on(&replayed.vault, replayed.head.at_ms);
+    if !store.has_subjects(vault).await? {
+        store.put_history(vault, &rows).await?;
+        tracing::info!(rows = rows.len(), "samples and index made from the journal");
+    }
+    Ok((replayed, history))
 }
 
 /// Gives a journal that was written without the index of nonces its index.
@@ -229,6 +281,7 @@ async fn index_nonces(store: &Store, vault: &Vault) -> Result<(), ReplayError> {
 async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver<HeadRow>) {
     loop {
         let head = heads.borrow_and_update().clone();
+        let seq = head.seq;
         let written = tokio::task::spawn_blocking(move || {
             let result = anchor.write(&head);
             (anchor, result)
@@ -237,8 +290,11 @@ async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver
         match written {
             Ok((back, result)) => {
                 anchor = back;
-                if let Err(e) = result {
-                    tracing::error!(error = %e, "the anchor could not be written; a restored database would go unnoticed");
+                match result {
+                    Ok(()) => tally::anchored_at(seq),
+                    Err(e) => {
+                        tracing::error!(error = %e, "the anchor could not be written; a restored database would go unnoticed");
+                    }
                 }
             }
             Err(_) => return,

@@ -1,9 +1,12 @@
 //! From the journal to the vault: every row is verified before it is believed.
 
+use std::collections::VecDeque;
+
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Event, Recorded, ReplayFault, Vault};
 
 use crate::{
+    feed::{FeedRow, Teller},
     journal::{Anchor, AnchorError, HeadRow, JournalKey, JournalRow, Tip},
     nonces::NonceError,
     store::{AuditError, CommitError, Store, StoreError},
@@ -45,9 +48,12 @@ pub enum ReplayError {
     /// The nonces of its signatures can't be told.
     #[error("nonces: {0}")]
     Nonces(#[from] NonceError),
-    /// The nonces of its signatures can't be stored.
-    #[error("nonces: {0}")]
+    /// The nonces of its signatures, or the end of its feed, can't be stored.
+    #[error("made from the journal: {0}")]
     Index(#[from] CommitError),
+    /// A document of its feed can't be written.
+    #[error("feed: {0}")]
+    Feed(serde_json::Error),
     /// The database is older than what was seen before.
     #[error("{0}")]
     Anchor(#[from] AnchorError),
@@ -60,6 +66,16 @@ pub struct Replayed {
     pub vault: Vault,
     /// The last signed head.
     pub head: HeadRow,
+    /// What the feed has told by then.
+    pub teller: Teller,
+}
+
+/// What is wanted of the feed while a journal is replayed.
+pub struct Telling<'a> {
+    /// Only rows after this one are written out.
+    pub after: u64,
+    /// Takes them, in order.
+    pub tell: &'a mut (dyn FnMut(FeedRow) + Send),
 }
 
 /// Reads an event from its row.
@@ -99,6 +115,53 @@ pub async fn replay(
     replay_observed(store, vault, key, anchor, |_, _| {}).await
 }
 
+/// Rows of the feed that are written at most where it lacks its end: the newest.
+const MOST_UNTOLD: usize = 100_000;
+
+/// The same; `observe` sees each event with the vault before it, and the stored feed ends as the journal says afterwards. It lacks rows where a version without a feed wrote the
+/// journal, and has too many where somebody else wrote there.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_and_mend(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
+    observe: impl FnMut(Option<&Vault>, &Recorded),
+) -> Result<Replayed, ReplayError> {
+    let stored = store.feed_last(vault).await?;
+    let mut untold = VecDeque::new();
+    let telling = Telling {
+        after: stored,
+        tell: &mut |row| {
+            if untold.len() == MOST_UNTOLD {
+                untold.pop_front();
+            }
+            untold.push_back(row);
+        },
+    };
+    let replayed = replay_telling(store, vault, key, anchor, observe, telling).await?;
+    let last = replayed.teller.last();
+    if last == stored {
+        return Ok(replayed);
+    }
+    let rows = Vec::from(untold);
+    let gone = store.feed_mend(vault, stored.min(last), &rows).await?;
+    if gone > 0 {
+        tracing::error!(
+            rows = gone,
+            "the feed told of what the journal knows nothing of; somebody wrote there, and it is deleted"
+        );
+    } else {
+        tracing::info!(rows = rows.len(), "feed made from the journal");
+    }
+    if let Some(first) = rows.first().filter(|_| rows.len() == MOST_UNTOLD) {
+        store.feed_prune(vault, first.seq.saturating_sub(1)).await?;
+    }
+    Ok(replayed)
+}
+
 /// The same; `observe` sees each event with the vault before it, the first one with none. What it sees of a journal that
 /// doesn't stand is worth nothing: the error tells.
 ///
@@ -109,9 +172,29 @@ pub async fn replay_observed(
     vault: &str,
     key: &JournalKey,
     anchor: Option<&Anchor>,
+    observe: impl FnMut(Option<&Vault>, &Recorded),
+) -> Result<Replayed, ReplayError> {
+    let telling = Telling {
+        after: u64::MAX,
+        tell: &mut |_| {},
+    };
+    replay_telling(store, vault, key, anchor, observe, telling).await
+}
+
+/// The same; and the feed's rows are given out. What they say of a journal that doesn't stand is worth nothing either.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_telling(
+    store: &Store,
+    vault: &str,
+    key: &JournalKey,
+    anchor: Option<&Anchor>,
     mut observe: impl FnMut(Option<&Vault>, &Recorded),
+    telling: Telling<'_>,
 ) -> Result<Replayed, ReplayError> {
     let mut state: Option<Vault> = None;
+    let mut teller = Teller::default();
     let mut fault = None;
     // Read once, and before the rows: a daemon that goes on meanwhile moves it.
     let anchored = anchor.map(Anchor::read).transpose()?.flatten();
@@ -122,7 +205,13 @@ pub async fn replay_observed(
                 hash_at_anchor = Some(row.hash);
             }
             if fault.is_none() {
-                fault = fold(&mut state, row, &mut observe).err();
+                let folded = read_event(row).and_then(|recorded| {
+                    observe(state.as_ref(), &recorded);
+                    let rows = fold(&mut state, &mut teller, &recorded, telling.after)?;
+                    rows.into_iter().for_each(&mut *telling.tell);
+                    Ok(())
+                });
+                fault = folded.err();
             }
         })
         .await?;
@@ -134,21 +223,27 @@ pub async fn replay_observed(
         anchor.check(anchored, vault, key, head.as_ref(), hash_at_anchor)?;
     }
     match (state, head) {
-        (Some(vault), Some(head)) => Ok(Replayed { vault, head }),
+        (Some(vault), Some(head)) => Ok(Replayed {
+            vault,
+            head,
+            teller,
+        }),
         _ => Err(ReplayError::Empty(vault.to_owned())),
     }
 }
 
 fn fold(
     state: &mut Option<Vault>,
-    row: &JournalRow,
-    observe: &mut impl FnMut(Option<&Vault>, &Recorded),
-) -> Result<(), ReplayError> {
-    let recorded = read_event(row)?;
-    observe(state.as_ref(), &recorded);
-    match state {
-        None => *state = Some(Vault::create(&recorded)?),
-        Some(vault) => drop(vault.apply(&recorded)?),
-    }
-    Ok(())
+    teller: &mut Teller,
+    recorded: &Recorded,
+    after: u64,
+) -> Result<Vec<FeedRow>, ReplayError> {
+    let Some(vault) = state else {
+        *state = Some(Vault::create(recorded)?);
+        return Ok(Vec::new());
+    };
+    let touched = vault.apply(recorded)?;
+    teller
+        .follow(vault, recorded, &touched, after)
+        .map_err(ReplayError::Feed)
 }

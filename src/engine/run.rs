@@ -13,12 +13,14 @@ use super::{
     inquiry::Question,
     jobs::Job,
     perform::{Done, EffectError},
-    replay,
+    replay_history,
 };
 use crate::{
+    alerts::Fact,
     directory::Directory,
     standing::InForce,
     store::{CommitError, InboxRow},
+    telemetry::nodes,
 };
 
 /// Inbox rows and results taken into one batch.
@@ -159,6 +161,10 @@ impl Engine {
             _ => "database",
         };
         self.parts.pulse.note_trouble(part, Some(error.to_string()));
+        if let BatchError::Commit(CommitError::Conflict { .. }) = error {
+            let moved = Fact::JournalMoved(error.to_string());
+            self.parts.alerts.see(vec![moved]);
+        }
         tracing::error!(%error, "a batch was not committed; going back to the journal");
         metrics::counter!("custodyd_batches_failed_total").increment(1);
         if !matches!(
@@ -170,16 +176,19 @@ impl Engine {
         loop {
             let anchor = crate::journal::Anchor::at(self.parts.anchor.clone());
             let vault = self.vault.id().to_string();
-            match replay(
-                &self.parts.store,
-                &vault,
-                &self.parts.journal_key,
-                Some(&anchor),
-            )
-            .await
+            match replay_history(&self.parts.store, &vault, &self.parts.journal_key, &anchor).await
             {
-                Ok(Replayed { vault, head }) => {
+                Ok((
+                    Replayed {
+                        vault,
+                        head,
+                        teller,
+                    },
+                    history,
+                )) => {
+                    self.announcer.catch_up(teller.last());
                     (self.vault, self.head) = (vault, head);
+                    (self.teller, self.history) = (teller, history);
                     self.directory = Directory::from(&self.vault);
                     self.standing.set(InForce::from(&self.vault));
                     self.parts.bell.notify_one();
@@ -210,10 +219,15 @@ impl Engine {
             tip,
         } in finished
         {
-            if let Some((network, height)) = tip
-                && self.tips.insert(network, height) != Some(height)
-            {
-                self.jobs.hurry_watches();
+            if let Some((network, height)) = tip {
+                let moved = self.tips.insert(network, height) != Some(height);
+                if moved {
+                    self.jobs.hurry_watches();
+                }
+                nodes::told_height(network, height, moved, now);
+            }
+            if self.parts.nodes.keys().any(|n| n.to_string() == part) {
+                nodes::asked(&part, result.is_ok(), now);
             }
             match result {
                 Ok(found) => {

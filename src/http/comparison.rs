@@ -17,11 +17,11 @@ const MOST_REGIONS: u64 = 250_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came of a comparison, or why nothing did.
-pub(super) type Compared = Result<Arc<PolicyDiffView>, String>;
+pub(crate) type Compared = Result<Arc<PolicyDiffView>, String>;
 
 /// The last comparison, and the place where one is made.
 #[derive(Debug, Clone)]
-pub(super) struct Comparisons {
+pub(crate) struct Comparisons {
     place: Arc<Semaphore>,
     patience: Duration,
     last: Arc<Mutex<Option<Last>>>,
@@ -46,7 +46,7 @@ impl Default for Comparisons {
 
 impl Comparisons {
     /// Compares a policy with the one in force, or gives what came of it the last time.
-    pub(super) async fn compare(&self, in_force: &PolicyDocument, new_source: &str) -> Compared {
+    pub(crate) async fn compare(&self, in_force: &PolicyDocument, new_source: &str) -> Compared {
         let made = tokio::time::timeout(self.patience, self.made(in_force, new_source)).await;
         made.unwrap_or_else(|_| {
             Err("comparing takes a while; ask again, or run `custodyd policy diff`".to_owned())

@@ -1,23 +1,39 @@
-//! Connections: how many, how long, how large. HTTP/1.1 only; limits on everything that comes from outside.
+//! Connections: accepted, counted, made secure, and each request on its way with what is known of its peer. HTTP/1.1 only;
+//! limits on everything that comes from outside.
 //!
 //! What hyper refuses before there is a request (a head that can't be read, is too large or has too many fields) it
 //! answers itself: 400 or 431 without a body, and the connection ends. Everything later is a problem document.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::Request};
+use axum::{
+    body::Body,
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
-use rustix::process::{Resource, getrlimit};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
+    time::timeout,
 };
 use tower::ServiceExt as _;
 
-use super::{AppState, router};
+use super::{
+    AppState, Limits,
+    certificate::Certificate,
+    entrance::Entrance,
+    peer::{Peer, Visit},
+    places::{Place, Places},
+    router,
+    serving::Serving,
+    stall::Stalling,
+    tls::Tls,
+};
 
 /// Bytes of a request's head.
 const HEAD_LIMIT: usize = 32 * 1024;
@@ -28,123 +44,167 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How often samples are drained into histograms; nothing else does it when nobody reads /metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// What one listener grants to those who connect.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections at a time; further ones wait to be accepted.
-    pub connections: usize,
-    /// Time for a request's head to arrive, and for a quiet connection to stay.
-    pub head_patience: Duration,
-    /// Time for a whole request: its body, the engine, the answer.
-    pub request_patience: Duration,
-    /// Time after which a connection ends with the request it is at; it also ends who never reads an answer.
-    pub longest_connection: Duration,
-}
-
-impl Default for Limits {
-    /// Connections take at most half of the file descriptors that this process may have: database, HSM and nodes need
-    /// the others.
-    fn default() -> Self {
-        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
-        Self {
-            connections: half.clamp(1, 4_096),
-            head_patience: Duration::from_secs(10),
-            request_patience: Duration::from_secs(60),
-            longest_connection: Duration::from_secs(600),
-        }
-    }
-}
-
 /// Serves the API until `stop` says so, then lets open requests end.
 ///
 /// # Errors
 /// The listener's.
 pub async fn serve(
-    state: AppState,
-    listener: TcpListener,
-    stop: watch::Receiver<bool>,
-) -> io::Result<()> {
-    serve_within(Limits::default(), state, listener, stop).await
-}
-
-/// Serves the API within these limits until `stop` says so, then lets open requests end.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve_within(
-    limits: Limits,
+    entrance: Entrance,
     state: AppState,
     listener: TcpListener,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut upkeep = JoinSet::new();
     upkeep.spawn(keep_metrics_small(state.metrics.clone()));
-    let router = router::within(state, limits.request_patience);
-    let places = Arc::new(Semaphore::new(limits.connections));
+    if let Some(tls) = &entrance.tls {
+        upkeep.spawn(Arc::clone(tls).follow(stop.clone()));
+    }
+    let limits = &entrance.limits;
+    let places = Places::new(limits.connections, limits.connections_per_address);
+    let router = router::within(state, limits);
+    let entrance = Arc::new(entrance);
     let mut connections = JoinSet::new();
     loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        tokio::select! {
+        let accepted = tokio::select! {
             () = stopped(&mut stop) => break,
-            (place, accepted) = next => match accepted {
-                Ok((stream, _)) => {
-                    let (router, stop, limits) = (router.clone(), stop.clone(), limits.clone());
-                    connections.spawn(async move {
-                        converse(stream, router, stop, limits).await;
-                        drop(place);
-                    });
-                }
-                // Out of file descriptors, or the peer went away: wait a little rather than spin.
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-        }
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, address) = match accepted {
+            Ok((stream, address)) => (stream, address.ip().to_canonical()),
+            // Out of file descriptors, or the peer went away: wait a little rather than spin.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let own = (!entrance.proxies.trusts(address)).then_some(address);
+        let Some(counted) = places.count(own) else {
+            metrics::counter!("custodyd_edge_refused_total", "why" => "connections").increment(1);
+            tracing::debug!(%address, "too many connections of one address");
+            continue;
+        };
+        let place = tokio::select! {
+            () = stopped(&mut stop) => break,
+            place = places.seat(counted) => place,
+        };
+        let conversation = Conversation {
+            router: router.clone(),
+            entrance: Arc::clone(&entrance),
+            stop: stop.clone(),
+            address,
+        };
+        connections.spawn(conversation.hold(stream, place));
         while connections.try_join_next().is_some() {}
     }
-    let _ = tokio::time::timeout(FAREWELL, async {
+    let _ = timeout(FAREWELL, async {
         while connections.join_next().await.is_some() {}
     })
     .await;
     Ok(())
 }
 
-async fn converse(
-    stream: TcpStream,
+/// One connection, and what its requests need.
+struct Conversation {
     router: axum::Router,
-    mut stop: watch::Receiver<bool>,
-    limits: Limits,
-) {
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
-        async move {
-            let request: Request = request.map(Body::new);
-            let Ok(response) = router.oneshot(request).await;
-            Ok::<_, Infallible>(response)
+    entrance: Arc<Entrance>,
+    stop: watch::Receiver<bool>,
+    address: IpAddr,
+}
+
+impl Conversation {
+    /// Until it ends, is over its time, or has to leave to make room.
+    async fn hold(self, stream: TcpStream, place: Place) {
+        let _ = stream.set_nodelay(true);
+        let seat = place.seat();
+        let entrance = Arc::clone(&self.entrance);
+        let talk = async {
+            match &entrance.tls {
+                None => self.talk(stream, None, &place).await,
+                Some(tls) => self.talk_securely(tls, stream, &place).await,
+            }
+        };
+        tokio::select! {
+            () = talk => {}
+            () = seat.asked_to_leave() => {
+                metrics::counter!("custodyd_edge_refused_total", "why" => "places").increment(1);
+            }
         }
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_patience)
-        .max_buf_size(HEAD_LIMIT)
-        .max_headers(MOST_HEADERS)
-        .keep_alive(true)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return trace(ended),
-        () = stopped(&mut stop) => {}
-        () = tokio::time::sleep(limits.longest_connection) => {}
     }
-    connection.as_mut().graceful_shutdown();
-    if let Ok(ended) = tokio::time::timeout(limits.request_patience, connection).await {
-        trace(ended);
+
+    async fn talk_securely(self, tls: &Tls, stream: TcpStream, place: &Place) {
+        let patience = self.entrance.limits.handshake_patience;
+        let stream = match timeout(patience, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                metrics::counter!("custodyd_edge_refused_total", "why" => "handshake").increment(1);
+                return tracing::debug!(address = %self.address, %error, "no TLS came about");
+            }
+            Err(_) => return tracing::debug!(address = %self.address, "a slow handshake"),
+        };
+        let shown = stream.get_ref().1.peer_certificates();
+        let certificate = shown.and_then(|chain| chain.first()).map(Certificate::read);
+        match certificate.transpose() {
+            Ok(certificate) => {
+                let certificate = certificate.map(Arc::new);
+                self.talk(stream, certificate, place).await;
+            }
+            Err(error) => {
+                tracing::debug!(address = %self.address, %error, "a certificate that can't be read");
+            }
+        }
+    }
+
+    async fn talk<S>(self, stream: S, certificate: Option<Arc<Certificate>>, place: &Place)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            router,
+            entrance,
+            mut stop,
+            address,
+        } = self;
+        let limits: Limits = entrance.limits.clone();
+        let seat = place.seat();
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let (router, seat) = (router.clone(), Arc::clone(&seat));
+            let peer = entrance.peer(address, certificate.clone(), request.headers());
+            async move {
+                let serving = Serving::of(Arc::clone(&seat));
+                let response: Response = match peer {
+                    Ok(peer) => {
+                        let mut request: Request = request.map(Body::new);
+                        request.extensions_mut().insert::<Peer>(peer);
+                        request.extensions_mut().insert(Visit::new(Some(seat)));
+                        let Ok(response) = router.oneshot(request).await;
+                        response
+                    }
+                    Err(problem) => problem.into_response(),
+                };
+                Ok::<_, Infallible>(response.map(|body| serving.until_sent(body)))
+            }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_patience)
+            .max_buf_size(HEAD_LIMIT)
+            .max_headers(MOST_HEADERS)
+            .keep_alive(true)
+            .serve_connection(
+                TokioIo::new(Stalling::new(stream, limits.write_patience)),
+                service,
+            );
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return trace(ended),
+            () = stopped(&mut stop) => {}
+            () = tokio::time::sleep(limits.longest_connection) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        if let Ok(ended) = timeout(limits.request_patience, connection).await {
+            trace(ended);
+        }
     }
 }
 

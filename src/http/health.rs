@@ -1,6 +1,9 @@
-//! Health for machines. Unsigned, and silent about money.
+//! Health for machines. Unsigned, and silent about money unless the configuration says otherwise.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use custodyd_hsm::{Health, MemberStatus};
@@ -8,7 +11,29 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AppState, reply};
-use crate::telemetry;
+use crate::{
+    alerts::Alerts,
+    telemetry::{
+        self,
+        page::Page,
+        process,
+        reading::{Reading, write_backlog},
+    },
+};
+
+/// Parts without which withdrawals go on as far as policy lets them: they make the daemon degraded, not unready.
+const LESSER: [&str; 5] = ["screening", "prices", "alerts", "feed", "webhooks"];
+/// Longest wait for what a scrape asks the engine or the database; what doesn't answer is left out.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What watches a daemon.
+#[derive(Debug, Clone, Default)]
+pub struct Monitoring {
+    /// Where facts go that somebody may have to hear of.
+    pub alerts: Alerts,
+    /// Whether `/metrics` shows what wallets hold.
+    pub balances: bool,
+}
 
 /// The process serves.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = HealthView)))]
@@ -36,8 +61,8 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
             }
         }
     }
-    // Nobody is asked again before the next payout that wants it, and none would come to a daemon that isn't ready.
-    let unscreened = trouble.remove("screening").map(|_| "screening".to_owned());
+    let (lesser, mut trouble): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        trouble.into_iter().partition(|(part, _)| is_lesser(part));
     let members = state.hsm.iter().flat_map(|hsm| hsm.members());
     let (well, degraded): (Vec<_>, Vec<_>) = members.partition(is_well);
     let up = |member: &MemberStatus| !matches!(member.health, Health::Out { .. });
@@ -58,7 +83,7 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
         degraded: degraded
             .iter()
             .map(|member| format!("hsm:{}", member.name))
-            .chain(unscreened)
+            .chain(lesser.into_keys())
             .collect(),
     };
     reply::typed(
@@ -72,6 +97,12 @@ fn is_well(member: &MemberStatus) -> bool {
     member.health == Health::Up && member.missing_keys == 0
 }
 
+/// A part's name, or a name within it such as `webhooks:shop`.
+fn is_lesser(part: &str) -> bool {
+    let part = part.split(':').next().unwrap_or_default();
+    LESSER.contains(&part)
+}
+
 /// Metrics in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", security(()),
@@ -81,10 +112,32 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     if let Some(hsm) = &state.hsm {
         telemetry::record_hsm(&hsm.members());
     }
+    let mut page = Page::default();
+    process::write(&mut page);
+    if let Some(pulse) = &state.pulse {
+        let trouble = pulse.trouble();
+        // Of a key that is given up, its name is no label.
+        let parts = trouble.keys().map(|part| match part.split_once(' ') {
+            Some((first, _)) => first,
+            None => part,
+        });
+        for part in parts.collect::<BTreeSet<_>>() {
+            page.gauge("custodyd_trouble", &[("part", part)], 1);
+        }
+    }
+    let backlog = state.store.backlog(state.standing.vault().as_str());
+    if let Ok(Ok(backlog)) = tokio::time::timeout(PATIENCE, backlog).await {
+        write_backlog(&mut page, &backlog, state.clock.now());
+    }
+    if let Some(vault) = &state.vault
+        && let Ok(Ok(reading)) = tokio::time::timeout(PATIENCE, vault.ask(Reading::of)).await
+    {
+        reading.write(&mut page, state.monitoring.balances);
+    }
     reply::typed(
         StatusCode::OK,
         "text/plain; version=0.0.4",
-        state.metrics.render(),
+        state.metrics.render() + &page.into_text(),
     )
 }
 
@@ -95,7 +148,8 @@ pub(super) struct HealthView {
     status: String,
     /// Names of the parts that don't work; the log says what is wrong with them.
     trouble: Vec<String>,
-    /// Parts that don't work while others do their work: `hsm:` and a token's name, or `screening`.
+    /// Parts that don't work while others do their work: `hsm:` and a token's name, `screening`, `prices`, `alerts`, `feed`
+    /// or `webhooks`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<String>,
 }

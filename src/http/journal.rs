@@ -22,8 +22,10 @@ use crate::problem::Problem;
 )]
 pub(super) struct RowsQuery {
     /// Only rows after this one.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     after: Option<u64>,
     /// At most so many: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
 }
 
@@ -71,7 +73,7 @@ pub(super) async fn rows(
 /// The last signed head: keep it, and a journal that was cut or rewritten can't pass for this one.
 #[utoipa::path(
     get, path = "/v1/journal/checkpoint", tag = "journal",
-    responses((status = 200, body = CheckpointView), (status = "4XX", body = Problem))
+    responses((status = 200, body = CheckpointView), (status = 404, description = "the journal is empty"), (status = "4XX", body = Problem))
 )]
 pub(super) async fn checkpoint(
     State(state): State<AppState>,

@@ -7,7 +7,7 @@ use custodyd_vault::Scope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, reply, signed::Signed};
+use super::{AppState, reply, signed::Signed, withdrawals::PendingView};
 use crate::{problem::Problem, standing::PolicyDocument, store::Cursor, view::LimitView};
 
 /// The policy in force.
@@ -29,7 +29,7 @@ pub(super) async fn policy(
 /// How much of each limit is used now.
 #[utoipa::path(
     get, path = "/v1/limits", tag = "policy",
-    responses((status = 200, body = LimitsView), (status = "4XX", body = Problem))
+    responses((status = 200, body = LimitsView), (status = 202, body = PendingView), (status = "4XX", body = Problem))
 )]
 pub(super) async fn limits(State(state): State<AppState>, signed: Signed) -> Response {
     state.submit(signed).await

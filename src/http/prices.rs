@@ -25,6 +25,6 @@ pub(super) struct PricesTaken {
     /// As it was sent, Unix milliseconds.
     as_of: u64,
     /// As they were sent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     prices: serde_json::Value,
 }

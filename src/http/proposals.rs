@@ -130,10 +130,13 @@ fn proposed_policy<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Opt
 )]
 pub(super) struct ListQuery {
     /// Only those in this state.
+    #[param(pattern = "^[a-z_]{1,32}$")]
     state: Option<String>,
-    /// Where the list before ended.
+    /// Where the list before ended: `next` of the page before, as it is.
+    #[param(max_length = 200)]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
 }
 

@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::trail::Refused;
 use crate::{
     problem::Problem,
     store::{Cursor, StoreError},
@@ -14,14 +15,20 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_string(&self).unwrap_or_default();
         let mut response = raw(self.status, body);
+        response.extensions_mut().insert(Refused {
+            code: self.code().to_owned(),
+            detail: self.detail.clone(),
+        });
         let more = match self.status {
             // The rest of the request is not read, so the connection can't go on.
-            408 | 411 | 413 => Some((header::CONNECTION, "close")),
-            429 | 503 => Some((header::RETRY_AFTER, "1")),
+            408 | 411 | 413 => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            429 | 503 => {
+                let seconds = self.retry_after.unwrap_or(1);
+                Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
             _ => None,
         };
         if let Some((name, value)) = more {
-            let value = HeaderValue::from_static(value);
             response.headers_mut().insert(name, value);
         }
         response

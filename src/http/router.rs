@@ -1,6 +1,11 @@
 //! Every route of the API, and what all of them share.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension, Router,
@@ -17,21 +22,38 @@ use utoipa_axum::{
 };
 
 use super::{
-    AppState, Limits, cold, comparison::Comparisons, enrolments, freeze, health, hsm, journal,
-    openapi, policy, prices, proposals, transactions, wallets, withdrawals,
+    AppState, Limits,
+    access::{Read, Refusals},
+    addresses::AddressRates,
+    bucket::Rate,
+    cold,
+    comparison::Comparisons,
+    enrolments, events, freeze, health, hsm, journal, openapi,
+    peer::{Peer, Visit},
+    policy, prices, proposals, trail, transactions, wallets, withdrawals,
 };
 use crate::{console, problem::Problem};
 
+/// A year of TLS only, for browsers (RFC 6797).
+const HSTS: &str = "max-age=31536000";
+
 /// The API.
 pub fn router(state: AppState) -> Router {
-    within(state, Limits::default().request_patience)
+    within(state, &Limits::default())
 }
 
-/// The API, each request answered within `patience`.
-pub(super) fn within(state: AppState, patience: Duration) -> Router {
+/// The API within these limits.
+pub(super) fn within(state: AppState, limits: &Limits) -> Router {
+    let bounds = Arc::new(Bounds {
+        began: Instant::now(),
+        patience: limits.request_patience,
+        rates: AddressRates::new(Rate::per_second(limits.per_second, limits.burst)),
+        refusals: Refusals::new(),
+    });
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
     let comparing = Extension(Comparisons::default());
+    let following = from_fn_with_state(state.monitoring.alerts.clone(), trail::follow);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -60,6 +82,7 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
         .routes(routes!(prices::set))
         .routes(routes!(policy::policy))
         .routes(routes!(policy::limits))
+        .routes(routes!(events::events))
         .routes(routes!(journal::rows))
         .routes(routes!(journal::checkpoint))
         .routes(routes!(hsm::tokens))
@@ -81,20 +104,34 @@ pub(super) fn within(state: AppState, patience: Duration) -> Router {
                 "see /openapi.json for the methods of this path",
             )
         })
-        .layer(from_fn_with_state(patience, around))
+        .layer(from_fn_with_state(bounds, around))
         .with_state(state)
+        .layer(following)
 }
 
-/// Around each request: an id, a time limit, a measurement, headers that every answer has, a wall against panics.
-async fn around(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+/// What bounds each request.
+#[derive(Debug)]
+struct Bounds {
+    began: Instant,
+    patience: Duration,
+    rates: AddressRates,
+    refusals: Refusals,
+}
+
+/// Around each request: an id, a rate and a time limit, a measurement, headers that every answer has, a wall against panics.
+async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = uuid::Uuid::now_v7().simple().to_string();
+    let id = trail::id_of(&request);
     let method = known(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let answering = std::panic::AssertUnwindSafe(answer(patience, request, next));
+    let read = Read::of(request.method(), &route, target(&request));
+    let visit = request.extensions().get::<Visit>().cloned();
+    let peer = request.extensions().get::<Peer>();
+    let (address, secure) = peer.map_or((None, false), |peer| (Some(peer.address), peer.secure));
+    let answering = AssertUnwindSafe(answer(&bounds, address, request, next));
     let mut response = answering.catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(request = %id, route, "a handler panicked");
         Problem::internal().into_response()
@@ -108,16 +145,48 @@ async fn around(State(patience): State<Duration>, request: Request, next: Next) 
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    if secure {
+        let value = HeaderValue::from_static(HSTS);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
     }
     let status = response.status();
+    if let Some(address) = address {
+        match (read, &visit) {
+            (Some(read), Some(visit)) if visit.speaker().is_some() => {
+                read.answered(&id, &route, visit, address, status);
+            }
+            (_, visit) => {
+                let (visit, now) = (visit.as_ref(), bounds.began.elapsed());
+                bounds
+                    .refusals
+                    .refused(&id, &route, visit, address, status, now);
+            }
+        }
+    }
     tracing::debug!(request = %id, method, route, status = status.as_u16(), "answered");
     measure(method, route, status, began.elapsed());
     response
 }
 
-async fn answer(patience: Duration, request: Request, next: Next) -> Response {
+fn target(request: &Request) -> &str {
+    request.uri().path_and_query().map_or("", |t| t.as_str())
+}
+
+async fn answer(
+    bounds: &Bounds,
+    address: Option<IpAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Some(address) = address
+        && let Err(empty) = bounds.rates.take(address, bounds.began.elapsed())
+    {
+        metrics::counter!("custodyd_edge_refused_total", "why" => "address_rate").increment(1);
+        return empty.problem("this address's").into_response();
+    }
     // RFC 9112 §6.1: two framings are two readings. The digest is signed, so the length is known before the first byte.
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
         return Problem::new(
@@ -128,7 +197,7 @@ async fn answer(patience: Duration, request: Request, next: Next) -> Response {
         )
         .into_response();
     }
-    let answered = tokio::time::timeout(patience, next.run(request)).await;
+    let answered = tokio::time::timeout(bounds.patience, next.run(request)).await;
     answered.unwrap_or_else(|_| {
         Problem::new(
             408,

@@ -66,7 +66,7 @@ pub(super) async fn show(
 #[utoipa::path(
     post, path = "/v1/wallets/{id}/addresses", tag = "wallets", params(("id" = String, Path)),
     request_body = Option<AddressesBody>,
-    responses((status = 202, body = KeyView, description = "asked of the HSM"), (status = "4XX", body = Problem))
+    responses((status = 202, body = KeysAsked, description = "asked of the HSM"), (status = "4XX", body = Problem))
 )]
 pub(super) async fn add_address(State(state): State<AppState>, signed: Signed) -> Response {
     state.submit(signed).await
@@ -80,9 +80,11 @@ pub(super) async fn add_address(State(state): State<AppState>, signed: Signed) -
     reason = "the shape of the query, for the description; it is read field by field"
 )]
 pub(super) struct AddressQuery {
-    /// Where the list before ended.
+    /// Where the list before ended: `next` of the page before, as it is.
+    #[param(max_length = 200)]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
 }
 
@@ -124,6 +126,17 @@ pub(super) struct AddressesView {
     items: Vec<KeyView>,
     /// The cursor of what comes next.
     next: Option<String>,
+}
+
+/// The one key's document, or those of as many as were asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) enum KeysAsked {
+    /// Asked for without a body.
+    One(KeyView),
+    /// Asked for with a count.
+    Several(AddressesView),
 }
 
 /// All wallets.

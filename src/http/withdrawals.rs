@@ -23,7 +23,7 @@ use crate::{
 /// Asks for a payout. The answer says what policy made of it.
 #[utoipa::path(
     post, path = "/v1/withdrawals", tag = "withdrawals", request_body = WithdrawalBody,
-    params(("Idempotency-Key" = String, Header, description = "1 to 128 printable characters; asking again under it \
+    params(("Idempotency-Key" = String, Header, pattern = "^[!-~]{1,128}$", example = "order-7", description = "1 to 128 printable characters; asking again under it \
         gives the same withdrawal")),
     responses(
         (status = 201, body = WithdrawalView), (status = 200, body = WithdrawalView, description = "asked before"),
@@ -107,12 +107,16 @@ pub(super) async fn show(
 )]
 pub(super) struct ListQuery {
     /// Only those in this state.
+    #[param(pattern = "^[a-z_]{1,32}$")]
     state: Option<String>,
     /// Only those of this client.
+    #[param(pattern = "^[a-z0-9-]{1,64}$")]
     client: Option<String>,
-    /// Where the list before ended.
+    /// Where the list before ended: `next` of the page before, as it is.
+    #[param(max_length = 200)]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
 }
 

@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct PricesBody {
     /// Three capitals, the policy's: `USD`.
-    #[schema(value_type = String, example = "USD")]
+    #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "USD")]
     pub currency: Currency,
     /// Since when they stand, Unix milliseconds.
-    #[schema(value_type = u64)]
+    #[schema(value_type = u64, minimum = 0, maximum = 9_007_199_254_740_991_u64, example = 1_767_571_200_000_u64)]
     pub as_of: Timestamp,
     /// What one unit of each asset costs, as decimal strings.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"BTC": "64000.5", "ETH": "3100"}))]
     pub prices: PriceList,
 }
 

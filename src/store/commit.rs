@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 use super::bulk::Bulk;
 use super::connection::{Conn, Transaction, Value};
 use super::error::{CommitError, Failure, Rule};
+use super::feed;
 use super::fold::{BatchFault, Folded, fold, int, text};
 use super::points;
 use super::rows::Batch;
-use super::{Store, violation};
+use super::{Store, samples, subjects, violation};
 
 macro_rules! bulk {
     ($name:ident, $columns:literal, $before:literal, $after:literal) => {
@@ -172,15 +173,23 @@ async fn write(
         (Rule::Other, &TRANSACTIONS, &folded.transactions),
         (Rule::Other, &EXPORTS, &folded.exports),
         (Rule::Other, &PROPOSALS, &folded.proposals),
+        (Rule::Other, &samples::INSERT, &folded.history.samples),
+        (Rule::Other, &subjects::INSERT, &folded.history.subjects),
         (Rule::Outpoint, &OUTPOINTS_FREED, &folded.outpoints_freed),
         (Rule::Outpoint, &OUTPOINTS_TAKEN, &folded.outpoints_taken),
         (Rule::Nonce, &NONCES_FREED, &folded.nonces_freed),
         (Rule::Nonce, &NONCES_TAKEN, &folded.nonces_taken),
         (Rule::KeyNonce, &points::INSERT, &folded.points.transactions),
         (Rule::JournalKeyNonce, &points::INSERT, &folded.points.heads),
+        (Rule::Other, &feed::INSERT, &folded.feed),
         (Rule::Outcome, &OUTCOMES, &folded.outcomes),
     ] {
         run(conn, rule, statement, values).await?;
+    }
+    if !folded.history.samples.is_empty() {
+        samples::prune(conn, batch)
+            .await
+            .map_err(|error| Failure::before_commit(&error))?;
     }
     let answered = run(conn, Rule::Outcome, &ANSWERED, &folded.answered).await?;
     if usize::try_from(answered) != Ok(batch.outcomes.len()) {

@@ -56,6 +56,10 @@ impl Store {
         let held = self.reservations(vault).await?;
         dump.extend(held.outpoints.into_iter().map(Projection::from));
         dump.extend(held.nonces.into_iter().map(Projection::from));
+        let now_ms = self.last_head(vault).await?.map_or(0, |head| head.at_ms);
+        let samples = self.samples_dump(vault, now_ms).await?;
+        dump.extend(samples.into_iter().map(Projection::from));
+        dump.extend(self.subjects_dump(vault).await?);
         dump.sort();
         Ok(dump)
     }

@@ -2,14 +2,16 @@
 //! follow each other and the head covers them, an id is written once (PostgreSQL refuses to upsert a
 //! row twice in one statement), and a reservation freed and taken in one batch ends as the last word.
 
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 use super::connection::Value;
 use super::error::{CommitError, Rule};
+use super::feed;
 use super::points::{Points, fold_points};
 use super::reservations::fold_reservations;
 use super::rows::{Batch, Projection};
+use super::subjects::History;
 
 /// Why a batch cannot be written anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +78,9 @@ pub(super) struct Folded<'a> {
     pub(super) outpoints_taken: Vec<Value<'a>>,
     pub(super) nonces_freed: Vec<Value<'a>>,
     pub(super) nonces_taken: Vec<Value<'a>>,
+    pub(super) history: History<'a>,
     pub(super) points: Points<'a>,
+    pub(super) feed: Vec<Value<'a>>,
 }
 
 /// A number as the databases hold it.
@@ -106,7 +110,9 @@ pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     fold_outcomes(batch, &mut folded)?;
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
+    folded.history = History::of(batch)?;
     folded.points = fold_points(batch)?;
+    folded.feed = feed::values(&batch.vault, &batch.feed)?;
     Ok(folded)
 }
 

@@ -115,7 +115,7 @@ impl Store {
     }
 }
 
-fn journal(row: &Row) -> Result<JournalRow, StoreError> {
+pub(super) fn journal(row: &Row) -> Result<JournalRow, StoreError> {
     let mut record = Record::new("journal", row);
     Ok(JournalRow {
         seq: record.number_key("seq")?,
@@ -128,7 +128,7 @@ fn journal(row: &Row) -> Result<JournalRow, StoreError> {
     })
 }
 
-fn head(row: &Row) -> Result<HeadRow, StoreError> {
+pub(super) fn head(row: &Row) -> Result<HeadRow, StoreError> {
     let mut record = Record::new("heads", row);
     Ok(HeadRow {
         seq: record.number_key("seq")?,

@@ -6,6 +6,7 @@
 //! the only module that names sqlx.
 
 mod audit;
+mod backlog;
 mod bulk;
 mod bundles;
 mod commit;
@@ -13,6 +14,7 @@ mod connection;
 mod cursor;
 mod dump;
 mod error;
+mod feed;
 mod fold;
 mod history;
 mod inbox;
@@ -23,18 +25,23 @@ mod queue;
 mod record;
 mod reservations;
 mod rows;
+mod samples;
 mod sqlite;
 #[cfg(test)]
 mod sqlite_tests;
+mod subjects;
 mod views;
 mod violation;
+mod webhooks;
 mod writing;
 
 pub use crate::journal::{HeadRow, JournalRow};
 pub use audit::AuditError;
+pub use backlog::{Backlog, OpenWithdrawals};
 pub use bundles::BundlePut;
 pub use cursor::{Cursor, CursorError};
 pub use error::{CommitError, Rule, StoreError};
+pub use feed::FeedRow;
 pub use fold::BatchFault;
 pub use queue::{QueueCount, QueueFor, QueueSpot};
 pub use rows::{
@@ -42,6 +49,8 @@ pub use rows::{
     OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,
     TransactionRow, WalletRow, WithdrawalRow,
 };
+pub use samples::{SAMPLE_MS, SAMPLES_KEPT_MS, SampleRow, samples_since};
+pub use webhooks::{DeliveryRow, EndpointRow, Owed, Settled};
 
 use connection::{Conn, Pools, Transaction};
 

@@ -1,5 +1,6 @@
 //! What goes into the database and comes out of it.
 
+use super::FeedRow;
 use crate::journal::{HeadRow, JournalRow};
 
 /// All that one group commit writes.
@@ -20,6 +21,8 @@ pub struct Batch {
     pub outcomes: Vec<Outcome>,
     /// The nonces of the signatures that this batch stores.
     pub points: Vec<SignaturePointRow>,
+    /// What outsiders may hear of the new rows, following on what the feed has.
+    pub feed: Vec<FeedRow>,
 }
 
 /// What holds a signature: a head of the journal, or a transaction.
@@ -146,6 +149,14 @@ pub enum Projection {
         created_seq: u64,
         document: String,
     },
+    /// Inserts, or sets `units`.
+    Sample {
+        series: String,
+        at_ms: u64,
+        units: String,
+    },
+    /// Inserts.
+    Subject { subject: String, head_seq: u64 },
     /// Fails when any transaction of any vault holds the coin.
     ReserveOutpoint {
         network: String,

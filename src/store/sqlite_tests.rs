@@ -39,6 +39,7 @@ fn batch(previous: Option<(u64, [u8; 32])>) -> Batch {
         projections: vec![],
         outcomes: vec![],
         points: vec![],
+        feed: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ mod documents;
 mod policy_diff;
 mod proposal;
 mod queue;
+pub(crate) mod shape;
 
 use custodyd_chain::Effects;
 use custodyd_policy::{LimitUsage, Requirement, Verdict};
@@ -47,7 +48,7 @@ pub struct WithdrawalView {
     /// More about the state, for people.
     pub state_detail: Option<String>,
     /// Approvals that policy asks for.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shape::Requirement>)]
     pub requirements: Vec<Requirement>,
     /// Decisions so far.
     pub approvals: Vec<ApprovalView>,
@@ -60,7 +61,7 @@ pub struct WithdrawalView {
     /// Unix milliseconds.
     pub updated_at: u64,
     /// What an operator signs, less decision, expiry, nonce and name.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::StatementTemplate)]
     pub statement: StatementTemplate,
 }
 
@@ -152,7 +153,7 @@ pub struct TransactionView {
     /// The withdrawals it pays.
     pub withdrawals: Vec<String>,
     /// What it does: payments (change included), inputs, fee, account and nonce.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::Effects)]
     pub effects: Effects,
     /// The signed bytes, hex.
     pub raw: Option<String>,

@@ -5,6 +5,8 @@ use custodyd_vault::{Change, GOVERNANCE_DOMAIN, ProposalEnd, ProposalId, Proposa
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::shape;
+
 /// A proposal, as the API gives it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProposalView {
@@ -21,7 +23,7 @@ pub struct ProposalView {
     /// Why.
     pub reason: String,
     /// What would change, in this order, as a whole: the very objects whose digest is signed.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shape::Change>)]
     pub changes: Vec<Change>,
     /// The same in words, one for each.
     pub summary: Vec<String>,
@@ -29,7 +31,7 @@ pub struct ProposalView {
     #[schema(value_type = Vec<String>)]
     pub kinds: Vec<ChangeKind>,
     /// Approvals that it takes.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shape::Requirement>)]
     pub requirements: Vec<Requirement>,
     /// How long it can be vetoed after the last approval, milliseconds.
     pub delay_ms: u64,
@@ -46,7 +48,7 @@ pub struct ProposalView {
     /// The policy it was made under, SHA-256 in hex.
     pub policy: String,
     /// What an operator signs, less decision, expiry, nonce and name.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shape::GovernanceTemplate)]
     pub statement: GovernanceTemplate,
 }
 

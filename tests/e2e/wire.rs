@@ -84,12 +84,28 @@ impl Speaker {
         body: &[u8],
         skew_s: i64,
     ) -> Letter {
+        self.signed("POST", target, key, body, skew_s)
+    }
+
+    /// A GET, signed now.
+    pub(crate) fn letter_to_read(&self, target: &str) -> Letter {
+        self.signed("GET", target, None, b"", 0)
+    }
+
+    fn signed(
+        &self,
+        method: &'static str,
+        target: &str,
+        key: Option<&str>,
+        body: &[u8],
+        skew_s: i64,
+    ) -> Letter {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
             .as_secs();
         let unsigned = UnsignedRequest {
-            method: "POST",
+            method,
             authority: &self.authority,
             target,
             content_type: (!body.is_empty()).then_some("application/json"),
@@ -101,12 +117,12 @@ impl Speaker {
             &self.identity.principal().to_string(),
             &random_hex(16).unwrap(),
             now.checked_add_signed(skew_s).unwrap(),
-            self.identity.signing_key(),
+            self.identity.key(),
         )
         .unwrap();
         let fields = signed.fields();
         Letter {
-            method: "POST",
+            method,
             target: target.to_owned(),
             headers: fields
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -133,6 +149,19 @@ impl Letter {
 
     /// Sends it with other framing.
     pub(crate) fn send_as(&self, framing: &[(&str, &str)], body: &[u8]) -> Answer {
+        let head = self.head(framing);
+        exchange(&self.authority, &[head.as_bytes(), body].concat())
+    }
+
+    /// Sends its head and leaves the answer to be read as it comes.
+    pub(crate) fn open(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.authority).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.write_all(self.head(&[]).as_bytes()).unwrap();
+        stream
+    }
+
+    fn head(&self, framing: &[(&str, &str)]) -> String {
         let Self {
             method,
             target,
@@ -149,7 +178,7 @@ impl Letter {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        exchange(authority, &[head.as_bytes(), body].concat())
+        head
     }
 
     /// Replaces a header.

@@ -1,24 +1,22 @@
 //! /openapi.json says what is there, all of it, and no more; and logs say less than was sent.
 
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::{
     edge::{Asked, Edge, SHOP},
+    page::Page,
     wire::{Answer, Request},
 };
 
-const OPERATIONS: [&str; 33] = [
+const OPERATIONS: [&str; 35] = [
     "get /healthz",
     "get /metrics",
     "get /readyz",
     "get /v1/cold/exports/{id}",
     "get /v1/cold/exports/{id}/bundle",
+    "get /v1/events",
     "get /v1/hsm",
     "get /v1/journal",
     "get /v1/journal/checkpoint",
@@ -35,6 +33,7 @@ const OPERATIONS: [&str; 33] = [
     "get /v1/withdrawals/{id}",
     "post /v1/cold/exports",
     "post /v1/cold/imports",
+    "post /v1/enrolments",
     "post /v1/freeze",
     "post /v1/proposals",
     "post /v1/proposals/{id}/approvals",
@@ -182,36 +181,16 @@ async fn every_described_operation_of_v1_asks_for_a_signature() {
     assert!(edge.inbox().await.is_empty());
 }
 
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn the_fullest_log_holds_neither_body_nor_signature() {
-    let page = Page::default();
-    let writer = page.clone();
-    tracing_subscriber::fmt()
-        .with_env_filter("trace")
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .init();
+    let page = Page::of_all_that_is_logged();
     let edge = Edge::start().await;
     let body = br#"{"vault":"main","asset":"LTC","amount":"0.5","destination":"MARKEDDESTINATION","reference":"MARKEDREFERENCE"}"#;
     let request = edge.signed(SHOP, &Asked::post("/v1/withdrawals", body));
     assert_eq!(edge.send(&request).await.status, 202);
     let wrong = br#"{"MARKEDFIELD":1}"#;
     assert_eq!(edge.post(SHOP, "/v1/withdrawals", wrong).await.status, 400);
-    let log = String::from_utf8_lossy(&page.0.lock().unwrap()).into_owned();
+    let log = page.text();
     assert!(
         log.contains("/v1/withdrawals") && log.contains("status=400"),
         "it is a log"

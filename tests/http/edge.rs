@@ -1,13 +1,14 @@
 //! An edge of the test's own: keys, a database, a listener on a free port.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use custodyd::{
     clock::Clock,
-    config::ConsoleConfig,
+    config::{ClientAccess, ConsoleConfig, Http, OperatorAccess},
     console::Console,
     directory::Directory,
-    http::{AppState, Limits, serve_within},
+    feed::{Announcer, FeedRow},
+    http::{Admission, AppState, Entrance, Limits, serve},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
     standing::{InForce, PolicyDocument, Standing},
@@ -15,6 +16,7 @@ use custodyd::{
 };
 use custodyd_hsm::Health;
 use custodyd_httpsig::{UnsignedRequest, sign};
+use custodyd_policy::ClientId;
 use custodyd_vault::{Client, Scope};
 use ed25519_dalek::SigningKey;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -37,9 +39,20 @@ pub(crate) const MAX_SKEW_S: u64 = 300;
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
+    pub(crate) announcer: Announcer,
     _stop: watch::Sender<bool>,
     _server: JoinHandle<std::io::Result<()>>,
     _folder: tempfile::TempDir,
+}
+
+/// The sections of custodyd.toml that are about the edge.
+#[derive(serde::Deserialize)]
+struct Configured {
+    http: Http,
+    #[serde(default)]
+    clients: BTreeMap<ClientId, ClientAccess>,
+    #[serde(default)]
+    operators: OperatorAccess,
 }
 
 pub(crate) fn key_of(keyid: &str) -> SigningKey {
@@ -90,20 +103,36 @@ impl Edge {
     }
 
     pub(crate) async fn within(limits: Limits) -> Self {
-        Self::with(limits, Tokens(vec![Health::Up])).await
+        let entrance = Entrance::within(limits);
+        Self::with(entrance, Admission::default(), Tokens(vec![Health::Up])).await
     }
 
     /// An edge of a daemon with this HSM.
     pub(crate) async fn before(hsm: Tokens) -> Self {
-        Self::with(Limits::default(), hsm).await
+        Self::with(Entrance::default(), Admission::default(), hsm).await
     }
 
-    async fn with(limits: Limits, hsm: Tokens) -> Self {
+    /// An edge as these lines of custodyd.toml make it.
+    pub(crate) async fn configured(lines: &str) -> Self {
+        let lines = lines.replace("[http]", "[http]\nlisten = \"127.0.0.1:0\"");
+        let configured: Configured = toml::from_str(&lines).unwrap();
+        let http = &configured.http;
+        let admission = Admission::new(
+            http.tls.as_ref(),
+            &configured.clients,
+            &configured.operators,
+        );
+        let entrance = Entrance::open(http).unwrap();
+        Self::with(entrance, admission, Tokens(vec![Health::Up])).await
+    }
+
+    async fn with(entrance: Entrance, admission: Admission, hsm: Tokens) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("custodyd.db").display());
         let store = Store::open(&url).await.unwrap();
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
+        let announcer = Announcer::new(0);
         let state = AppState {
             vault: None,
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
@@ -116,21 +145,25 @@ impl Edge {
             }),
             intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
             store: store.clone(),
+            feed: announcer.feed(),
             pulse: None,
             hsm: Some(Arc::new(hsm)),
             journal_key: String::new(),
             clock: Clock::system(),
+            monitoring: Default::default(),
             max_skew_s: MAX_SKEW_S,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             replays: Arc::default(),
+            admission: Arc::new(admission),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(serve_within(limits, state, listener, stopped));
+        let server = tokio::spawn(serve(entrance, state, listener, stopped));
         Self {
             address,
             store,
+            announcer,
             _stop: stop,
             _server: server,
             _folder: folder,
@@ -178,6 +211,14 @@ impl Edge {
         exchange(self.address, &request.bytes()).await
     }
 
+    /// Commits an event of the feed and says so.
+    pub(crate) async fn tell(&self, row: FeedRow) {
+        let rows = vec![row];
+        let before = rows[0].seq - 1;
+        self.store.feed_mend("main", before, &rows).await.unwrap();
+        self.announcer.announce(rows);
+    }
+
     /// What got past the edge.
     pub(crate) async fn inbox(&self) -> Vec<InboxRow> {
         self.store.inbox_pending("main", 1_000).await.unwrap()
@@ -205,6 +246,7 @@ impl Edge {
             projections,
             outcomes,
             points: Vec::new(),
+            feed: Vec::new(),
         };
         self.store.commit(&batch).await.unwrap();
     }

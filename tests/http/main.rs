@@ -7,17 +7,26 @@
     clippy::cast_possible_truncation
 )]
 
+mod access;
 mod authentication;
+mod bad_inputs;
 mod bodies;
 mod console;
 mod console_acts;
 mod console_guard;
 mod console_sign_in;
+mod crowd;
 mod description;
 mod edge;
+mod events;
 mod framing;
 mod hsm;
+mod origin;
+mod page;
 mod patience;
 mod proposals;
 mod sight;
+mod tls;
+mod tls_wire;
+mod trail;
 mod wire;

@@ -20,6 +20,7 @@ fn impatient() -> Limits {
         head_patience: Duration::from_millis(300),
         request_patience: Duration::from_secs(1),
         longest_connection: Duration::from_secs(60),
+        ..Limits::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -118,6 +118,22 @@ impl Answer {
 /// Sends bytes and reads until the server closes.
 pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
     Answer::read(&raw_exchange(address, bytes).await)
+}
+
+/// The same from another address of this machine: all of 127.0.0.0/8 is its own.
+pub(crate) async fn exchange_from(source: [u8; 4], address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = connect_from(source, address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    Answer::read(&read_to_end(&mut stream).await)
+}
+
+pub(crate) async fn connect_from(
+    source: [u8; 4],
+    address: SocketAddr,
+) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((source, 0)))?;
+    socket.connect(address).await
 }
 
 pub(crate) async fn raw_exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {

@@ -6,10 +6,13 @@
     clippy::cast_possible_truncation
 )]
 
+mod backlog;
 mod bed;
 mod commits;
 mod constraints;
 mod crash;
+mod feed;
+mod history;
 mod inbox;
 mod opening;
 mod points;
@@ -42,6 +45,9 @@ macro_rules! on_both {
 }
 
 on_both! {
+    backlog:
+        what_waits_is_counted_with_its_oldest_and_nothing_else
+        outputs_that_no_transaction_took_are_told_from_those_that_one_did;
     commits:
         a_wide_batch_reads_back_whole_after_reopening
         of_two_writers_at_one_head_exactly_one_wins
@@ -54,6 +60,9 @@ on_both! {
         a_reservation_moves_within_a_batch_and_its_last_word_counts
         a_sequence_number_is_written_once_even_if_the_compared_row_was_set_back
         another_vault_cannot_take_or_free_a_reservation;
+    history:
+        a_sample_is_overwritten_within_its_ten_minutes_and_goes_when_it_is_old
+        a_subject_leads_to_its_commits_and_a_time_to_its_entry;
     inbox:
         requests_come_out_in_the_order_in_which_they_went_in
         a_nonce_is_used_once_however_often_and_wherever_it_is_sent
@@ -71,6 +80,12 @@ on_both! {
         nonces_are_found_by_key_and_r_in_their_own_vault_alone
         a_nonce_is_written_once_and_a_heads_is_told_from_a_transactions
         an_index_is_made_whole_or_not_at_all;
+    feed:
+        a_commit_and_what_it_tells_are_one
+        the_feed_is_read_in_pages_and_mended_at_its_end
+        the_oldest_events_are_pruned_and_the_newest_stay
+        what_an_endpoint_is_owed_is_kept_until_it_is_delivered
+        an_endpoint_begins_once_and_is_told_again_what_somebody_asks_for;
     crash:
         kill_9_between_and_within_commits_leaves_a_whole_chain;
     opening:

@@ -69,6 +69,7 @@ impl Writer {
             projections: Vec::new(),
             outcomes: Vec::new(),
             points: Vec::new(),
+            feed: Vec::new(),
         }
     }
 

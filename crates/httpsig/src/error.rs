@@ -1,6 +1,7 @@
 //! Why a request's signature is refused. Every variant carries the rejected input; none carries key material.
 
 use crate::component::Component;
+use crate::key::SigningFault;
 
 /// A refusal of this crate. Nothing a refused request says may be believed, its `keyid` included.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,8 +74,8 @@ pub enum HttpSigError {
     /// `created` is negative.
     #[error("created {0} is not a Unix time in seconds")]
     Created(i64),
-    /// `alg` is another algorithm than `ed25519`.
-    #[error("algorithm {0:?} is not ed25519")]
+    /// `alg` is none of this profile's algorithms.
+    #[error("algorithm {0:?} is not ed25519 or ecdsa-p256-sha256")]
     Algorithm(String),
     /// `keyid` is not `client/<id>` or `operator/<id>`.
     #[error("keyid {0:?} is not client/<id> or operator/<id>")]
@@ -106,10 +107,13 @@ pub enum HttpSigError {
     /// `Signature` is not `sig1=:<base64 of 64 bytes>:`.
     #[error("signature {0:?} is not of the form sig1=:<base64 of 64 bytes>:")]
     Signature(String),
-    /// The signature is not that key's over this request.
+    /// The signature is not that key's over this request, or `alg` is not what the key is for.
     #[error("the signature does not verify under {keyid}'s key")]
     BadSignature {
         /// Whose key was asked for.
         keyid: String,
     },
+    /// The key could not sign.
+    #[error("the key did not sign: {0}")]
+    Unsigned(#[from] SigningFault),
 }

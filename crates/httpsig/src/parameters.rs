@@ -6,13 +6,12 @@ use sfv::{BareItem, Dictionary, FieldType as _, InnerList, Item, ListEntry, Pars
 
 use crate::component::Component;
 use crate::error::HttpSigError;
+use crate::key::Algorithm;
 use crate::keyid::Principal;
 use crate::message::check_length;
 
 /// The one label.
 pub const LABEL: &str = "sig1";
-/// The one algorithm (RFC 9421 §3.3.6).
-pub const ALGORITHM: &str = "ed25519";
 /// The longest `Signature-Input`, in bytes.
 pub const MAX_SIGNATURE_INPUT: usize = 512;
 const LABEL_PREFIX: &str = "sig1=";
@@ -20,14 +19,14 @@ const LABEL_PREFIX: &str = "sig1=";
 /// What `Signature-Input` says. Nothing of it is proven before the signature is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameters {
-    /// Whose key it claims to be: `client/<id>` or `operator/<id>`.
+    /// Whose key it claims to be: `client/<id>`, `operator/<id>` or `invitation/<key>`.
     pub keyid: String,
     /// When it was signed, Unix seconds.
     pub created: u64,
     /// 16 to 64 characters of base64url, never used twice by one key.
     pub nonce: String,
-    /// Always [`ALGORITHM`].
-    pub alg: String,
+    /// What the signature is made with, `alg`. The key must be one for it.
+    pub algorithm: Algorithm,
     /// The covered components in the signer's order, none twice.
     pub components: Vec<Component>,
 }
@@ -76,8 +75,8 @@ impl Parameters {
         }
         write!(
             field,
-            ");created={};keyid=\"{}\";nonce=\"{}\";alg=\"{ALGORITHM}\"",
-            self.created, self.keyid, self.nonce
+            ");created={};keyid=\"{}\";nonce=\"{}\";alg=\"{}\"",
+            self.created, self.keyid, self.nonce, self.algorithm
         )
         .expect("a String takes all that is written");
         Ok(field)
@@ -98,16 +97,15 @@ impl Parameters {
         let keyid = keyid.ok_or(HttpSigError::MissingParameter("keyid"))?;
         let nonce = nonce.ok_or(HttpSigError::MissingParameter("nonce"))?;
         let alg = alg.ok_or(HttpSigError::MissingParameter("alg"))?;
-        if alg != ALGORITHM {
-            return Err(HttpSigError::Algorithm(alg.to_owned()));
-        }
+        let algorithm =
+            Algorithm::from_name(alg).ok_or_else(|| HttpSigError::Algorithm(alg.to_owned()))?;
         check_keyid(keyid)?;
         check_nonce(nonce)?;
         Ok(Self {
             keyid: keyid.to_owned(),
             created: u64::try_from(created).map_err(|_| HttpSigError::Created(created))?,
             nonce: nonce.to_owned(),
-            alg: alg.to_owned(),
+            algorithm,
             components: Vec::new(),
         })
     }

@@ -2,12 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::base::signature_base;
 use crate::component::Component;
 use crate::error::HttpSigError;
+use crate::key::{PublicKey, SIGNATURE_BYTES};
 use crate::message::Message;
 use crate::parameters::{Parameters, signature_params};
 
@@ -42,7 +42,7 @@ pub struct SignedRequest {
 /// What a verified signature proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Whose key signed: `client/<id>` or `operator/<id>`.
+    /// Whose key signed: `client/<id>`, `operator/<id>` or `invitation/<key>`.
     pub keyid: String,
     /// When it was signed, Unix seconds by the signer's clock.
     pub created: u64,
@@ -67,7 +67,7 @@ impl SignedRequest {
     /// Names what is malformed, not covered, stale or wrong.
     pub fn verify(
         &self,
-        key: &VerifyingKey,
+        key: &(impl Into<PublicKey> + Copy),
         now_s: u64,
         max_skew_s: u64,
     ) -> Result<Verified, HttpSigError> {
@@ -79,21 +79,24 @@ impl SignedRequest {
                 max_skew: max_skew_s,
             });
         }
-        self.verify_parsed(parameters, key)
+        self.verify_parsed(parameters, &(*key).into())
     }
 
     /// Verifies the signature of a stored request, whose time was judged when it came.
     ///
     /// # Errors
     /// As [`SignedRequest::verify`], but never `Stale`.
-    pub fn verify_stored(&self, key: &VerifyingKey) -> Result<Verified, HttpSigError> {
-        self.verify_parsed(self.parameters()?, key)
+    pub fn verify_stored(
+        &self,
+        key: &(impl Into<PublicKey> + Copy),
+    ) -> Result<Verified, HttpSigError> {
+        self.verify_parsed(self.parameters()?, &(*key).into())
     }
 
     fn verify_parsed(
         &self,
         parameters: Parameters,
-        key: &VerifyingKey,
+        key: &PublicKey,
     ) -> Result<Verified, HttpSigError> {
         let message = self.message();
         message.check(&self.body)?;
@@ -106,11 +109,11 @@ impl SignedRequest {
         // Parsing has proven the prefix; without it the base could not be the signer's.
         let params = signature_params(&self.signature_input).unwrap_or_default();
         let base = signature_base(covered, params);
-        // Strict: refuses keys and nonces of small order, under which one signature fits many messages.
-        key.verify_strict(base.as_bytes(), &signature)
-            .map_err(|_| HttpSigError::BadSignature {
-                keyid: parameters.keyid.clone(),
-            })?;
+        if parameters.algorithm != key.algorithm() || !key.verifies(base.as_bytes(), &signature) {
+            return Err(HttpSigError::BadSignature {
+                keyid: parameters.keyid,
+            });
+        }
         Ok(Verified {
             keyid: parameters.keyid,
             created: parameters.created,
@@ -146,12 +149,12 @@ fn check_coverage(message: &Message<'_>, covered: &[Component]) -> Result<(), Ht
 }
 
 /// `sig1=:<base64>:`, with no second member and no spare bits set, so that a signature has one text.
-fn read_signature(field: &str) -> Result<Signature, HttpSigError> {
+fn read_signature(field: &str) -> Result<[u8; SIGNATURE_BYTES], HttpSigError> {
     let decode = || {
         let text = field.strip_prefix("sig1=:")?.strip_suffix(':')?;
         let mut bytes = [0; 66];
         let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
-        Signature::from_slice(bytes.get(..length)?).ok()
+        bytes.get(..length)?.try_into().ok()
     };
     decode().ok_or_else(|| HttpSigError::Signature(field.chars().take(128).collect()))
 }

@@ -2,14 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::base::signature_base;
 use crate::component::Component;
 use crate::digest::content_digest;
 use crate::error::HttpSigError;
+use crate::key::Signer;
 use crate::message::Message;
-use crate::parameters::{ALGORITHM, LABEL, Parameters, signature_params};
+use crate::parameters::{LABEL, Parameters, signature_params};
 use crate::request::SignedRequest;
 
 /// A request that is to be signed.
@@ -44,17 +44,17 @@ pub struct SignedHeaders {
     pub signature: String,
 }
 
-/// Signs a request. `keyid` is `client/<id>` or `operator/<id>`; `nonce` is 16 to 64 characters of base64url that this
+/// Signs a request. `keyid` is `client/<id>`, `operator/<id>` or `invitation/<key>`; `nonce` is 16 to 64 characters of base64url that this
 /// key never used before; `created` is in Unix seconds.
 ///
 /// # Errors
-/// Names the part that a verifier would refuse.
+/// Names the part that a verifier would refuse; `Unsigned` if the key, on a token perhaps, did not sign.
 pub fn sign(
     request: &UnsignedRequest<'_>,
     keyid: &str,
     nonce: &str,
     created: u64,
-    key: &SigningKey,
+    key: &(impl Signer + ?Sized),
 ) -> Result<SignedHeaders, HttpSigError> {
     let digest = (!request.body.is_empty()).then(|| content_digest(request.body));
     let message = Message {
@@ -75,7 +75,7 @@ pub fn sign(
         keyid: keyid.to_owned(),
         created,
         nonce: nonce.to_owned(),
-        alg: ALGORITHM.to_owned(),
+        algorithm: key.algorithm(),
         components: covered().map(|(component, _)| component).collect(),
     }
     .to_field()?;
@@ -83,7 +83,7 @@ pub fn sign(
         covered().map(|(component, value)| (component.name(), value)),
         signature_params(&signature_input).unwrap_or_default(),
     );
-    let signature = STANDARD.encode(key.sign(base.as_bytes()).to_bytes());
+    let signature = STANDARD.encode(key.sign(base.as_bytes())?);
     Ok(SignedHeaders {
         content_type: request.content_type.map(str::to_owned),
         idempotency_key: request.idempotency_key.map(str::to_owned),

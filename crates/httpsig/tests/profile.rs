@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 use custodyd_httpsig::{
-    Component, HttpSigError, Principal, SignedRequest, SigningKey, UnsignedRequest, VerifyingKey,
+    Algorithm, Component, HttpSigError, Principal, SignedRequest, Signer, SigningFault, SigningKey,
+    UnsignedRequest, VerifyingKey, sign,
 };
 
 mod withdrawal;
@@ -52,7 +53,6 @@ fn a_request_without_a_body_covers_its_query() {
 
 #[test]
 fn a_signers_own_order_of_components_and_parameters_is_kept() {
-    use ed25519_dalek::Signer as _;
     let params = "(\"@path\" \"@authority\" \"@method\");alg=\"ed25519\";nonce=\"0123456789abcdef\"\
                   ;keyid=\"operator/alice\";created=1800000000";
     let base = format!(
@@ -60,7 +60,7 @@ fn a_signers_own_order_of_components_and_parameters_is_kept() {
     );
     let signature = base64::Engine::encode(
         &base64::engine::general_purpose::STANDARD,
-        key().sign(base.as_bytes()).to_bytes(),
+        key().sign(base.as_bytes()).unwrap(),
     );
     let request = SignedRequest {
         method: "GET".to_owned(),
@@ -139,4 +139,84 @@ fn a_key_of_small_order_verifies_nothing() {
         request.verify_stored(&weak),
         Err(HttpSigError::BadSignature { .. })
     ));
+}
+
+#[test]
+fn a_cards_key_signs_and_verifies_with_its_own_algorithm() {
+    let card = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let signed = sign(&WITHDRAWAL, "operator/alice", NONCE, NOW, &card).unwrap();
+    assert!(
+        signed
+            .signature_input
+            .ends_with(";alg=\"ecdsa-p256-sha256\"")
+    );
+    let request = signed.attach(&WITHDRAWAL);
+    let key = *card.verifying_key();
+    assert_eq!(
+        request.verify(&key, NOW, 0).unwrap().keyid,
+        "operator/alice"
+    );
+    // (r, n - s) is a signature as well: cards give either.
+    let encoding = &base64::engine::general_purpose::STANDARD;
+    let text = request
+        .signature
+        .trim_start_matches("sig1=:")
+        .trim_end_matches(':');
+    let bytes = base64::Engine::decode(encoding, text).unwrap();
+    let (r, s) = p256::ecdsa::Signature::from_slice(&bytes)
+        .unwrap()
+        .split_scalars();
+    let other = p256::ecdsa::Signature::from_scalars(r, -s).unwrap();
+    let other = base64::Engine::encode(encoding, other.to_bytes());
+    assert_ne!(other, text);
+    let request = SignedRequest {
+        signature: format!("sig1=:{other}:"),
+        ..request
+    };
+    request.verify_stored(&key).unwrap();
+}
+
+#[test]
+fn the_key_decides_the_algorithm_whatever_the_request_says() {
+    let card = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let refused = Err(HttpSigError::BadSignature {
+        keyid: "client/exchange".to_owned(),
+    });
+    let by_card = sign(&WITHDRAWAL, "client/exchange", NONCE, NOW, &card).unwrap();
+    let by_card = by_card.attach(&WITHDRAWAL);
+    assert_eq!(by_card.verify_stored(&public()), refused);
+    assert_eq!(
+        signed(&WITHDRAWAL).verify_stored(card.verifying_key()),
+        refused
+    );
+    for (request, from, to) in [
+        (by_card, "ecdsa-p256-sha256", "ed25519"),
+        (signed(&WITHDRAWAL), "ed25519", "ecdsa-p256-sha256"),
+    ] {
+        let input = request.signature_input.replace(from, to);
+        let request = SignedRequest {
+            signature_input: input,
+            ..request
+        };
+        assert_eq!(request.verify_stored(&public()), refused);
+        assert_eq!(request.verify_stored(card.verifying_key()), refused);
+    }
+}
+
+#[test]
+fn a_key_that_does_not_sign_says_why() {
+    struct Pulled;
+    impl Signer for Pulled {
+        fn algorithm(&self) -> Algorithm {
+            Algorithm::EcdsaP256Sha256
+        }
+        fn sign(&self, _: &[u8]) -> Result<[u8; 64], SigningFault> {
+            Err(SigningFault("CKR_DEVICE_REMOVED".to_owned()))
+        }
+    }
+    let fault = sign(&WITHDRAWAL, "operator/alice", NONCE, NOW, &Pulled).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "the key did not sign: CKR_DEVICE_REMOVED"
+    );
 }

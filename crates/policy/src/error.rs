@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use custodyd_chain::{AmountError, Asset};
+use custodyd_chain::{Amount, AmountError, Asset};
 
 use crate::duration::{DurationError, Span};
 use crate::facts::Tier;
@@ -47,6 +47,8 @@ pub enum Place {
     Limit(LimitId),
     /// The floor of a tier.
     Tier(Tier),
+    /// What a tier should hold of an asset, in `[[treasury]]`.
+    Treasury(Asset, Tier),
     /// `[approvals]`
     Approvals,
     /// `[destinations]`
@@ -71,6 +73,7 @@ impl fmt::Display for Place {
             Self::Rule(id) => write!(f, "rule \"{id}\""),
             Self::Limit(id) => write!(f, "limit \"{id}\""),
             Self::Tier(tier) => write!(f, "tiers.{tier}"),
+            Self::Treasury(asset, tier) => write!(f, "treasury {asset} {tier}"),
             Self::Approvals => f.write_str("approvals"),
             Self::Fiat => f.write_str("fiat"),
             Self::Destinations => f.write_str("destinations"),
@@ -384,4 +387,24 @@ pub enum PolicyFault {
     QuorumWithoutRequire { place: Place },
     #[error("{place}: `require` without on_breach = \"quorum\"; write that, or remove `require`")]
     RequireWithoutQuorum { place: Place },
+
+    #[error("{place} is written before, on line {first}; write each asset and tier once")]
+    TargetTwice { place: Place, first: usize },
+    #[error("{place}: `{key}` is in {found}; write all three amounts in the entry's asset")]
+    TargetAsset {
+        place: Place,
+        key: &'static str,
+        found: Asset,
+    },
+    #[error("{place}: a ceiling of zero says that the tier holds nothing; leave the entry out")]
+    ZeroCeiling { place: Place },
+    #[error(
+        "{place}: floor {floor}, target {target} and ceiling {ceiling} are not in this order; write the floor at most as high as the target, and that at most as high as the ceiling"
+    )]
+    TargetOrder {
+        place: Place,
+        floor: Amount,
+        target: Amount,
+        ceiling: Amount,
+    },
 }

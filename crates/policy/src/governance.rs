@@ -15,7 +15,7 @@ use crate::requirement::Requirement;
 pub enum ChangeKind {
     /// The policy's rules.
     Rules,
-    /// The policy's limits.
+    /// The policy's limits, and how much its tiers should hold.
     Limits,
     /// The policy's groups and organisations.
     Groups,
@@ -134,7 +134,10 @@ impl Policy {
             && old.destinations == new.destinations;
         let parts = [
             (ChangeKind::Rules, old.rules == new.rules),
-            (ChangeKind::Limits, old.limits == new.limits),
+            (
+                ChangeKind::Limits,
+                old.limits == new.limits && old.treasury == new.treasury,
+            ),
             (ChangeKind::Groups, old.people == new.people),
             (ChangeKind::Governance, same_rest),
         ];

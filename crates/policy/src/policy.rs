@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use custodyd_chain::Asset;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{Match, Subject, When};
@@ -16,6 +17,7 @@ use crate::ids::{CalendarId, OperatorId, RuleId};
 use crate::index::Index;
 use crate::limit::Limit;
 use crate::requirement::{self, Groups, Organisations, People, Requirement, Shortfall};
+use crate::treasury::TierTarget;
 use crate::verdict::PolicyHash;
 
 /// A policy, ready to judge. Cloning it is cheap.
@@ -41,6 +43,7 @@ pub(crate) struct Parsed {
     /// In order of id.
     pub(crate) limits: Vec<Limit>,
     pub(crate) limit_index: Index,
+    pub(crate) treasury: BTreeMap<(Asset, Tier), TierTarget>,
 }
 
 /// What a warm or cold wallet asks for whatever the rules say.

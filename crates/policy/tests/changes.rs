@@ -9,9 +9,10 @@ use common::{ALLOW, HEAD};
 use custodyd_policy::{ChangeKind, Policy};
 
 const LIMIT: &str = "[[limits]]\nid = \"l\"\nper = \"vault\"\nmax_amount = \"5 LTC\"\nwindow = \"60m\"\non_breach = \"deny\"\n";
+const TARGET: &str = "[[treasury]]\nasset = \"LTC\"\ntier = \"hot\"\nfloor = \"1 LTC\"\ntarget = \"3 LTC\"\nceiling = \"9 LTC\"\n";
 
 fn base() -> String {
-    format!("{HEAD}{ALLOW}{LIMIT}")
+    format!("{HEAD}{ALLOW}{LIMIT}{TARGET}")
 }
 
 fn kinds(from: &str, to: &str) -> Vec<ChangeKind> {
@@ -37,6 +38,11 @@ fn each_section_is_a_kind_of_its_own() {
         ),
         ("5 LTC", "6 LTC", ChangeKind::Limits),
         ("\"60m\"", "\"61m\"", ChangeKind::Limits),
+        (
+            "ceiling = \"9 LTC\"",
+            "ceiling = \"8 LTC\"",
+            ChangeKind::Limits,
+        ),
         ("\"alice\", ", "", ChangeKind::Groups),
         (
             "unfreeze = [{ group = \"treasury\", quorum = 2 }]",
@@ -97,7 +103,7 @@ fn another_spelling_still_needs_somebody_to_look_at_it() {
     ] {
         assert_eq!(replaced(from, to), [ChangeKind::Rules], "{from} → {to}");
     }
-    let reordered = format!("{HEAD}{LIMIT}{ALLOW}");
+    let reordered = format!("{HEAD}{TARGET}{LIMIT}{ALLOW}");
     assert_eq!(kinds(&base(), &reordered), [ChangeKind::Rules]);
 }
 
@@ -120,4 +126,21 @@ fn a_default_written_out_for_every_kind_is_the_same_governance() {
         .map(|kind| serde_json::to_string(kind).unwrap())
         .collect();
     assert!(names.contains("\"address-book\"") && names.len() == 9);
+}
+
+#[test]
+fn a_comparison_says_what_tiers_should_hold_from_now_on() {
+    let parse = |source: &str| Policy::parse(source).unwrap_or_else(|error| panic!("{error}"));
+    let other = base().replace("ceiling = \"9 LTC\"", "ceiling = \"8 LTC\"");
+    let found = custodyd_policy::analysis::diff(&parse(&base()), &parse(&other)).unwrap();
+    assert_eq!(
+        found.sections,
+        ["treasury LTC hot: was 3 LTC (from 1 LTC to 9 LTC); now 3 LTC (from 1 LTC to 8 LTC)"]
+    );
+    let without = base().replace(TARGET, "");
+    let found = custodyd_policy::analysis::diff(&parse(&without), &parse(&base())).unwrap();
+    assert_eq!(
+        found.sections,
+        ["treasury LTC hot: was none; now 3 LTC (from 1 LTC to 9 LTC)"]
+    );
 }

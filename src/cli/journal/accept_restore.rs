@@ -34,6 +34,7 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
     let Replayed {
         vault: mut state,
         head,
+        mut teller,
     } = replay_observed(store, vault, &key, None, |_, recorded| {
         last = Some(recorded.event.clone());
     })
@@ -70,7 +71,8 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         head.seq.saturating_add(1),
         seen.seq
     );
-    let (mut rows, mut touched) = (Vec::new(), std::collections::BTreeSet::new());
+    let (mut rows, mut feed) = (Vec::new(), Vec::new());
+    let mut touched = std::collections::BTreeSet::new();
     let mut prev_hash = head.hash;
     for event in state.decide(&command, at)? {
         let seq = state.seq().saturating_add(1);
@@ -84,7 +86,10 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         let row = entry.seal(&event)?;
         prev_hash = row.hash;
         rows.push(row);
-        touched.extend(state.apply(&Recorded { seq, at, event })?);
+        let recorded = Recorded { seq, at, event };
+        let now_touched = state.apply(&recorded)?;
+        feed.extend(teller.follow(&state, &recorded, &now_touched, 0)?);
+        touched.extend(now_touched);
     }
     let Some(newest) = rows.last() else {
         return Err("nothing came of it".into());
@@ -104,6 +109,7 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         rows,
         head: new.clone(),
         outcomes: Vec::new(),
+        feed,
     };
     store.commit(&batch).await?;
     failpoint::pass("restore-accepted");

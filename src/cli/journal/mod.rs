@@ -54,6 +54,7 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
         key_signatures,
         evidence,
         projections,
+        feed,
         nonces,
     } = &audited;
     println!("journal of vault {}: every row holds", config.vault);
@@ -61,6 +62,9 @@ async fn verify(config: &Config, store: &Store) -> Result<(), Failure> {
     println!("  heads         {heads}, each signed by the journal key in the HSM");
     println!("  evidence      {evidence} requests signed by clients and operators, verified again");
     println!("  projections   {projections} rows, each as the journal makes it");
+    println!(
+        "  feed          {feed} events kept for streams and webhooks, each as the journal tells it"
+    );
     println!(
         "  nonces        {nonces} on record, one for each signature of a head, a transaction or a cold export"
     );

@@ -135,7 +135,10 @@ pub(super) struct Due {
     pub soon: bool,
 }
 
+/// Less than this is soon.
 const SOON_MS: u64 = 3_600_000;
+/// Reasons that the queue shows of a payout.
+const MOST_REASONS: usize = 5;
 
 impl Payout {
     /// A payout as `viewer` sees it at `now`.
@@ -196,6 +199,18 @@ impl Payout {
             may_cancel: withdrawal.state.is_cancellable(),
             frozen: frozen(vault, withdrawal),
         }
+    }
+}
+
+impl Payout {
+    /// As many reasons as a place in the queue has room for; those that weigh most come first.
+    pub(super) fn first_reasons(&self) -> impl Iterator<Item = &Why> {
+        self.why.iter().take(MOST_REASONS)
+    }
+
+    /// How many reasons it has besides.
+    pub(super) fn more_reasons(&self) -> usize {
+        self.why.len().saturating_sub(MOST_REASONS)
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     store::{Cursor, Filter, QueueFor, QueueSpot},
 };
 
-/// Payouts on a page: fifty fit 100 kB.
-const PAGE: u32 = 50;
+/// Payouts on a page: forty of them, with all that policy says about each, stay below 100 kB.
+const PAGE: u32 = 40;
 /// Proposals that are counted.
 const MOST_PROPOSALS: u32 = 50;
 

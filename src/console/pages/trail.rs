@@ -1,6 +1,8 @@
 //! What the journal holds about a payout: every entry, in order, with who did it; and each signature, verified again.
 
-use custodyd_policy::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::{
     CancelledBy, Credential, Event, OperatorSignature, Statement, Vault, Withdrawal,
 };
@@ -11,19 +13,17 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Entries read in one go.
-const PAGE: u32 = 500;
-/// Entries looked through at most, from the request on.
-const MOST_READ: usize = 5_000;
-/// Entries shown at most.
-const MOST_SHOWN: usize = 200;
+/// Commits that are looked into at most, of each thing that it is about. What is left out are the oldest.
+const MOST_COMMITS: u32 = 64;
+/// Entries of one commit that are read at most.
+const MOST_ROWS: u32 = 4_000;
 
 /// What the journal holds about one payout.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     pub(super) entries: Vec<Line>,
     pub(super) statements: Vec<Signed>,
-    /// Whether entries may be missing, because too many others lie between them.
+    /// Whether there may be more than is shown.
     pub(super) cut: bool,
 }
 
@@ -57,9 +57,8 @@ pub(super) struct Signed {
 #[derive(Debug)]
 pub(super) struct Reader {
     subjects: Vec<String>,
-    from: u64,
     to: u64,
-    credentials: std::collections::BTreeMap<custodyd_policy::OperatorId, Vec<Credential>>,
+    credentials: BTreeMap<OperatorId, Vec<Credential>>,
     party: Option<custodyd_passkey::RelyingParty>,
     now: Timestamp,
 }
@@ -80,7 +79,6 @@ impl Reader {
                 .into_iter()
                 .chain(others.into_iter().flatten())
                 .collect(),
-            from: withdrawal.seq,
             to: vault.seq(),
             credentials: withdrawal
                 .votes
@@ -92,25 +90,37 @@ impl Reader {
         }
     }
 
-    /// Reads the trail from the journal.
+    /// Reads the trail from the journal, commit by commit.
     pub(super) async fn read(&self, store: &Store, vault: &str) -> Result<Trail, StoreError> {
         let mut trail = Trail::default();
-        let mut after = self.from.saturating_sub(1);
-        let mut read = 0_usize;
-        while after < self.to {
-            let rows = store.journal(vault, after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.seq;
-            read = read.saturating_add(rows.len());
+        let mut heads = BTreeSet::new();
+        for subject in &self.subjects {
+            let commits = store.commits_about(vault, subject, self.to, MOST_COMMITS);
+            let commits = commits.await?;
+            trail.cut |= u32::try_from(commits.len()).is_ok_and(|found| found >= MOST_COMMITS);
+            heads.extend(commits);
+        }
+        for head in heads {
+            let before = store.head_before(vault, head).await?;
+            let after = before.map_or(0, |before| before.seq);
+            let count = u32::try_from(head.saturating_sub(after)).unwrap_or(MOST_ROWS);
+            trail.cut |= count > MOST_ROWS;
+            let rows = store.journal(vault, after, count.min(MOST_ROWS)).await?;
             for row in rows.iter().filter(|row| self.is_about(row)) {
                 self.take(row, &mut trail);
             }
-            if read >= MOST_READ || trail.entries.len() >= MOST_SHOWN {
-                trail.cut = after < self.to;
-                break;
-            }
         }
         Ok(trail)
+    }
+
+    /// The same of rows that were read already.
+    #[cfg(test)]
+    pub(super) fn of_rows(&self, rows: impl Iterator<Item = JournalRow>) -> Trail {
+        let mut trail = Trail::default();
+        for row in rows.filter(|row| self.is_about(row)) {
+            self.take(&row, &mut trail);
+        }
+        trail
     }
 
     /// Every id stands in an event in quotes, and in no other form.

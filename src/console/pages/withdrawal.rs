@@ -94,7 +94,7 @@ pub(super) struct Judged {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) payout: Payout,
-    reader: Reader,
+    pub(super) reader: Reader,
     document: String,
     transaction: Option<(String, Transaction)>,
     names: Vec<Option<String>>,
@@ -113,7 +113,8 @@ impl Read {
         let transaction = withdrawal
             .transaction()
             .and_then(|id| Some((id.to_string(), vault.transactions().get(id)?.clone())));
-        let payments = transaction.as_ref().map(|(_, t)| t.plan.payments());
+        // All outputs in their order, change included.
+        let payments = transaction.as_ref().map(|(_, t)| t.plan.effects().payments);
         let in_force = vault.policy().hash();
         let explained = withdrawal
             .verdict
@@ -137,6 +138,11 @@ impl Read {
                 .map(|facts| vault.explain(facts)),
         })
     }
+
+    /// Whether a stored document says what the engine knows.
+    pub(super) fn is_copied_in(&self, document: &str) -> bool {
+        self.document == document
+    }
 }
 
 /// `GET /console/withdrawals/{id}`.
@@ -156,7 +162,7 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
         let (frame, read) = Frame::with(state, operator, Section::Withdrawals, question).await?;
         let read = read.ok_or_else(missing)?;
         let row = state.store.withdrawal(vault, &id.to_string()).await?;
-        altered = row.is_none_or(|row| row.document != read.document);
+        altered = !row.is_some_and(|row| read.is_copied_in(&row.document));
         frame_and_read = Some((frame, read));
         if !altered {
             break;
@@ -167,21 +173,28 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
     }
     let (frame, read) = frame_and_read.ok_or_else(missing)?;
     let trail = read.reader.read(&state.store, vault).await?;
-    let depth = |id: &str| {
-        state
-            .pulse
-            .as_ref()
-            .and_then(|pulse| pulse.confirmations(id))
-    };
-    page(&Page {
-        frame,
-        trail,
-        ahead: ahead(read.payout.state_name, &read.payout.tier),
-        sent: Sent::of(&read, depth),
-        policy: read.explanation.as_ref().map(Explained::from),
-        p: read.payout,
-        altered,
-    })
+    let depth = |id: &str| state.pulse.as_ref()?.confirmations(id);
+    page(&Page::of(frame, read, trail, depth, altered))
+}
+
+impl Page {
+    pub(super) fn of(
+        frame: Frame,
+        read: Read,
+        trail: Trail,
+        depth: impl Fn(&str) -> Option<u32>,
+        altered: bool,
+    ) -> Self {
+        Self {
+            frame,
+            trail,
+            ahead: ahead(read.payout.state_name, &read.payout.tier),
+            sent: Sent::of(&read, depth),
+            policy: read.explanation.as_ref().map(Explained::from),
+            p: read.payout,
+            altered,
+        }
+    }
 }
 
 impl Sent {

@@ -55,6 +55,7 @@ pub(super) struct Page {
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) name: &'static str,
+    pub(super) title: &'static str,
     pub(super) chosen: String,
     pub(super) options: Vec<(String, String)>,
 }
@@ -153,14 +154,14 @@ pub async fn show(
             .iter()
             .filter_map(|row| Line::of(row, now))
             .collect(),
-        state: Choice::of("state", filter.state, states.collect()),
+        state: Choice::of(("state", "State"), filter.state, states.collect()),
         client: Choice::of(
-            "client",
+            ("client", "Client"),
             filter.client,
             clients.into_iter().map(same).collect(),
         ),
         wallet: Choice::of(
-            "wallet",
+            ("wallet", "Wallet"),
             filter.wallet,
             wallets.into_iter().map(same).collect(),
         ),
@@ -207,9 +208,14 @@ fn names<T: ToString>(all: impl Iterator<Item = T>) -> Vec<String> {
 }
 
 impl Choice {
-    fn of(name: &'static str, chosen: Option<String>, options: Vec<(String, String)>) -> Self {
+    pub(super) fn of(
+        (name, title): (&'static str, &'static str),
+        chosen: Option<String>,
+        options: Vec<(String, String)>,
+    ) -> Self {
         Self {
             name,
+            title,
             chosen: chosen.unwrap_or_default(),
             options,
         }

@@ -221,6 +221,7 @@ async fn begin(store: &Store, hsm: &Stuck) {
         head,
         outcomes: Vec::new(),
         points: Vec::new(),
+        feed: Vec::new(),
     };
     store.commit(&batch).await.unwrap();
 }
@@ -240,6 +241,7 @@ impl Bench {
         let store = Store::open(&url).await.unwrap();
         begin(&store, &hsm).await;
         let parts = Parts {
+            alerts: Default::default(),
             store,
             signer: Signer::new(hsm.clone(), Duration::from_secs(5)),
             nodes: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod range;
 mod requirement;
 mod rule;
 mod syntax;
+mod treasury;
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -154,6 +155,7 @@ impl Parser<'_> {
         let cold = self.floor(Tier::Cold, file.tiers.cold.as_ref(), 0)?;
         let rules = self.rules(&file.rules, warm.is_some(), cold.is_some())?;
         let limits = self.limits(&file.limits)?;
+        let treasury = self.treasury(&file.treasury)?;
         Ok(Policy(Arc::new(Parsed {
             source: self.source.to_owned(),
             hash: PolicyHash::of(self.source),
@@ -170,6 +172,7 @@ impl Parser<'_> {
             rules,
             limit_index: Index::of(limits.iter().map(|limit| (&limit.when, limit.asset))),
             limits,
+            treasury,
         })))
     }
 

@@ -36,6 +36,8 @@ pub(super) struct File {
     pub(super) rules: Vec<Spanned<Rule>>,
     #[serde(default)]
     pub(super) limits: Vec<Spanned<Limit>>,
+    #[serde(default)]
+    pub(super) treasury: Vec<Spanned<Target>>,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +180,16 @@ pub(super) struct Limit {
     pub(super) require: Option<Spanned<Vec<Spanned<Requirement>>>>,
     #[serde(default)]
     pub(super) when: When,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Target {
+    pub(super) asset: Asset,
+    pub(super) tier: Tier,
+    pub(super) floor: Spanned<String>,
+    pub(super) target: Spanned<String>,
+    pub(super) ceiling: Spanned<String>,
 }
 
 #[derive(Deserialize, Default)]

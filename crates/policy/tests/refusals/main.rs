@@ -15,6 +15,7 @@ mod hours;
 mod limits;
 mod requirements;
 mod rules;
+mod treasury;
 
 use common::{ALLOW, HEAD};
 use custodyd_policy::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyFault};

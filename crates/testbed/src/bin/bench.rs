@@ -10,6 +10,8 @@
 mod failover;
 #[path = "bench/hsm.rs"]
 mod hsm;
+#[path = "bench/intake.rs"]
+mod intake;
 #[path = "bench/load.rs"]
 mod load;
 #[path = "bench/policy.rs"]
@@ -33,7 +35,9 @@ use report::{Goal, Report};
 use secrecy::SecretString;
 
 /// What can be measured alone, in order.
-const PARTS: [&str; 6] = ["policy", "prove", "hsm", "failover", "wrapped", "house"];
+const PARTS: [&str; 7] = [
+    "policy", "prove", "hsm", "failover", "wrapped", "intake", "house",
+];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -79,6 +83,7 @@ async fn measure(only: Option<&str>) -> Result<(), Failure> {
             "hsm" => hsm::measure(&mut report)?,
             "failover" => failover::measure(&mut report)?,
             "wrapped" => wrapped::measure(&mut report)?,
+            "intake" => intake::measure(&mut report).await?,
             _ => measure_house(&mut report).await?,
         }
     }

@@ -9,6 +9,7 @@ use crate::facts::Tier;
 use crate::governance::{ChangeKind, ChangeRule};
 use crate::policy::{Policy, TierFloor};
 use crate::requirement::Listed;
+use crate::treasury::TierTarget;
 
 /// A line for each thing that differs.
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<String> {
@@ -74,6 +75,7 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<String> {
         lines.push(format!("destinations: was {was:?}; now {is:?}"));
     }
     fiat(&mut lines, old, new);
+    treasury(&mut lines, old, new);
     lines
 }
 
@@ -88,6 +90,25 @@ fn fiat(lines: &mut Vec<String>, old: &Policy, new: &Policy) {
     };
     if old.fiat() != new.fiat() {
         lines.push(format!("fiat: was {}; now {}", words(old), words(new)));
+    }
+}
+
+fn treasury(lines: &mut Vec<String>, old: &Policy, new: &Policy) {
+    let (old, new) = (old.treasury(), new.treasury());
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for key in keys {
+        let (was, is) = (old.get(key), new.get(key));
+        if was != is {
+            let words = |target: Option<&TierTarget>| {
+                target.map_or_else(|| "none".to_owned(), TierTarget::to_string)
+            };
+            let (asset, tier) = key;
+            lines.push(format!(
+                "treasury {asset} {tier}: was {}; now {}",
+                words(was),
+                words(is)
+            ));
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The whole path under load: signed requests over HTTP until each has a verified raw transaction in the journal.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use custodyd_client::Identity;
 use custodyd_httpsig::{Principal, UnsignedRequest, sign};
@@ -103,12 +106,41 @@ pub(crate) async fn signed_per_second(
     count: usize,
 ) -> Result<f64, Failure> {
     let before = signed(house);
-    let address: SocketAddr = house.daemon.url().trim_start_matches("http://").parse()?;
     let identity = Identity::load(
         "client/exchange".parse()?,
         &house.key_file("client/exchange"),
     )?;
-    let requests = requests(&address, &identity, series, count)?;
+    let began = Instant::now();
+    let answered = answered(house, &identity, series, "0.001", count).await?;
+    let asked = began.elapsed() - answered;
+    let wanted = u64::try_from(count)?.saturating_add(before);
+    house
+        .until(
+            "sign every withdrawal",
+            std::time::Duration::from_secs(120),
+            async || signed(house) >= wanted,
+        )
+        .await?;
+    let elapsed = began.elapsed() - asked;
+    println!(
+        "  answered after {:.2} s, all signed after {:.2} s",
+        answered.as_secs_f64(),
+        elapsed.as_secs_f64()
+    );
+    Ok(f64::from(u32::try_from(count)?) / elapsed.as_secs_f64())
+}
+
+/// Asks for so many withdrawals of an amount, and gives the time from the first request to the last answer. Signing the
+/// requests comes before.
+pub(crate) async fn answered(
+    house: &House,
+    identity: &Identity,
+    series: &str,
+    amount: &str,
+    count: usize,
+) -> Result<Duration, Failure> {
+    let address: SocketAddr = house.daemon.url().trim_start_matches("http://").parse()?;
+    let requests = requests(&address, identity, series, amount, count)?;
     let per_connection = count.div_ceil(CONNECTIONS);
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -124,22 +156,7 @@ pub(crate) async fn signed_per_second(
     for each in asking {
         each.await??;
     }
-    let answered = began.elapsed();
-    let wanted = u64::try_from(count)?.saturating_add(before);
-    house
-        .until(
-            "sign every withdrawal",
-            std::time::Duration::from_secs(120),
-            async || signed(house) >= wanted,
-        )
-        .await?;
-    let elapsed = began.elapsed();
-    println!(
-        "  answered after {:.2} s, all signed after {:.2} s",
-        answered.as_secs_f64(),
-        elapsed.as_secs_f64()
-    );
-    Ok(f64::from(u32::try_from(count)?) / elapsed.as_secs_f64())
+    Ok(began.elapsed())
 }
 
 /// Waits until the node took them all, mines them, and has the node count them.
@@ -192,6 +209,7 @@ fn requests(
     address: &SocketAddr,
     identity: &Identity,
     series: &str,
+    amount: &str,
     count: usize,
 ) -> Result<Vec<Vec<u8>>, Failure> {
     let authority = address.to_string();
@@ -201,7 +219,7 @@ fn requests(
     (0..count)
         .map(|n| {
             let body = format!(
-                "{{\"vault\":\"main\",\"asset\":\"ETH\",\"amount\":\"0.001\",\"destination\":\
+                "{{\"vault\":\"main\",\"asset\":\"ETH\",\"amount\":\"{amount}\",\"destination\":\
                  \"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\",\"reference\":\"bench {n}\"}}"
             );
             let key = format!("{series}-{n}");
@@ -220,7 +238,7 @@ fn requests(
                 &principal.to_string(),
                 &nonce,
                 created,
-                identity.signing_key(),
+                identity.key(),
             )?;
             let mut text = format!(
                 "POST /v1/withdrawals HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\

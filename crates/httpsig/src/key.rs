@@ -1,0 +1,134 @@
+//! Keys and what they sign with. The key decides the algorithm; what `alg` says must agree (RFC 9421 §3.2, step 6).
+
+use std::fmt;
+
+use ed25519_dalek::Signer as _;
+use p256::ecdsa::signature::Verifier as _;
+
+/// Length of a signature of either algorithm, bytes.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// A signature algorithm of this profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `ed25519` (RFC 9421 §3.3.6): what clients sign with, and operators with a key file.
+    Ed25519,
+    /// `ecdsa-p256-sha256` (§3.3.4): what smart cards sign with. The signature is r ‖ s, 32 bytes each.
+    EcdsaP256Sha256,
+}
+
+impl Algorithm {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Ed25519, Self::EcdsaP256Sha256];
+
+    /// Its name in the registry of RFC 9421 §6.2.2, as `alg` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
+        }
+    }
+
+    /// The algorithm of that name, or `None` if this profile has none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A key to verify with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublicKey {
+    /// Ed25519 (RFC 8032).
+    Ed25519(ed25519_dalek::VerifyingKey),
+    /// ECDSA over P-256 with SHA-256 (FIPS 186-5).
+    P256(p256::ecdsa::VerifyingKey),
+}
+
+impl PublicKey {
+    /// The one algorithm that the key is used with.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Ed25519(_) => Algorithm::Ed25519,
+            Self::P256(_) => Algorithm::EcdsaP256Sha256,
+        }
+    }
+
+    /// Whether the key made this signature over a signature base.
+    ///
+    /// Of the two forms that an ECDSA signature has, (r, s) and (r, n − s), both are taken: cards give either. A request
+    /// is known again by its nonce, never by its signature.
+    pub(crate) fn verifies(&self, base: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+        match self {
+            // Strict: refuses keys and nonces of small order, under which one signature fits many messages.
+            Self::Ed25519(key) => key
+                .verify_strict(base, &ed25519_dalek::Signature::from_bytes(signature))
+                .is_ok(),
+            Self::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(base, &signature).is_ok()),
+        }
+    }
+}
+
+impl From<ed25519_dalek::VerifyingKey> for PublicKey {
+    fn from(key: ed25519_dalek::VerifyingKey) -> Self {
+        Self::Ed25519(key)
+    }
+}
+
+impl From<p256::ecdsa::VerifyingKey> for PublicKey {
+    fn from(key: p256::ecdsa::VerifyingKey) -> Self {
+        Self::P256(key)
+    }
+}
+
+/// A key that could not sign, as a token's error has it; never key material.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SigningFault(pub String);
+
+/// Whatever signs a request: a key in memory, or one that stays on a token.
+pub trait Signer {
+    /// What it signs with.
+    fn algorithm(&self) -> Algorithm;
+
+    /// Signs a signature base; 64 bytes of the form that the algorithm has in RFC 9421.
+    ///
+    /// # Errors
+    /// What keeps a token from signing.
+    fn sign(&self, base: &[u8]) -> Result<[u8; SIGNATURE_BYTES], SigningFault>;
+}
+
+impl Signer for ed25519_dalek::SigningKey {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Ed25519
+    }
+
+    fn sign(&self, base: &[u8]) -> Result<[u8; SIGNATURE_BYTES], SigningFault> {
+        let signature = self.try_sign(base);
+        signature
+            .map(|signature| signature.to_bytes())
+            .map_err(|fault| SigningFault(fault.to_string()))
+    }
+}
+
+impl Signer for p256::ecdsa::SigningKey {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EcdsaP256Sha256
+    }
+
+    fn sign(&self, base: &[u8]) -> Result<[u8; SIGNATURE_BYTES], SigningFault> {
+        let signature: Result<p256::ecdsa::Signature, _> = self.try_sign(base);
+        signature
+            .map(|signature| signature.to_bytes().into())
+            .map_err(|fault| SigningFault(fault.to_string()))
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether the parts that a payout needs work: engine, database, nodes and tokens, as readiness and `/v1/hsm` see them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use custodyd_hsm::{Health, MemberStatus};
+use custodyd_policy::Timestamp;
+
+use crate::{console::words::Moment, http::AppState};
+
+/// A part of the daemon, or a node.
+#[derive(Debug)]
+pub(in crate::console::pages) struct Part {
+    pub(in crate::console::pages) name: String,
+    /// What doesn't work.
+    pub(in crate::console::pages) trouble: Option<String>,
+    /// When a node was last heard of fees.
+    pub(in crate::console::pages) heard: Option<Moment>,
+}
+
+/// A token of the HSM.
+#[derive(Debug)]
+pub(in crate::console::pages) struct Token {
+    pub(in crate::console::pages) name: String,
+    /// `up`, `recovering` or `out`.
+    pub(in crate::console::pages) health: &'static str,
+    pub(in crate::console::pages) reason: Option<String>,
+    pub(in crate::console::pages) device: Option<String>,
+    pub(in crate::console::pages) missing_keys: u64,
+    pub(in crate::console::pages) signatures: u64,
+    pub(in crate::console::pages) bad_signatures: u64,
+    pub(in crate::console::pages) queued: u64,
+}
+
+/// Engine, database, each network's node, and whatever else reports trouble.
+pub(super) fn parts(
+    state: &AppState,
+    networks: &BTreeSet<String>,
+    quotes: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Vec<Part> {
+    let mut trouble = state
+        .pulse
+        .as_ref()
+        .map(|p| p.trouble())
+        .unwrap_or_default();
+    if state
+        .pulse
+        .as_ref()
+        .is_some_and(|pulse| !pulse.is_running())
+    {
+        trouble.insert("engine".to_owned(), "it is not running".to_owned());
+    }
+    if let Some(error) = state.store.write_trouble() {
+        trouble.insert("database".to_owned(), error);
+    }
+    let mut names: BTreeSet<String> = trouble.keys().cloned().collect();
+    names.extend(["engine".to_owned(), "database".to_owned()]);
+    names.extend(networks.iter().cloned());
+    let part = |name: String| Part {
+        trouble: trouble.get(&name).cloned(),
+        heard: quotes.get(&name).map(|at| Moment::of(*at, now)),
+        name,
+    };
+    names.into_iter().map(part).collect()
+}
+
+/// The tokens, in the order of the configuration.
+pub(super) fn tokens(state: &AppState) -> Vec<Token> {
+    let members = state.hsm.iter().flat_map(|hsm| hsm.members());
+    members.map(Token::from).collect()
+}
+
+impl From<MemberStatus> for Token {
+    fn from(member: MemberStatus) -> Self {
+        let (health, reason) = match member.health {
+            Health::Up => ("up", None),
+            Health::Recovering => ("recovering", None),
+            Health::Out { reason } => ("out", Some(reason)),
+        };
+        let device = member.info.map(|info| {
+            let parts = [info.manufacturer, info.model, info.serial];
+            let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            said.join(" ")
+        });
+        Self {
+            name: member.name,
+            health,
+            reason,
+            device,
+            missing_keys: member.missing_keys,
+            signatures: member.counters.signatures,
+            bad_signatures: member.counters.bad_signatures,
+            queued: member.counters.queued,
+        }
+    }
+}

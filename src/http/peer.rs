@@ -1,0 +1,56 @@
+//! Who is at the other end: what the connection shows of them, and what came of one request of theirs. Both lie in the
+//! request's extensions.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use super::{certificate::Certificate, places::Seat};
+use crate::directory::Speaker;
+
+/// The other end of a request's connection, before anything is said about who signed.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address; behind a trusted proxy the one that the proxy named. IPv4 in the form of IPv6 stands here as IPv4.
+    pub address: IpAddr,
+    /// Whether what is said can't be read on the way: TLS here, or at the trusted proxy.
+    pub secure: bool,
+    /// The certificate that was verified in the handshake, if it showed one.
+    pub certificate: Option<Arc<Certificate>>,
+}
+
+/// One request on its way through: whoever finds out who asks says so here, for the audit of reads and so that the connection
+/// isn't given up in favour of strangers.
+#[derive(Debug, Clone)]
+pub struct Visit(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    speaker: OnceLock<Speaker>,
+    seat: Option<Arc<Seat>>,
+}
+
+impl Visit {
+    pub(super) fn new(seat: Option<Arc<Seat>>) -> Self {
+        Self(Arc::new(Inner {
+            speaker: OnceLock::new(),
+            seat,
+        }))
+    }
+
+    /// It is this speaker: verified, whether or not they are let in.
+    pub fn is_by(&self, speaker: &Speaker) {
+        if let Some(seat) = &self.0.seat {
+            seat.keep();
+        }
+        // A second word on it changes nothing.
+        let _ = self.0.speaker.set(speaker.clone());
+    }
+
+    /// Who it is, if anybody found out.
+    #[must_use]
+    pub fn speaker(&self) -> Option<&Speaker> {
+        self.0.speaker.get()
+    }
+}
