@@ -11,7 +11,10 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::{http::AppState, problem::Problem};
+use crate::{
+    http::{AppState, Peer},
+    problem::Problem,
+};
 
 /// Largest body of most requests, bytes.
 const LIMIT: usize = 32 * 1024;
@@ -62,6 +65,8 @@ impl FromRequestParts<AppState> for Address {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<IpAddr>().copied()))
+        Ok(Self(
+            parts.extensions.get::<Peer>().map(|peer| peer.address),
+        ))
     }
 }

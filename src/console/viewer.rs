@@ -12,7 +12,7 @@ use axum::{
 use custodyd_policy::OperatorId;
 
 use super::session::{Session, Token, token_in};
-use crate::{http::AppState, problem::Problem};
+use crate::{directory::Speaker, http::AppState, problem::Problem};
 
 /// An operator with a living session: they may look.
 #[derive(Debug, Clone)]
@@ -26,9 +26,13 @@ impl FromRequestParts<AppState> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         match session(&parts.headers, state) {
-            Some((_, session)) => Ok(Self {
-                operator: session.operator,
-            }),
+            Some((_, session)) => {
+                let operator = session.operator;
+                let speaker = Speaker::Operator(operator.clone());
+                let let_in = state.let_in(&speaker, &parts.extensions);
+                let_in.map_err(IntoResponse::into_response)?;
+                Ok(Self { operator })
+            }
             None if shows_a_page(&parts.headers) => {
                 let uri = parts.extensions.get::<OriginalUri>();
                 let to = uri.and_then(|OriginalUri(uri)| uri.path_and_query());
