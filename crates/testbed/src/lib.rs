@@ -33,7 +33,7 @@ mod soft_token;
 pub use anvil::{Anvil, AnvilOptions, Mining};
 pub use authenticator::SoftPasskey;
 pub use child::{Child, Signal};
-pub use console_user::{ConsoleAnswer, ConsoleUser, Deed};
+pub use console_user::{ConsoleAnswer, ConsoleUser, Deed, base64url, from_base64url};
 pub use daemon::Daemon;
 pub use error::TestbedError;
 pub use house::{CLIENTS, House, OPERATORS, Plan, Programs, project};
