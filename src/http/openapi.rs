@@ -84,8 +84,10 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     name_by_subject(operation);
     if path.starts_with("/v1/") {
         ids::describe(path, operation);
+        let write = *method != HttpMethod::Get;
         let kind = answers::Kind {
-            write: *method != HttpMethod::Get,
+            write,
+            judged: write || path.starts_with("/v1/requests/"),
             names: path.contains("{id}"),
         };
         answers::describe(kind, operation);

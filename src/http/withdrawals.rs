@@ -9,15 +9,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     AppState,
     path::{Id, RequestId},
+    policy::LimitsView,
+    prices::PricesTaken,
     reply,
     signed::Signed,
+    wallets::{KeysAsked, WalletsView},
 };
 use crate::{
     directory::Speaker,
     problem::Problem,
-    request::{DecisionBody, SimulationBody, WithdrawalBody},
+    request::{DecisionBody, EnrolmentBody, SimulationBody, WithdrawalBody},
     store::Filter,
-    view::{VerdictView, WithdrawalView},
+    view::{ExportView, ProposalView, VerdictView, WithdrawalView},
 };
 
 /// Asks for a payout. The answer says what policy made of it.
@@ -158,7 +161,8 @@ pub(super) async fn list(
 /// The answer to a request that was stored but not answered in time. Only for whoever signed it.
 #[utoipa::path(
     get, path = "/v1/requests/{id}", tag = "withdrawals", params(("id" = String, Path)),
-    responses((status = 200, description = "as the request's own answer"), (status = 202, body = PendingView),
+    responses((status = 200, body = OwnAnswer, description = "as the request's own answer"),
+        (status = 201, body = OwnAnswer, description = "likewise"), (status = 202, body = PendingView),
         (status = "4XX", body = Problem))
 )]
 pub(super) async fn outcome(
@@ -180,6 +184,26 @@ pub(super) async fn outcome(
         Some(outcome) => reply::raw(outcome.status, outcome.body),
         None => reply::pending(id),
     })
+}
+
+/// Whatever the request's own answer is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "the shape of an answer, for the description"
+)]
+pub(super) enum OwnAnswer {
+    Withdrawal(WithdrawalView),
+    Simulation(SimulationView),
+    Proposal(ProposalView),
+    Export(ExportView),
+    Keys(KeysAsked),
+    Wallets(WalletsView),
+    Limits(LimitsView),
+    Prices(PricesTaken),
+    Enrolment(EnrolmentBody),
 }
 
 /// Stored, not answered yet.

@@ -50,6 +50,7 @@ async fn no_request_makes_the_server_leave_its_description() {
     run.current_dir(house.folder())
         .env("CUSTODYD_KEYS", house.folder().join("keys"))
         .env("CUSTODYD_KNOWN", &facts)
+        .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))
         .arg("--config-file")
         .arg(folder.join("schemathesis.toml"))
         .args(["run", &format!("{}/openapi.json", house.daemon.url())]);
