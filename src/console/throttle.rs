@@ -88,11 +88,10 @@ impl Throttle {
     /// Whom failures in this name count against.
     pub(super) fn claim(&self, name: &str, from: Option<IpAddr>) -> Claim {
         let home = name.parse().ok().zip(from);
+        let home = home.filter(|home| self.counts().homes.contains(home));
         match home {
-            Some(home) if self.counts().homes.contains(&home) => {
-                Claim::AtHome(name.to_owned(), home.1)
-            }
-            _ => Claim::Name(name.to_owned()),
+            Some((_, address)) => Claim::AtHome(name.to_owned(), address),
+            None => Claim::Name(name.to_owned()),
         }
     }
 

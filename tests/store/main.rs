@@ -12,6 +12,7 @@ mod commits;
 mod constraints;
 mod crash;
 mod feed;
+mod history;
 mod inbox;
 mod opening;
 mod points;
@@ -59,6 +60,9 @@ on_both! {
         a_reservation_moves_within_a_batch_and_its_last_word_counts
         a_sequence_number_is_written_once_even_if_the_compared_row_was_set_back
         another_vault_cannot_take_or_free_a_reservation;
+    history:
+        a_sample_is_overwritten_within_its_ten_minutes_and_goes_when_it_is_old
+        a_subject_leads_to_its_commits_and_a_time_to_its_entry;
     inbox:
         requests_come_out_in_the_order_in_which_they_went_in
         a_nonce_is_used_once_however_often_and_wherever_it_is_sent
