@@ -119,11 +119,13 @@ impl Sessions {
         Ok(token)
     }
 
-    /// The session of a token, if it lives and its passkey still counts. It lives on from now.
+    /// The session of a token, if it lives and its passkey still counts. Where somebody is `active` it lives on from now; a page
+    /// that looks for itself keeps no session alive.
     pub(super) fn find(
         &self,
         token: &str,
         directory: &Directory,
+        active: bool,
         now: Timestamp,
     ) -> Option<Session> {
         let token = hash(token);
@@ -140,7 +142,9 @@ impl Sessions {
             living.end(number);
             return None;
         }
-        session.seen = now;
+        if active {
+            session.seen = now;
+        }
         Some(session.clone())
     }
 

@@ -47,12 +47,18 @@ impl FromRequestParts<AppState> for Viewer {
 pub(super) fn session(headers: &HeaderMap, state: &AppState) -> Option<(Token, Session)> {
     let token = token_in(&cookies(headers))?;
     let in_force = state.standing.now();
-    let now = state.clock.now();
-    let session = state
-        .console
-        .sessions
-        .find(&token, &in_force.directory, now)?;
+    let (now, active) = (state.clock.now(), is_active(headers));
+    let sessions = &state.console.sessions;
+    let session = sessions.find(&token, &in_force.directory, active, now)?;
     Some((token, session))
+}
+
+/// Whether somebody does something, and no page left open looks for itself.
+fn is_active(headers: &HeaderMap) -> bool {
+    let listens = headers
+        .get(ACCEPT)
+        .is_some_and(|accept| accept == "text/event-stream");
+    !listens && !headers.contains_key("x-custodyd-live")
 }
 
 /// All `Cookie` headers as one (RFC 6265 §5.4; HTTP/2 may split them).

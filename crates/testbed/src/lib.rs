@@ -11,7 +11,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod anvil;
+mod authenticator;
 mod child;
+mod console_user;
 mod daemon;
 mod engine;
 mod error;
@@ -29,7 +31,9 @@ mod scratch;
 mod soft_token;
 
 pub use anvil::{Anvil, AnvilOptions, Mining};
+pub use authenticator::SoftPasskey;
 pub use child::{Child, Signal};
+pub use console_user::{ConsoleAnswer, ConsoleUser, Deed};
 pub use daemon::Daemon;
 pub use error::TestbedError;
 pub use house::{CLIENTS, House, OPERATORS, Plan, Programs, project};

@@ -39,11 +39,22 @@ pub fn free_port() -> Result<u16, TestbedError> {
 /// `bytes` random bytes from the operating system, as lowercase hex.
 pub fn random_hex(bytes: usize) -> Result<String, TestbedError> {
     let mut random = vec![0_u8; bytes];
-    getrandom::fill(&mut random).map_err(|error| TestbedError::Io {
+    fill(&mut random)?;
+    Ok(hex::encode(random))
+}
+
+/// `N` random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], TestbedError> {
+    let mut random = [0; N];
+    fill(&mut random)?;
+    Ok(random)
+}
+
+fn fill(random: &mut [u8]) -> Result<(), TestbedError> {
+    getrandom::fill(random).map_err(|error| TestbedError::Io {
         what: "reading random bytes".into(),
         source: std::io::Error::other(error.to_string()),
-    })?;
-    Ok(hex::encode(random))
+    })
 }
 
 /// Writes `folder/name` with the usual permissions, making the folders on the way, and gives back its path.

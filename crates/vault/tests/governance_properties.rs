@@ -13,14 +13,14 @@ use std::collections::BTreeMap;
 
 use chronicle::Chronicle;
 use common::{
-    HOUR, KNOWN, NEW, World, ed25519, genesis, governed, governed_but, ltc, set_policy,
+    HOUR, KNOWN, NEW, START, World, ed25519, genesis, governed, governed_but, ltc, set_policy,
     sign_governance,
 };
 use custodyd_chain::Address;
-use custodyd_policy::WithdrawalId;
+use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{
-    Change, Credential, Decision, Genesis, GovernanceDecision, GovernanceStatement, ProposalId,
-    Scope,
+    Change, Command, Credential, Decision, Ed25519Key, Event, Genesis, GovernanceDecision,
+    GovernanceStatement, ProposalId, Recorded, Scope,
 };
 use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
 
@@ -50,13 +50,18 @@ enum Step {
     },
     Freeze,
     Unfreeze(u8),
+    /// Somebody uses an invitation to bring one more key.
+    Enrol {
+        who: u8,
+        invitation: u8,
+    },
     Wait(u64),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
-        8 => (0..6u8, prop::collection::vec(0..24u8, 1..4))
+        8 => (0..6u8, prop::collection::vec(0..27u8, 1..4))
             .prop_map(|(who, changes)| Step::Propose { who, changes }),
         5 => (0..6u8, index(), 0..3u8)
             .prop_map(|(who, on, credential)| Step::Agree { who, on, credential }),
@@ -66,9 +71,14 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (0..6u8, index()).prop_map(|(who, on)| Step::Approve { who, on }),
         1 => Just(Step::Freeze),
         1 => (0..6u8).prop_map(Step::Unfreeze),
+        3 => (0..6u8, 24..26u8).prop_map(|(who, invitation)| Step::Enrol { who, invitation }),
         8 => prop::sample::select(vec![0, 1, HOUR / 2, HOUR, HOUR, 2 * HOUR, 25 * HOUR])
             .prop_map(Step::Wait),
     ]
+}
+
+fn invitation(seed: u8) -> Ed25519Key {
+    ed25519("invitation", seed).verifying_key().into()
 }
 
 fn key(name: &str, credential: u8) -> Credential {
@@ -138,6 +148,14 @@ fn change(number: u8) -> Change {
             key: ed25519("feed", 9).verifying_key().into(),
             scopes: [Scope::Prices].into(),
         },
+        24 | 25 => Change::Invite {
+            operator: op(if number == 24 { "frank" } else { "bob" }),
+            invitation: invitation(number),
+            until: Timestamp::from_ms(START + 30 * HOUR),
+        },
+        26 => Change::Uninvite {
+            invitation: invitation(24),
+        },
         _ => Change::SetWallet {
             id: "hot-ltc".parse().unwrap(),
             fee_caps: None,
@@ -196,6 +214,17 @@ fn perform(world: &mut World, step: &Step) {
         }
         Step::Freeze => drop(world.freeze(common::scope("hot-ltc"), "erin")),
         Step::Unfreeze(who) => drop(world.unfreeze(common::scope("hot-ltc"), name(who))),
+        Step::Enrol {
+            who,
+            invitation: seed,
+        } => {
+            let _ = world.take(Command::Enrol {
+                operator: name(who).parse().unwrap(),
+                credential: key(name(who), 2),
+                invitation: invitation(*seed),
+                evidence: "the signed request".to_owned(),
+            });
+        }
         Step::Wait(ms) => drop(world.wait(*ms)),
     }
 }
@@ -267,6 +296,9 @@ fn the_generator_reaches_every_end_of_a_proposal() {
         for step in strategy.new_tree(&mut runner).unwrap().current() {
             perform(&mut world, &step);
         }
+        let enrolled = |entry: &&Recorded| matches!(entry.event, Event::Enrolled { .. });
+        let enrolments = world.journal.iter().filter(enrolled).count();
+        *seen.entry("enrolled".to_owned()).or_insert(0) += u32::try_from(enrolments).unwrap();
         for proposal in world.vault.proposals().values() {
             *seen.entry(proposal.state_name().to_owned()).or_insert(0) += 1;
             for kind in &proposal.kinds {
@@ -295,7 +327,11 @@ fn the_generator_reaches_every_end_of_a_proposal() {
         "address-book",
         "block-list",
         "wallets",
+        "enrolled",
     ] {
-        assert!(seen.contains_key(state), "never seen: {state} in {seen:?}");
+        assert!(
+            seen.get(state).is_some_and(|n| *n > 0),
+            "never seen: {state} in {seen:?}"
+        );
     }
 }

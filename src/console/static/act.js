@@ -81,6 +81,13 @@
     return { bytes: new TextEncoder().encode(JSON.stringify(fields(form))), type: "application/json" };
   }
 
+  // Of what is only read, the fields make the query.
+  function targetOf(form) {
+    const { method, target } = form.dataset;
+    const query = method === "GET" ? new URLSearchParams(Object.entries(fields(form))).toString() : "";
+    return query ? `${target}?${query}` : target;
+  }
+
   // What this page shows of a payout: beside the form's own attributes, the text that its reader sees.
   function shown(form, name) {
     const own = form.dataset[`expect${name[0].toUpperCase()}${name.slice(1)}`];
@@ -135,7 +142,7 @@
     const asked = {
       kind: form.dataset.kind,
       method: form.dataset.method,
-      target: form.dataset.target,
+      target: targetOf(form),
       content_type: type,
       idempotency_key: "idempotent" in form.dataset ? crypto.randomUUID() : undefined,
       body_sha256: [...await passkey.sha256(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join(""),

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_chain::Address;
 use custodyd_policy::{ChangeKind, OperatorId, Policy, WithdrawalId};
 use custodyd_vault::{
-    Change, Credential, Event, Genesis, GovernanceDecision, GovernanceStatement, OperatorSignature,
-    ProposalId, Recorded, Vault, changes_digest,
+    Change, Credential, Ed25519Key, Event, Genesis, GovernanceDecision, GovernanceStatement,
+    OperatorSignature, ProposalId, Recorded, Vault, changes_digest,
 };
 
 use crate::common::World;
@@ -25,6 +25,8 @@ pub(crate) struct Chronicle {
     read: usize,
     policy: Policy,
     operators: BTreeMap<OperatorId, Vec<Credential>>,
+    /// Whom an invitation is for, and until when.
+    invitations: BTreeMap<Ed25519Key, (OperatorId, u64)>,
     open: BTreeMap<ProposalId, Asked>,
     ended: BTreeSet<ProposalId>,
     destinations: BTreeMap<WithdrawalId, Address>,
@@ -38,6 +40,7 @@ impl Chronicle {
             read: 1,
             policy: Policy::parse(&genesis.policy).unwrap(),
             operators: genesis.operators.clone(),
+            invitations: BTreeMap::new(),
             open: BTreeMap::new(),
             ended: BTreeSet::new(),
             destinations: BTreeMap::new(),
@@ -130,6 +133,19 @@ impl Chronicle {
                 self.was_due(&asked, at);
                 self.take_effect(&asked.changes);
             }
+            Event::Enrolled {
+                operator,
+                credential,
+                invitation,
+                ..
+            } => {
+                let (invited, until) = self.invitations.remove(invitation).expect("once");
+                assert!(invited == *operator && at < until);
+                let mut held = self.operators.values().flatten();
+                assert!(held.all(|other| other != credential));
+                let held = self.operators.entry(operator.clone()).or_default();
+                held.push(credential.clone());
+            }
             Event::ProposalEnded { proposal, .. } => drop(self.end(proposal)),
             Event::WithdrawalRequested { id, request, .. } => {
                 self.destinations.insert(*id, request.destination.clone());
@@ -202,6 +218,7 @@ impl Chronicle {
                 }
                 Change::RemoveOperator { id } => {
                     self.operators.remove(id).unwrap();
+                    self.invitations.retain(|_, (invited, _)| invited != id);
                     voided.insert(id);
                 }
                 Change::AddCredential {
@@ -219,6 +236,17 @@ impl Chronicle {
                     let held = self.operators.get_mut(operator).unwrap();
                     held.retain(|key| key != credential);
                     voided.insert(operator);
+                }
+                Change::Invite {
+                    operator,
+                    invitation,
+                    until,
+                } => {
+                    let invited = (operator.clone(), until.as_ms());
+                    assert!(self.invitations.insert(*invitation, invited).is_none());
+                }
+                Change::Uninvite { invitation } => {
+                    self.invitations.remove(invitation).unwrap();
                 }
                 Change::Block { addresses } => {
                     let destinations = &self.destinations;
