@@ -126,6 +126,7 @@ fn begin() {
         }
     }
     console::begin();
+    metrics::gauge!("custodyd_alert_queue").set(0);
     let started = crate::clock::Clock::system().now().as_seconds();
     metrics::gauge!("custodyd_process_start_timestamp_seconds").set(started as f64);
 }

@@ -27,6 +27,7 @@ use crate::{
     intake::Submitted,
     problem::Problem,
     stored_request::{LONGEST_ACT_MS, PasskeyRequest, Stated, StoredRequest},
+    telemetry::console::{self, ActKind},
 };
 
 /// Largest act, bytes: a proposal of 1 MiB in base64, and its statement.
@@ -130,6 +131,11 @@ async fn submit(
     act: PasskeyRequest,
 ) -> Result<Response, Problem> {
     let kind = act.intent()?.kind();
+    let stated = match act.stated {
+        Stated::Act(_) => ActKind::Act,
+        Stated::Approval(_) => ActKind::Approval,
+        Stated::Governance(_) => ActKind::Governance,
+    };
     let (subject, nonce) = (act.target(), act.stated.nonce().to_owned());
     let stored = StoredRequest::Passkey(Box::new(act));
     let vault = state.standing.vault().as_str();
@@ -139,6 +145,8 @@ async fn submit(
         .submit(vault, kind, &principal, &nonce, &stored)
         .await?;
     tracing::info!(%operator, kind, subject, "an act was handed in");
+    let refused = matches!(&submitted, Submitted::Answered(outcome) if outcome.status >= 400);
+    console::act(stated, !refused);
     Ok(match submitted {
         Submitted::Answered(outcome) => answer(outcome.status, outcome.body),
         Submitted::Pending(id) => pending(&id),

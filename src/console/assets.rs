@@ -23,7 +23,7 @@ pub struct Asset {
 /// Digits of the hash in a file's name: 64 bits tell versions of one file apart.
 const HASH_DIGITS: usize = 16;
 
-static ASSETS: [Asset; 7] = [
+static ASSETS: [Asset; 9] = [
     Asset {
         name: "console.css",
         kind: "text/css; charset=utf-8",
@@ -52,6 +52,18 @@ static ASSETS: [Asset; 7] = [
         name: "act.js",
         kind: "text/javascript; charset=utf-8",
         text: include_str!("static/act.js"),
+        everywhere: true,
+    },
+    Asset {
+        name: "pages.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("static/pages.js"),
+        everywhere: true,
+    },
+    Asset {
+        name: "cold.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("static/cold.js"),
         everywhere: true,
     },
     Asset {

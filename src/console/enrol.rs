@@ -34,6 +34,7 @@ use crate::{
     problem::Problem,
     request::{EnrolmentBody, Intent},
     stored_request::StoredRequest,
+    telemetry::console,
 };
 
 /// How long a passkey may take to be made.
@@ -236,7 +237,12 @@ pub(super) async fn enrol(
     let host = host.unwrap_or_default().to_ascii_lowercase();
     let signed = signed(&brought, &host, &key, now)?;
     drop((key, body.secret));
-    Ok(submit(&state, signed, now).await?)
+    let answer = submit(&state, signed, now).await;
+    let taken = answer
+        .as_ref()
+        .is_ok_and(|answer| answer.status().is_success());
+    console::enrolment(taken);
+    Ok(answer?)
 }
 
 /// The request that brings the credential, signed with the invitation's key.

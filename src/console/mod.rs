@@ -40,22 +40,20 @@ use self::{
     spent::{Counters, Spent},
     throttle::Throttle,
 };
-use crate::http::{AppState, Comparisons};
+use crate::http::AppState;
 
 /// What the console's handlers share beside the API's state. All of it is in memory: a restart ends sessions, and loses nothing
 /// that counts.
 #[derive(Debug)]
 pub struct Console {
     sessions: Sessions,
-    audits: pages::journal::Audits,
-    comparisons: Comparisons,
-    checks: pages::governance::Checks,
     logins: Begun<()>,
     enrolments: Begun<Enrolling>,
     throttle: Throttle,
     counters: Counters,
     spent: Spent,
     bundle_places: Arc<Semaphore>,
+    looks: pages::Looks,
 }
 
 impl Console {
@@ -63,31 +61,14 @@ impl Console {
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
             sessions: Sessions::new(lifetime),
-            audits: pages::journal::Audits::default(),
-            comparisons: Comparisons::default(),
-            checks: pages::governance::Checks::default(),
             logins: Begun::new(login::LIFE, login::MOST_OPEN),
             enrolments: Begun::new(enrol::LIFE, enrol::MOST_OPEN),
             throttle: Throttle::default(),
             counters: Counters::default(),
             spent: Spent::default(),
             bundle_places: acts::places(),
+            looks: pages::Looks::default(),
         }
-    }
-
-    /// What proposed policies mean beside the one in force.
-    pub(crate) fn comparisons(&self) -> &Comparisons {
-        &self.comparisons
-    }
-
-    /// What is odd about the policy in force.
-    pub(crate) fn checks(&self) -> &pages::governance::Checks {
-        &self.checks
-    }
-
-    /// Audits of the journal that were asked for here.
-    pub(crate) fn audits(&self) -> &pages::journal::Audits {
-        &self.audits
     }
 }
 

@@ -17,7 +17,10 @@ use axum::{
 };
 use custodyd_policy::{OperatorId, Timestamp};
 
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    telemetry::console::{self, Login},
+};
 
 /// Attempts of one address: this many at once, then one each so many milliseconds.
 const ADDRESS: Pace = Pace {
@@ -97,17 +100,22 @@ impl Throttle {
     /// # Errors
     /// It failed too often.
     pub(super) fn check(&self, claim: &Claim, now: Timestamp) -> Result<(), TooOften> {
-        self.counts().claims.check(claim, NAME, now)
+        let checked = self.counts().claims.check(claim, NAME, now);
+        if checked.is_err() {
+            console::login(Login::Throttled);
+        }
+        checked
     }
 
     /// Counts a failure.
     pub(super) fn failed(&self, claim: Claim, now: Timestamp) {
         self.counts().claims.count(claim, NAME, now);
-        metrics::counter!("custodyd_console_login_failures_total").increment(1);
+        console::login(Login::Refused);
     }
 
     /// An operator signed in.
     pub(super) fn succeeded(&self, operator: &OperatorId, from: Option<IpAddr>) {
+        console::login(Login::Taken);
         let Some(address) = from else { return };
         let mut counts = self.counts();
         if counts.homes.len() >= MOST_PLACES {

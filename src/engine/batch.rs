@@ -103,8 +103,11 @@ impl Draft {
     /// A request of the inbox has its answer.
     fn answered(&mut self, row: &InboxRow, reply: Reply) {
         if let Reply::Problem(problem) = &reply {
+            tracing::debug!(code = problem.code(), "refused");
             self.tally.refused(problem.code());
             self.facts.extend(Fact::of_refusal(row, problem));
+        } else {
+            tracing::debug!("taken");
         }
         self.reply(row.id.clone(), reply);
     }
@@ -128,8 +131,9 @@ impl Engine {
         for row in inbox {
             let span = tracing::error_span!("engine", request = row.id, kind = row.kind);
             let stored = row.clone();
-            let reply = self.answer(row, now, &mut draft).instrument(span).await?;
-            draft.answered(&stored, reply);
+            let reply = self.answer(row, now, &mut draft);
+            let reply = reply.instrument(span.clone()).await?;
+            span.in_scope(|| draft.answered(&stored, reply));
         }
         for _ in 0..MOST_STEPS {
             match self.take(&Command::Advance, now, &mut draft)? {

@@ -83,3 +83,7 @@ impl HistoryWalk {
         (rows, history)
     }
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

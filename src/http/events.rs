@@ -103,10 +103,14 @@ pub(crate) async fn open(
 /// # Errors
 /// Not a number.
 pub(crate) fn begin(headers: &HeaderMap, query: Option<String>) -> Result<Option<u64>, Problem> {
-    let from_header = headers.get("last-event-id").map(|value| {
+    let mut values = headers.get_all("last-event-id").iter();
+    let from_header = values.next().map(|value| {
         let text = value.to_str().unwrap_or_default().to_owned();
         ("the header Last-Event-ID", text)
     });
+    if values.next().is_some() {
+        return Err(Problem::malformed("the header Last-Event-ID came twice"));
+    }
     let written = from_header.or(query.map(|text| ("the query parameter after", text)));
     written
         .map(|(place, text)| {

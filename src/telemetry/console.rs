@@ -66,6 +66,7 @@ pub fn sessions(living: usize) {
 /// Every series begins at nothing.
 pub(super) fn begin() {
     sessions(0);
+    counter!("custodyd_console_copied_passkeys_total").increment(0);
     for (_, result) in LOGINS {
         counter!("custodyd_console_logins_total", "result" => result).increment(0);
     }

@@ -7,13 +7,14 @@ use custodyd_policy::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    Courier, Message, Parts,
+    Courier, Parts,
     deliver::DeliveryFault,
     lanes::{Due, Lanes},
     pause_ms,
+    send::{Done, Outcome, lane, send},
 };
 use crate::{
-    feed::{Audience, FeedRow, envelope},
+    feed::Audience,
     store::{DeliveryRow, EndpointRow, Owed, Settled, StoreError},
 };
 
@@ -50,22 +51,6 @@ pub(super) struct Endpoint {
     just_disabled: bool,
     saved_ms: u64,
     looked_ms: u64,
-}
-
-/// What came of one delivery.
-struct Done {
-    lane: String,
-    due: Due,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    Arrived,
-    Failed(DeliveryFault),
-    /// The feed doesn't keep the event any more.
-    Pruned,
-    /// The database did not say what to deliver.
-    Unread(StoreError),
 }
 
 impl Endpoint {
@@ -313,10 +298,8 @@ impl Endpoint {
 
     /// There is nothing left to do about it. Most were never on record.
     fn forget(&mut self, due: Option<Due>) {
-        if let Some(due) = due {
-            if due.kept || due.failures > 0 {
-                self.unsaved.insert(due.seq, None);
-            }
+        if let Some(due) = due.filter(|due| due.kept || due.failures > 0) {
+            self.unsaved.insert(due.seq, None);
         }
     }
 
@@ -380,41 +363,6 @@ impl Endpoint {
         }
         Ok(())
     }
-}
-
-/// One try.
-async fn send(parts: Parts, courier: Courier, lane: String, due: Due) -> Done {
-    let before = due.seq.saturating_sub(1);
-    let read = parts
-        .feed
-        .after(&parts.store, &parts.vault, before, 1)
-        .await;
-    let row = read.map(|rows| rows.into_iter().find(|row| row.seq == due.seq));
-    let outcome = match row {
-        Err(error) => Outcome::Unread(error),
-        Ok(None) => Outcome::Pruned,
-        Ok(Some(row)) => {
-            let message = message(&parts.vault, &row);
-            match courier.deliver(&message, parts.clock.now()).await {
-                Ok(()) => Outcome::Arrived,
-                Err(fault) => Outcome::Failed(fault),
-            }
-        }
-    };
-    Done { lane, due, outcome }
-}
-
-/// An event as it is sent. The time in its id tells it from another with its number, after an older database was restored.
-fn message(vault: &str, row: &FeedRow) -> Message {
-    Message {
-        id: format!("evt_{vault}_{}_{}", row.seq, row.at_ms),
-        body: envelope(vault, row),
-    }
-}
-
-/// What must not overtake each other: what is about one thing.
-pub(super) fn lane(row: &FeedRow) -> &str {
-    row.withdrawal.as_deref().unwrap_or(&row.subject)
 }
 
 async fn look(parts: &Parts, id: &str) -> Result<EndpointRow, StoreError> {

@@ -9,6 +9,7 @@ mod endpoint;
 mod lanes;
 mod reach;
 mod replay;
+mod send;
 mod signing;
 
 use std::{sync::Arc, time::Duration};

@@ -5,7 +5,7 @@ use crate::{
     store::{DeliveryRow, Owed, Store, StoreError},
 };
 
-use super::endpoint::lane;
+use super::send::lane;
 
 const PAGE: u32 = 512;
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use custodyd_client::Withdrawal;
 use custodyd_testbed::House;
-use custodyd_vault::{APPROVAL_DOMAIN, Decision, RawSignature, StatedEffects, Statement};
-use ed25519_dalek::Signer as _;
+use custodyd_vault::{APPROVAL_DOMAIN, Decision, StatedEffects, Statement};
 use serde_json::{Value, json};
 
 use crate::{
@@ -41,8 +40,8 @@ async fn statement(house: &House, operator: &str, id: &str) -> Statement {
 
 /// `speaker` sends a statement that `signer` signed.
 fn send(speaker: &Speaker, signer: &Speaker, path: &str, statement: &Statement) -> Answer {
-    let signature = signer.identity.signing_key().sign(&statement.challenge());
-    let signature = RawSignature(signature.to_bytes());
+    let key = signer.identity.key();
+    let signature = key.sign_challenge(&statement.challenge()).unwrap();
     let body = json!({ "statement": statement, "signature": signature });
     speaker.post(path, None, body.to_string().as_bytes())
 }
@@ -110,13 +109,11 @@ async fn an_approval_counts_only_for_what_it_states_and_by_whom_it_is_asked() {
     send(&bob, &alice, &path, &good).refuses("sent by another", 403, "statement-signature");
     let mut tampered = good.clone();
     tampered.nonce = "f".repeat(32);
-    let signature = RawSignature(
-        alice
-            .identity
-            .signing_key()
-            .sign(&good.challenge())
-            .to_bytes(),
-    );
+    let signature = alice
+        .identity
+        .key()
+        .sign_challenge(&good.challenge())
+        .unwrap();
     let body = json!({ "statement": tampered, "signature": signature });
     let answer = alice.post(&path, None, body.to_string().as_bytes());
     answer.refuses("changed after signing", 403, "statement-signature");

@@ -2,7 +2,10 @@
 //! wrote or answered is searched for every secret of the house.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
 };
@@ -79,6 +82,28 @@ fn secrets_of(house: &House) -> Secrets {
     secrets
 }
 
+/// A session of the console, and an invitation's private half: nobody's, so that the daemon says why it takes neither.
+const SESSION: [u8; 32] = [0xc5; 32];
+const INVITATION: [u8; 32] = [0xd6; 32];
+
+/// Sends to the console what a browser would.
+fn browse(house: &House, method: &str, path: &str, body: &str) -> String {
+    let origin = house.daemon.url().replace("127.0.0.1", "localhost");
+    let host = origin.replace("http://", "");
+    let session = URL_SAFE_NO_PAD.encode(SESSION);
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\nsec-fetch-site: same-origin\r\n\
+         cookie: __Host-custodyd={session}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(host.replace("localhost", "127.0.0.1")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// Good requests and bad ones, and parts that fail: what was answered.
 async fn a_busy_day(house: &mut House) -> Vec<String> {
     let client = house.client_as("client/exchange").unwrap();
@@ -110,6 +135,33 @@ async fn a_busy_day(house: &mut House) -> Vec<String> {
     let body = json!({ "wallet": "hot-eth", "reason": "a test" });
     let frozen: Result<Value, _> = alice.post("/v1/freeze", &body).await;
     answers.push(format!("{frozen:?}"));
+    house
+        .until("tell that it is frozen", LONG, async || {
+            house.daemon.log().unwrap().contains("\"alert\":\"frozen\"")
+        })
+        .await
+        .unwrap();
+
+    let secret = URL_SAFE_NO_PAD.encode(INVITATION);
+    for (method, path, body) in [
+        ("GET", "/console", String::new()),
+        ("GET", "/console/session", String::new()),
+        ("POST", "/console/acts", "{}".to_owned()),
+        (
+            "POST",
+            "/console/enrol/start",
+            json!({ "secret": secret }).to_string(),
+        ),
+        (
+            "POST",
+            "/console/enrol/start",
+            json!({ "secret": format!("{secret}x"), "more": 1 }).to_string(),
+        ),
+    ] {
+        let answer = browse(house, method, path, &body);
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        answers.push(answer);
+    }
 
     // A token that lets nobody in any more, then its daemon's end.
     house.hsm.token().unwrap().lock().unwrap();
@@ -128,6 +180,12 @@ async fn a_busy_day(house: &mut House) -> Vec<String> {
     ] {
         answers.push(house.daemon.get(path).unwrap().body);
     }
+    // From PostgreSQL too.
+    assert!(
+        answers
+            .iter()
+            .any(|page| page.contains("\ncustodyd_inbox_requests 0\n"))
+    );
     let (_, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     answers.push(printed);
     let (_, printed) = house.custodyd(&["doctor"]).unwrap();
@@ -179,18 +237,21 @@ json = true
         ("the secret of alerts".to_owned(), of_alerts),
         ("the secret of a webhook".to_owned(), of_shop),
         ("the secret of the screening".to_owned(), of_screening),
+        ("a session's token".to_owned(), forms(&SESSION)),
+        ("an invitation's secret".to_owned(), forms(&INVITATION)),
     ]);
     let answers = a_busy_day(&mut house).await;
 
     let log = house.daemon.log().unwrap();
     for line in [
         "\"level\":\"TRACE\"",
-        "an alert",
+        "\"alert\":\"frozen\"",
         "custodyd::engine",
         "\"request\":",
     ] {
         assert!(log.contains(line), "it is a full log: {line}");
     }
+    one_id_through_everything(&log);
     let mut searched = vec![("the log".to_owned(), log)];
     searched.extend(
         answers
@@ -218,6 +279,23 @@ json = true
             }
         }
     }
+}
+
+/// What the API and the engine log of one request carries the id under which its withdrawal is found.
+fn one_id_through_everything(log: &str) {
+    let mut spans: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in log.lines().filter(|line| line.starts_with('{')) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for span in line["spans"].as_array().into_iter().flatten() {
+            if let Some(request) = span["request"].as_str() {
+                let name = span["name"].as_str().unwrap().to_owned();
+                spans.entry(request.to_owned()).or_default().insert(name);
+            }
+        }
+    }
+    let both = BTreeSet::from(["http".to_owned(), "engine".to_owned()]);
+    let through = spans.values().filter(|names| **names == both).count();
+    assert!(through >= 5, "{through} of {}", spans.len());
 }
 
 /// A process and those that it started.

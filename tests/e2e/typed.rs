@@ -58,11 +58,22 @@ impl Ran {
 
 /// `custodyctl` as somebody, on a machine that knows nothing else.
 pub(crate) fn ctl(house: &House, who: &str, arguments: &[&str]) -> Ran {
+    ctl_with(house, who, arguments, &[])
+}
+
+/// The same with more in the environment: paths of a card, say.
+pub(crate) fn ctl_with(
+    house: &House,
+    who: &str,
+    arguments: &[&str],
+    environment: &[(&str, PathBuf)],
+) -> Ran {
     let output = Command::new(custodyctl())
         .env_clear()
         .env("CUSTODYD_URL", house.daemon.url())
         .env("CUSTODYD_AS", who)
         .env("CUSTODYD_KEY", house.key_file(who))
+        .envs(environment.iter().cloned())
         .args(arguments)
         .stdin(Stdio::null())
         .output()

@@ -117,7 +117,7 @@ impl Speaker {
             &self.identity.principal().to_string(),
             &random_hex(16).unwrap(),
             now.checked_add_signed(skew_s).unwrap(),
-            self.identity.signing_key(),
+            self.identity.key(),
         )
         .unwrap();
         let fields = signed.fields();

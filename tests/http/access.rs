@@ -57,7 +57,7 @@ async fn who_read_what_is_written_down_before_the_answer_and_strangers_read_noth
 async fn who_is_refused_is_written_down() {
     let page = Page::filtered("info");
     let edge = Edge::start().await;
-    edge.post(SHOP, "/v1/freeze", b"{}").await;
+    edge.post(SHOP, "/v1/cold/exports", b"{}").await;
     let log = page.text();
     let line = log
         .lines()
@@ -66,7 +66,7 @@ async fn who_is_refused_is_written_down() {
     for part in [
         "status=403",
         "client/shop",
-        "route=\"/v1/freeze\"",
+        "route=\"/v1/cold/exports\"",
         "address=127.0.0.1",
     ] {
         assert!(line.contains(part), "{part} in {line}");

@@ -10,12 +10,13 @@ use crate::{
     wire::{Answer, Request},
 };
 
-const OPERATIONS: [&str; 33] = [
+const OPERATIONS: [&str; 35] = [
     "get /healthz",
     "get /metrics",
     "get /readyz",
     "get /v1/cold/exports/{id}",
     "get /v1/cold/exports/{id}/bundle",
+    "get /v1/events",
     "get /v1/hsm",
     "get /v1/journal",
     "get /v1/journal/checkpoint",
@@ -32,6 +33,7 @@ const OPERATIONS: [&str; 33] = [
     "get /v1/withdrawals/{id}",
     "post /v1/cold/exports",
     "post /v1/cold/imports",
+    "post /v1/enrolments",
     "post /v1/freeze",
     "post /v1/proposals",
     "post /v1/proposals/{id}/approvals",

@@ -39,6 +39,7 @@ impl Ear {
         if let Some(last) = last {
             request.header("last-event-id", &last.to_string());
         }
+        request.header("connection", "close");
         let stream = TcpStream::connect(edge.address).await.unwrap();
         let (read, mut write) = stream.into_split();
         let head = request.head() + "\r\n";

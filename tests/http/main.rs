@@ -24,4 +24,5 @@ mod proposals;
 mod sight;
 mod tls;
 mod tls_wire;
+mod trail;
 mod wire;

@@ -6,11 +6,13 @@
     clippy::cast_possible_truncation
 )]
 
+mod backlog;
 mod bed;
 mod commits;
 mod constraints;
 mod crash;
 mod feed;
+mod history;
 mod inbox;
 mod opening;
 mod points;
@@ -43,6 +45,9 @@ macro_rules! on_both {
 }
 
 on_both! {
+    backlog:
+        what_waits_is_counted_with_its_oldest_and_nothing_else
+        outputs_that_no_transaction_took_are_told_from_those_that_one_did;
     commits:
         a_wide_batch_reads_back_whole_after_reopening
         of_two_writers_at_one_head_exactly_one_wins
@@ -55,6 +60,9 @@ on_both! {
         a_reservation_moves_within_a_batch_and_its_last_word_counts
         a_sequence_number_is_written_once_even_if_the_compared_row_was_set_back
         another_vault_cannot_take_or_free_a_reservation;
+    history:
+        a_sample_is_overwritten_within_its_ten_minutes_and_goes_when_it_is_old
+        a_subject_leads_to_its_commits_and_a_time_to_its_entry;
     inbox:
         requests_come_out_in_the_order_in_which_they_went_in
         a_nonce_is_used_once_however_often_and_wherever_it_is_sent

@@ -12,6 +12,7 @@
 //! | [`psbt`] | BIP-174: written with rust-bitcoin, read by a reader of our own |
 //! | [`recompute`] | what the files do, against what the manifest says |
 //! | [`returned`], [`import`] | what comes back, and what of it is accepted |
+//! | [`parts`] | a bundle as texts for QR codes |
 //!
 //! **Purity.** Bytes come in and go out; reading folders and asking the time is the caller's. Nothing received is
 //! trusted: every name, length, checksum, key and amount is judged, and the first fault is a typed error.
@@ -33,6 +34,7 @@ pub mod ids;
 pub mod import;
 pub mod journal_key;
 pub mod manifest;
+pub mod parts;
 pub mod psbt;
 pub mod recompute;
 pub mod returned;
@@ -48,6 +50,7 @@ pub use crate::journal_key::{JournalKey, JournalKeyError};
 pub use crate::manifest::{
     AccountEffects, Change, CoinEffects, Entry, KeyOrigin, Manifest, SigningKey, StatedEffects,
 };
+pub use crate::parts::{PartsError, from_parts, to_parts};
 pub use crate::psbt::PsbtError;
 pub use crate::recompute::{RecomputeError, RecomputedEffects, Spend, recompute};
 pub use crate::returned::{ReturnBundle, ReturnEntry, ReturnManifest};

@@ -1,13 +1,13 @@
 //! Signed calls and their answers.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use custodyd_httpsig::{UnsignedRequest, sign};
 use reqwest::{Method, Response, StatusCode, header};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
@@ -19,6 +19,8 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A call waits longer than the daemon does for its engine.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two looks at a request that is not answered yet.
+const POLL: Duration = Duration::from_millis(200);
 
 /// A connection to one daemon, as one principal.
 #[derive(Debug)]
@@ -177,8 +179,27 @@ impl Client {
         })
     }
 
-    /// Sends, and returns the URL with the body of a successful answer.
+    /// Sends, waits for the answer of a request that was taken and not answered yet, and returns the URL with the body of a
+    /// successful one.
     async fn call(&self, call: Call<'_>) -> Result<(String, Vec<u8>), ClientError> {
+        let mut answered = self.send(call).await;
+        let started = Instant::now();
+        while let Err(ClientError::Pending { request, .. }) = &answered
+            && started.elapsed() < CALL_TIMEOUT
+        {
+            tokio::time::sleep(POLL).await;
+            let target = format!("/v1/requests/{request}");
+            let later = self.send(Call::get(&target)).await;
+            // Without a Location: it is the request's own that was asked for.
+            if !matches!(&later, Ok((_, body)) if is_pending(body)) {
+                answered = later;
+            }
+        }
+        answered
+    }
+
+    /// Sends once.
+    async fn send(&self, call: Call<'_>) -> Result<(String, Vec<u8>), ClientError> {
         let url = self.endpoint.url(call.target)?;
         let shown = url.to_string();
         let headers = self.headers(&call)?;
@@ -201,7 +222,12 @@ impl Client {
             }
             body.extend_from_slice(&part);
         }
-        if answer.status() == StatusCode::ACCEPTED || answer.status().is_success() {
+        if answer.status() == StatusCode::ACCEPTED
+            && answer.headers().contains_key(header::LOCATION)
+        {
+            return Err(pending(shown, &body));
+        }
+        if answer.status().is_success() {
             return Ok((shown, body));
         }
         Err(refusal(&answer, shown, &body))
@@ -229,7 +255,7 @@ impl Client {
             &identity.principal().to_string(),
             &fresh_nonce()?,
             unix_ms()? / 1000,
-            identity.signing_key(),
+            identity.key(),
         )?;
         Ok(signed
             .fields()
@@ -257,6 +283,38 @@ impl<'a> Call<'a> {
             idempotency_key: None,
             body: serde_json::to_vec(body).map_err(ClientError::Request)?,
         })
+    }
+}
+
+/// What the daemon says of a request that it has not answered yet.
+#[derive(Deserialize)]
+struct PendingAnswer {
+    request: String,
+    status: String,
+}
+
+fn is_pending(body: &[u8]) -> bool {
+    serde_json::from_slice(body).is_ok_and(|answer: PendingAnswer| answer.status == "pending")
+}
+
+fn pending(url: String, body: &[u8]) -> ClientError {
+    match serde_json::from_slice::<PendingAnswer>(body) {
+        // It goes into a path.
+        Ok(answer)
+            if answer
+                .request
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric()) =>
+        {
+            ClientError::Pending {
+                url,
+                request: answer.request,
+            }
+        }
+        _ => ClientError::Answer {
+            url,
+            reason: "it names no request to ask for".to_owned(),
+        },
     }
 }
 

@@ -97,7 +97,7 @@ pub fn sign_decision(
         Timestamp::from_ms(expires_at),
         hex::encode(random_bytes()?),
     )?;
-    let signature = identity.sign_challenge(&statement.challenge());
+    let signature = identity.key().sign_challenge(&statement.challenge())?;
     Ok(SignedDecision {
         statement,
         signature,

@@ -62,6 +62,12 @@ impl Endpoint {
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
+    /// Scheme, host and port: `https://custody.example`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
     /// The URL of a path with query, which stands in it as given.
     pub(crate) fn url(&self, target: &str) -> Result<Url, EndpointError> {
         let wrong = || EndpointError::Target(target.to_owned());

@@ -1,10 +1,13 @@
 //! What can go wrong between this program and the daemon's answer.
 
+use custodyd_httpsig::SigningFault;
+
 use crate::decision::DecisionError;
 use crate::endpoint::EndpointError;
 use crate::identity::IdentityError;
 use crate::problem::Problem;
 use crate::proposal::GovernanceError;
+use crate::statement::StatementError;
 
 /// A failed call. Only `Refused` is the daemon's word.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,22 @@ pub enum ClientError {
     /// The vote on a proposal can't be signed.
     #[error(transparent)]
     Governance(#[from] GovernanceError),
+    /// A statement can't be read from the raw data.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// The key did not sign: it is on a card that refused.
+    #[error("the key did not sign: {0}")]
+    Key(#[from] SigningFault),
+    /// The request was taken, and not answered as long as one wanted to wait.
+    #[error(
+        "{url} was taken and is not answered yet; its answer will be at /v1/requests/{request}"
+    )]
+    Pending {
+        /// Where it was sent.
+        url: String,
+        /// The request's id.
+        request: String,
+    },
     /// The request can't be written as JSON.
     #[error("the request can't be written: {0}")]
     Request(#[source] serde_json::Error),
@@ -70,4 +89,17 @@ pub enum ClientError {
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}")]
     Tls(String),
+}
+
+impl ClientError {
+    /// Whether the request may have been taken: then it is sent again under the same idempotency key, or not at all.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } | Self::Pending { .. } => true,
+            Self::Refused(problem) => problem.status == 408 || problem.status >= 500,
+            Self::Status { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use custodyd_httpsig::Principal;
+use custodyd_httpsig::{Principal, SigningFault};
 use custodyd_policy::{OperatorId, Policy};
 use custodyd_vault::{Credential, GenesisFile, GenesisSignatures, GenesisStatement};
 use serde::de::DeserializeOwned;
@@ -64,6 +64,9 @@ pub enum CeremonyError {
         /// Who wants to sign.
         operator: OperatorId,
     },
+    /// The key is on a card that refused.
+    #[error("the key did not sign: {0}")]
+    Key(#[from] SigningFault),
 }
 
 impl GenesisCeremony {
@@ -136,10 +139,12 @@ impl GenesisCeremony {
         let Some(keys) = self.file.operators.get(&operator) else {
             return Err(CeremonyError::UnknownOperator { path, operator });
         };
-        if !keys.contains(&identity.signing_key().verifying_key().into()) {
+        if !keys.contains(&identity.credential()) {
             return Err(CeremonyError::OtherKey { path, operator });
         }
-        let signature = self.statement().sign(identity.signing_key());
+        let signature = identity
+            .key()
+            .sign_challenge(&self.statement().challenge())?;
         self.signed.signatures.insert(operator, signature);
         let path = self.path.with_extension("signatures.toml");
         let text = toml::to_string(&self.signed).map_err(|e| CeremonyError::Malformed {

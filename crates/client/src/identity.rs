@@ -1,4 +1,4 @@
-//! Who speaks: a principal and its Ed25519 key, read from a file that nobody else may read.
+//! Who speaks: a principal and its key. An Ed25519 key is read from a file that nobody else may read; a card keeps its own.
 //!
 //! The key is PKCS#8 in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes it too.
 
@@ -7,20 +7,42 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use custodyd_httpsig::Principal;
-use custodyd_vault::RawSignature;
+use custodyd_httpsig::{Principal, Signer, SigningFault};
+use custodyd_vault::{Credential, RawSignature};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 /// A PEM file with one Ed25519 key is about 120 bytes.
 const MAX_FILE: u64 = 4096;
 
+/// A key that speaks for somebody: it signs requests (RFC 9421), and the challenges of statements.
+pub trait Key: Signer + Send + Sync {
+    /// The public half, as a vault names it.
+    fn credential(&self) -> Credential;
+
+    /// Signs a statement's challenge: Ed25519 over it, or ECDSA with it as the hash.
+    ///
+    /// # Errors
+    /// What keeps a card from signing.
+    fn sign_challenge(&self, challenge: &[u8; 32]) -> Result<RawSignature, SigningFault>;
+}
+
+impl Key for SigningKey {
+    fn credential(&self) -> Credential {
+        self.verifying_key().into()
+    }
+
+    fn sign_challenge(&self, challenge: &[u8; 32]) -> Result<RawSignature, SigningFault> {
+        self.sign(challenge).map(RawSignature)
+    }
+}
+
 /// A principal with its key.
 pub struct Identity {
     principal: Principal,
-    key: SigningKey,
+    key: Box<dyn Key>,
 }
 
 /// A key that can't be used. Never holds key material.
@@ -50,6 +72,14 @@ pub enum IdentityError {
     /// It holds something else.
     #[error("key file {0} does not hold one Ed25519 private key as PKCS#8 PEM")]
     NotKey(PathBuf),
+    /// The card can't be used.
+    #[cfg(feature = "cards")]
+    #[error(transparent)]
+    Card(#[from] custodyd_hsm::CardError),
+    /// The card's PIN can't be had.
+    #[cfg(feature = "cards")]
+    #[error("the card's PIN: {0}")]
+    Pin(#[from] custodyd_hsm::PinError),
     /// Generating needs randomness.
     #[error("no randomness: {0}")]
     Randomness(String),
@@ -58,8 +88,11 @@ pub enum IdentityError {
 impl Identity {
     /// The principal with that key.
     #[must_use]
-    pub fn new(principal: Principal, key: SigningKey) -> Self {
-        Self { principal, key }
+    pub fn new(principal: Principal, key: impl Key + 'static) -> Self {
+        Self {
+            principal,
+            key: Box::new(key),
+        }
     }
 
     /// Reads the principal's key from a file.
@@ -76,21 +109,16 @@ impl Identity {
         &self.principal
     }
 
-    /// The public key.
+    /// The public half of its key, as a vault names it.
     #[must_use]
-    pub fn verifying_key(&self) -> VerifyingKey {
-        self.key.verifying_key()
+    pub fn credential(&self) -> Credential {
+        self.key.credential()
     }
 
-    /// The private half, to sign with.
+    /// The key, to sign with.
     #[must_use]
-    pub fn signing_key(&self) -> &SigningKey {
-        &self.key
-    }
-
-    /// Signs a statement's challenge.
-    pub(crate) fn sign_challenge(&self, challenge: &[u8; 32]) -> RawSignature {
-        RawSignature(self.key.sign(challenge).to_bytes())
+    pub fn key(&self) -> &dyn Key {
+        &*self.key
     }
 }
 
@@ -189,8 +217,8 @@ mod tests {
             0o600
         );
         assert_eq!(
-            Identity::load(alice(), &path).unwrap().verifying_key(),
-            public
+            Identity::load(alice(), &path).unwrap().credential(),
+            public.into()
         );
     }
 

@@ -222,7 +222,7 @@ pub fn sign_governance(
         nonce: hex::encode(random_bytes()?),
         operator,
     };
-    let signature = identity.sign_challenge(&statement.challenge());
+    let signature = identity.key().sign_challenge(&statement.challenge())?;
     Ok(SignedGovernance {
         statement,
         signature,

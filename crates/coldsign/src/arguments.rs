@@ -13,12 +13,14 @@ coldsign: the air-gapped signer of custodyd
 coldsign keygen --config FILE --label NAME
     Makes a key pair in the token and prints its id and public key.
 coldsign inspect BUNDLE [--config FILE]
-    Shows what a bundle does. BUNDLE is a folder or a tar of it. With a
-    configuration, says whether the vault's pinned journal key signed it.
+    Shows what a bundle does. BUNDLE is a folder, a tar of it, or a file with
+    the tar's parts as QR codes have them, one a line. With a configuration,
+    says whether the vault's pinned journal key signed it.
 coldsign sign BUNDLE --config FILE --out FOLDER [--tar] [--yes]
     Checks a bundle against the pinned key and this machine's limits, asks,
     signs with the token, and writes what goes back into FOLDER, which must be
-    new or empty; with --tar also into FOLDER.tar. --yes doesn't ask.
+    new or empty; with --tar also into FOLDER.tar, and its parts for QR codes
+    into FOLDER.ur. --yes doesn't ask.
 
 Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.
 ";

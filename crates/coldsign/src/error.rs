@@ -29,6 +29,11 @@ pub(crate) enum ColdsignError {
         path: PathBuf,
         source: Box<BundleError>,
     },
+    #[error("{path}: {source}")]
+    Parts {
+        path: PathBuf,
+        source: custodyd_airgap::PartsError,
+    },
     #[error("no journal key is pinned for vault {0}: it must be in [vaults.{0}]")]
     UnknownVault(VaultName),
     #[error(transparent)]

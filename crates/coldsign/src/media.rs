@@ -1,12 +1,14 @@
-//! Bundles on a stick: a folder or a tar comes in, a folder (and a tar) goes out.
+//! Bundles on a stick or out of a camera: a folder, a tar, or parts of QR codes as text come in; a folder (and a tar, with its
+//! parts) goes out.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use custodyd_airgap::archive::{MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
+use custodyd_airgap::parts::are_parts;
 use custodyd_airgap::returned::RETURN;
-use custodyd_airgap::{ArchiveError, Bundle, BundleError, ReturnBundle};
+use custodyd_airgap::{ArchiveError, Bundle, BundleError, ReturnBundle, from_parts, to_parts};
 
 use crate::error::ColdsignError;
 
@@ -20,11 +22,23 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Bundle, ColdsignError> {
         Bundle::from_files(read_folder(path)?)
     } else {
         // Headers and padding on top of the contents.
-        Bundle::from_tar(&read_bounded(path, MAX_TOTAL_BYTES.saturating_mul(2))?)
+        let bytes = read_bounded(path, MAX_TOTAL_BYTES.saturating_mul(2))?;
+        Bundle::from_tar(&joined(path, bytes)?)
     };
     bundle.map_err(|source| ColdsignError::Bundle {
         path: path.to_owned(),
         source: Box::new(source),
+    })
+}
+
+/// The tar, if the file holds its parts as text.
+fn joined(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, ColdsignError> {
+    if !are_parts(&bytes) {
+        return Ok(bytes);
+    }
+    from_parts(&String::from_utf8_lossy(&bytes)).map_err(|source| ColdsignError::Parts {
+        path: path.to_owned(),
+        source,
     })
 }
 
@@ -83,8 +97,10 @@ pub(crate) fn check_room(folder: &Path, tar: bool) -> Result<(), ColdsignError> 
         path: folder.to_owned(),
         source,
     };
-    if tar && tar_of(folder).exists() {
-        return Err(ColdsignError::NotEmpty(tar_of(folder)));
+    for beside in [tar_of(folder), parts_of(folder)] {
+        if tar && beside.exists() {
+            return Err(ColdsignError::NotEmpty(beside));
+        }
     }
     match fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
@@ -112,7 +128,12 @@ pub(crate) fn write_answer(
         write_new(&folder.join(name.as_str()), &bytes)?;
     }
     if tar {
-        write_new(&tar_of(folder), &answer.to_tar())?;
+        let bytes = answer.to_tar();
+        write_new(&tar_of(folder), &bytes)?;
+        // What is too much for QR codes goes back on the stick.
+        if let Ok(parts) = to_parts(&bytes) {
+            write_new(&parts_of(folder), (parts.join("\n") + "\n").as_bytes())?;
+        }
     }
     Ok(())
 }
@@ -131,7 +152,16 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ColdsignError> {
 
 /// `FOLDER.tar` beside the folder.
 pub(crate) fn tar_of(folder: &Path) -> PathBuf {
+    beside(folder, ".tar")
+}
+
+/// `FOLDER.ur` beside the folder: the tar's parts for QR codes, one a line.
+pub(crate) fn parts_of(folder: &Path) -> PathBuf {
+    beside(folder, ".ur")
+}
+
+fn beside(folder: &Path, ending: &str) -> PathBuf {
     let mut name = folder.components().as_path().as_os_str().to_owned();
-    name.push(".tar");
+    name.push(ending);
     name.into()
 }

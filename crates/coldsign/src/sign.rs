@@ -66,6 +66,10 @@ pub(crate) fn run(config: &Config, order: &SignOrder) -> Result<(), ColdsignErro
     );
     if order.tar {
         println!("and in {}", media::tar_of(&order.out).display());
+        let parts = media::parts_of(&order.out);
+        if parts.exists() {
+            println!("and, as parts for QR codes, in {}", parts.display());
+        }
     }
     Ok(())
 }

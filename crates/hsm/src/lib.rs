@@ -11,7 +11,7 @@
 //! → `token` (in this process) → `worker`, `queue` and `call` (threads, deadlines) → `session` (one logged-in session: locate,
 //! sign) with `keygen`, `wrapped`, `canary` and `inspect` → `login`, `slot`, `module` (reaching the token) → `ec`, `verify`
 //! (bytes). `fault` sorts return codes, `error` is what callers see; `profile`, `quirks` and `template` are the vendor's manners,
-//! and `examine` tries them on a live token.
+//! and `examine` tries them on a live token. `card` stands apart: a person's smart card, used by hand.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
@@ -21,6 +21,7 @@ mod attributes;
 mod baseline;
 mod call;
 mod canary;
+mod card;
 mod counters;
 mod ec;
 mod error;
@@ -56,6 +57,7 @@ mod wrapping;
 pub use attributes::{Flag, KeyAttributes};
 pub use baseline::{RawKey, RawRate, raw_sign_rate, raw_sign_rate_of};
 pub use canary::{CanaryReport, Drawn};
+pub use card::{Card, CardError, CardKey};
 pub use counters::Counters;
 pub use error::{Class, HsmError, Name};
 pub use examine::{Examination, Finding, Outcome, examine};

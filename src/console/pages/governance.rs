@@ -10,32 +10,113 @@ mod proposal;
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::response::Response;
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    response::Response,
+    routing::get,
+};
 use custodyd_policy::{OperatorId, Timestamp};
 
 pub(super) use coverage::{Rated, SourceLine};
 pub use people::show as people;
-pub(super) use people::{Holder, Invited, Person, Service};
-pub(super) use places::Place;
+#[cfg(test)]
+pub(super) use people::{Everybody, Page as PeoplePage};
 pub use places::show as places;
+#[cfg(test)]
+pub(super) use places::{Page as PlacesPage, Places};
+#[cfg(test)]
+pub(super) use policy::Page as PolicyPage;
 pub use policy::{Checks, show as policy};
 pub use proposal::show as proposal;
+#[cfg(test)]
+pub(super) use proposal::{Page as ProposalPage, Shown};
 
 use super::{Fault, Frame, Section, page};
 use crate::{
-    console::words::{Moment, spoken},
+    console::{
+        Viewer,
+        words::{Moment, spoken},
+    },
     http::AppState,
     store::{Cursor, ProposalRow},
     view::ProposalView,
 };
 
+/// A part of governance, as its tabs name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tab {
+    pub(super) href: &'static str,
+    pub(super) title: &'static str,
+    /// Whether it is the one that is shown.
+    pub(super) here: bool,
+}
+
+/// The parts of governance, the one at `shown` marked.
+pub(super) fn tabs(shown: &str) -> [Tab; 4] {
+    [
+        ("/console/governance", "Proposals"),
+        ("/console/governance/people", "People and clients"),
+        ("/console/governance/places", "Destinations"),
+        ("/console/governance/policy", "Policy"),
+    ]
+    .map(|(href, title)| Tab {
+        href,
+        title,
+        here: href == shown,
+    })
+}
+
 /// Proposals on a page.
 const PAGE: u32 = 25;
+
+/// Proposals, people, destinations and the policy, under `/console`.
+pub(super) fn router() -> Router<AppState> {
+    type Asked = Query<BTreeMap<String, String>>;
+    Router::new()
+        .route(
+            "/governance",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    show(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/governance/people",
+            get(|State(state): State<AppState>, viewer: Viewer| async move {
+                people(&state, &viewer.operator).await
+            }),
+        )
+        .route(
+            "/governance/places",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    places(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/governance/policy",
+            get(|State(state): State<AppState>, viewer: Viewer| async move {
+                policy(&state, &viewer.operator).await
+            }),
+        )
+        .route(
+            "/governance/{id}",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Path(id): Path<String>| async move {
+                    proposal(&state, &viewer.operator, &id).await
+                },
+            ),
+        )
+}
 
 #[derive(Template)]
 #[template(path = "governance.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
+    pub(super) tabs: [Tab; 4],
     pub(super) open: Vec<Line>,
     pub(super) done: Vec<Line>,
     pub(super) next: Option<String>,
@@ -134,6 +215,7 @@ pub async fn show(
     let mut done = lines(&listed.rows, now)?;
     done.retain(|line| line.class != "open");
     page(&Page {
+        tabs: tabs("/console/governance"),
         frame,
         open,
         done,

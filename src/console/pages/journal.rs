@@ -8,25 +8,61 @@ mod search;
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
 use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
 pub use audits::Audits;
 pub(super) use audits::Verification;
-pub(super) use entry::{Proof, Step};
-pub(super) use search::Line;
-use search::Wanted;
+pub(super) use entry::Proof;
+#[cfg(test)]
+pub(super) use entry::Step;
+pub(super) use search::{Line, Wanted};
 
 use super::{Fault, Frame, Section, page};
 use crate::{
-    console::words::{Moment, spoken},
+    console::{
+        Viewer,
+        words::{Moment, spoken},
+    },
     http::AppState,
     journal::JournalKey,
 };
 
 /// Names that are offered to choose from; any other can be written into the page's address.
 const MOST_NAMES: usize = 200;
+
+/// The journal, under `/console`.
+pub(super) fn router() -> Router<AppState> {
+    type Asked = Query<BTreeMap<String, String>>;
+    Router::new()
+        .route(
+            "/journal",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                    show(&state, &viewer.operator, &query).await
+                },
+            ),
+        )
+        .route(
+            "/journal/verification",
+            post(|State(state): State<AppState>, _: Viewer| async move { verify(&state) }),
+        )
+        .route(
+            "/journal/{seq}",
+            get(
+                |State(state): State<AppState>, viewer: Viewer, Path(seq): Path<String>| async move {
+                    entry(&state, &viewer.operator, &seq).await
+                },
+            ),
+        )
+}
 
 #[derive(Template)]
 #[template(path = "journal.html")]
@@ -69,7 +105,7 @@ pub async fn show(
         kinds: kinds.collect(),
         people,
         wanted,
-        verification: state.console.audits().now(now),
+        verification: state.console.looks.audits.now(now),
         journal_key: state.journal_key.clone(),
         frame,
     })
@@ -141,9 +177,10 @@ pub fn verify(state: &AppState) -> Result<Response, Fault> {
     let vault = state.standing.vault().to_string();
     state
         .console
-        .audits()
+        .looks
+        .audits
         .begin(state.store.clone(), vault, key, state.clock.clone());
-    Ok(Redirect::to("/console/journal#verification").into_response())
+    Ok(StatusCode::ACCEPTED.into_response())
 }
 
 fn pinned(hex_key: &str) -> Result<JournalKey, Fault> {

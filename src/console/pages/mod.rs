@@ -1,10 +1,12 @@
 //! The console's pages: what surrounds each of them, and how one is answered. A page is rendered on the server from what the
 //! engine knows and is whole without a script; it shows, and never acts.
 
+pub mod cold;
 mod fault;
 pub mod freeze;
 pub mod governance;
 pub mod journal;
+mod looks;
 mod payout;
 pub mod queue;
 mod trail;
@@ -27,6 +29,7 @@ use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
 pub use fault::{Fault, ask};
+pub use looks::Looks;
 
 use crate::{
     console::{Viewer, assets, words::Moment},
@@ -68,6 +71,10 @@ pub(super) fn router() -> Router<AppState> {
                 freeze::show(&state, &viewer.operator).await
             }),
         )
+        .merge(treasury::router())
+        .merge(cold::router())
+        .merge(governance::router())
+        .merge(journal::router())
 }
 
 /// A part of the console, as its navigation names it.

@@ -16,6 +16,7 @@ use crate::store::WithdrawalRow;
 #[path = "../../../crates/vault/tests/common/mod.rs"]
 #[allow(unreachable_pub)]
 mod common;
+mod rooms;
 use common::{ETH_NEW, KNOWN, NEW, World, governed, included};
 
 /// Begins and ends like [`ETH_NEW`].

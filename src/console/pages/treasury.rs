@@ -7,17 +7,23 @@ mod health;
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use axum::response::Response;
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::Response,
+    routing::get,
+};
 use custodyd_chain::{Amount, Asset};
 use custodyd_policy::{LimitUsage, Measure, OperatorId, Tier, TierTarget, Timestamp};
 use custodyd_vault::Vault;
 
-pub(super) use flows::Move;
+pub(super) use flows::{Move, Span};
 pub(super) use health::{Part, Token};
 
 use super::{Fault, Frame, Section, page};
 use crate::{
     console::{
+        Viewer,
         plot::{Gauge, Plot, TierBar},
         words::{Figure, Moment, lasting},
     },
@@ -32,11 +38,24 @@ const MOST_WALLETS: usize = 1_000;
 const MOST_GAUGES: usize = 24;
 const TIERS: [Tier; 3] = [Tier::Hot, Tier::Warm, Tier::Cold];
 
+/// The treasury, under `/console`.
+pub(super) fn router() -> Router<AppState> {
+    type Asked = Query<BTreeMap<String, String>>;
+    Router::new().route(
+        "/treasury",
+        get(
+            |State(state): State<AppState>, viewer: Viewer, Query(query): Asked| async move {
+                show(&state, &viewer.operator, &query).await
+            },
+        ),
+    )
+}
+
 #[derive(Template)]
 #[template(path = "treasury.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
-    pub(super) span: &'static flows::Span,
+    pub(super) span: &'static Span,
     pub(super) holdings: Vec<Holding>,
     pub(super) moves: Vec<Move>,
     pub(super) gauges: Vec<Gauge>,
@@ -46,7 +65,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    fn spans(&self) -> &'static [flows::Span] {
+    fn spans(&self) -> &'static [Span] {
         &flows::SPANS
     }
 }
@@ -106,7 +125,7 @@ pub async fn show(
     operator: &OperatorId,
     query: &BTreeMap<String, String>,
 ) -> Result<Response, Fault> {
-    let span = flows::Span::named(query.get("span").map(String::as_str))?;
+    let span = Span::named(query.get("span").map(String::as_str))?;
     let (frame, asked) = Frame::with(state, operator, Section::Treasury, Asked::of).await?;
     let vault = state.standing.vault().as_str();
     let wallets = wallets(&state.store, vault).await?;
@@ -155,7 +174,7 @@ async fn wallets(store: &Store, vault: &str) -> Result<Vec<(Asset, WalletView)>,
     Ok(found)
 }
 
-fn holding(
+pub(super) fn holding(
     asset: Asset,
     wallets: &[WalletView],
     targets: &BTreeMap<(Asset, Tier), TierTarget>,

@@ -63,6 +63,11 @@ pub(super) const METRICS: &[Metric] = &[
         &["result"],
         "Passkeys that somebody tried to enrol: taken, refused",
     ),
+    Metric::counter(
+        "custodyd_console_copied_passkeys_total",
+        &[],
+        "Passkeys refused at the console because their signature counter went back",
+    ),
     Metric::gauge("custodyd_event_streams", &[], "Streams of events that are open").later(),
     Metric::counter(
         "custodyd_webhook_deliveries_total",

@@ -7,7 +7,7 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::{Credential, Scope, Vault};
 
-use super::page;
+use super::{Tab, page, tabs};
 use crate::{
     console::{
         pages::{Fault, Frame, Section},
@@ -23,6 +23,7 @@ pub(in crate::console::pages) type Group = (String, Vec<String>);
 #[template(path = "people.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
+    pub(in crate::console::pages) tabs: [Tab; 4],
     pub(in crate::console::pages) shown: Everybody,
 }
 
@@ -176,5 +177,9 @@ fn named<K: ToString, P: ToString>(
 /// Engine or database don't answer.
 pub async fn show(state: &AppState, operator: &OperatorId) -> Result<Response, Fault> {
     let (frame, shown) = Frame::with(state, operator, Section::Governance, Everybody::of).await?;
-    page(&Page { frame, shown })
+    page(&Page {
+        tabs: tabs("/console/governance/people"),
+        frame,
+        shown,
+    })
 }

@@ -8,7 +8,7 @@ use custodyd_chain::{Address, Network};
 use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
-use super::page;
+use super::{Tab, page, tabs};
 use crate::{
     console::{
         pages::{Fault, Frame, Section},
@@ -26,6 +26,7 @@ const LONGEST: usize = 120;
 #[template(path = "places.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
+    pub(in crate::console::pages) tabs: [Tab; 4],
     /// What is looked for.
     pub(in crate::console::pages) sought: String,
     pub(in crate::console::pages) places: Places,
@@ -110,7 +111,7 @@ impl Places {
 }
 
 fn first<T>(found: &mut impl Iterator<Item = T>) -> (Vec<T>, bool) {
-    let shown = found.take(PAGE).collect();
+    let shown = found.by_ref().take(PAGE).collect();
     (shown, found.next().is_some())
 }
 
@@ -151,6 +152,7 @@ pub async fn show(
     })
     .await?;
     page(&Page {
+        tabs: tabs("/console/governance/places"),
         frame,
         sought,
         places,

@@ -10,7 +10,7 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Policy, analysis::check};
 use tokio::sync::Semaphore;
 
-use super::{Rated, SourceLine, page};
+use super::{Rated, SourceLine, Tab, page, tabs};
 use crate::{
     console::pages::{Fault, Frame, Section},
     http::AppState,
@@ -90,6 +90,7 @@ fn checked(source: &str) -> Checked {
 #[template(path = "policy.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
+    pub(in crate::console::pages) tabs: [Tab; 4],
     pub(in crate::console::pages) hash: String,
     pub(in crate::console::pages) lines: Vec<SourceLine>,
     pub(in crate::console::pages) withdrawals: u64,
@@ -116,10 +117,11 @@ pub async fn show(state: &AppState, operator: &OperatorId) -> Result<Response, F
     });
     let (frame, (rated, in_force)) = asked.await?;
     page(&Page {
+        tabs: tabs("/console/governance/policy"),
         frame,
         lines: rated.lines(&in_force.source),
         withdrawals: rated.withdrawals,
-        checked: state.console.checks().of(&in_force).await,
+        checked: state.console.looks.checks.of(&in_force).await,
         hash: in_force.hash,
     })
 }

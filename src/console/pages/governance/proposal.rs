@@ -5,11 +5,11 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Shortfall, Timestamp, may_approve};
 use custodyd_vault::{Change, Proposal, ProposalId, ProposalState, Vault, line_diff};
 
-use super::{Line, page};
+use super::{Line, Tab, page, tabs};
 use crate::{
     console::{
         pages::{Fault, Frame, Section},
-        words::Moment,
+        words::{Moment, lasting},
     },
     http::AppState,
     standing::PolicyDocument,
@@ -20,10 +20,11 @@ use crate::{
 #[template(path = "proposal.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
+    pub(in crate::console::pages) tabs: [Tab; 4],
     pub(in crate::console::pages) line: Line,
     pub(in crate::console::pages) shown: Shown,
     /// What a policy in it changes of the one in force, line by line.
-    pub(in crate::console::pages) diff: Vec<(&'static str, String)>,
+    pub(in crate::console::pages) diff: Vec<Diffed>,
     /// The same by meaning.
     pub(in crate::console::pages) meaning: Option<Result<std::sync::Arc<PolicyDiffView>, String>>,
 }
@@ -37,6 +38,8 @@ pub(in crate::console::pages) struct Shown {
     pub(in crate::console::pages) given: Vec<(String, Moment)>,
     /// Approvals that are missing, and who could give them.
     pub(in crate::console::pages) missing: Vec<(String, String)>,
+    /// How long it can be vetoed after the last approval.
+    pub(in crate::console::pages) delay: Option<String>,
     pub(in crate::console::pages) may_approve: bool,
     pub(in crate::console::pages) may_veto: bool,
 }
@@ -71,6 +74,7 @@ impl Shown {
                 .map(|(who, at)| (who.to_string(), Moment::of(*at, now)))
                 .collect(),
             missing: missing.into_iter().map(seat).collect(),
+            delay: (view.delay_ms > 0).then(|| lasting(view.delay_ms)),
             may_approve: voting
                 && in_force
                 && asked
@@ -108,13 +112,19 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
     let in_force = state.standing.now().policy.clone();
     let (diff, meaning) = match proposed(&shown.view, &in_force) {
         Some(source) => {
-            let meaning = state.console.comparisons().compare(&in_force, source).await;
+            let meaning = state
+                .console
+                .looks
+                .comparisons
+                .compare(&in_force, source)
+                .await;
             (lines(&line_diff(&in_force.source, source)), Some(meaning))
         }
         None => (Vec::new(), None),
     };
     page(&Page {
         line: Line::of(&shown.view, now),
+        tabs: tabs(""),
         frame,
         shown,
         diff,
@@ -135,12 +145,19 @@ fn proposed<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Option<&'a
         })
 }
 
-/// Lines of a difference, each with what it does: `ins`, `del` or nothing.
-fn lines(diff: &str) -> Vec<(&'static str, String)> {
-    let line = |line: &str| match line.chars().next() {
-        Some('+') => ("ins", line.to_owned()),
-        Some('-') => ("del", line.to_owned()),
-        _ => ("", line.to_owned()),
+/// A line of a difference.
+#[derive(Debug)]
+pub(in crate::console::pages) struct Diffed {
+    pub(in crate::console::pages) text: String,
+    pub(in crate::console::pages) added: bool,
+    pub(in crate::console::pages) removed: bool,
+}
+
+fn lines(diff: &str) -> Vec<Diffed> {
+    let line = |line: &str| Diffed {
+        text: line.to_owned(),
+        added: line.starts_with('+'),
+        removed: line.starts_with('-'),
     };
     diff.lines().map(line).collect()
 }

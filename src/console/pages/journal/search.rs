@@ -94,6 +94,7 @@ pub(in crate::console::pages) struct Line {
     pub(in crate::console::pages) kind: String,
     pub(in crate::console::pages) at: Moment,
     pub(in crate::console::pages) subjects: Vec<String>,
+    /// The first 16 digits of its hash.
     pub(in crate::console::pages) hash: String,
 }
 
@@ -109,7 +110,7 @@ pub(super) struct Found {
 
 impl Wanted {
     /// Reads a query, strictly: what can't be in the index is not looked for there.
-    pub(super) fn read(query: &BTreeMap<String, String>) -> Result<Self, Fault> {
+    pub(in crate::console::pages) fn read(query: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let text = |name: &str| {
             query
                 .get(name)
@@ -226,7 +227,9 @@ pub(super) async fn search(
     };
     match subjects.first() {
         Some(rarest) => reading.by_commits(rarest, through).await?,
-        None => drop(reading.down(through, floor).await?),
+        None => {
+            reading.down(through, floor).await?;
+        }
     }
     Ok(reading.found)
 }
@@ -318,7 +321,7 @@ impl Reading<'_> {
                 kind: spoken(&row.kind),
                 at: Moment::of(Timestamp::from_ms(row.at_ms), self.now),
                 subjects: found,
-                hash: hex::encode(row.hash),
+                hash: hex::encode(row.hash).chars().take(16).collect(),
             });
         }
     }

@@ -78,7 +78,7 @@ pub(in crate::console::pages) static SPANS: [Span; 4] = [
 
 impl Span {
     /// The span of that name; a week, if none is named.
-    pub(super) fn named(name: Option<&str>) -> Result<&'static Self, Fault> {
+    pub(in crate::console::pages) fn named(name: Option<&str>) -> Result<&'static Self, Fault> {
         let name = name.unwrap_or("week");
         let mut spans = SPANS.iter();
         spans

@@ -1,17 +1,21 @@
 //! The command line.
 
+mod evidence;
 mod options;
+mod signer;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use custodyd_chain::Asset;
 use custodyd_client::State;
-use custodyd_httpsig::Principal;
 use custodyd_policy::{Currency, Price, WalletId, WithdrawalId, parse_duration};
 use custodyd_vault::{ProposalId, TransactionId};
+pub(crate) use evidence::Evidence;
 use options::priced;
 pub(crate) use options::{Export, FreezeScope, Order, Simulation, Subject};
+
+pub(crate) use signer::SignerOptions;
 
 use crate::propose::Propose;
 
@@ -31,12 +35,8 @@ pub(crate) struct Connection {
     /// The daemon, such as https://custody.example or http://127.0.0.1:8480
     #[arg(long, global = true, env = "CUSTODYD_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// File with the Ed25519 key that signs requests (PKCS#8 PEM, mode 0600; see keygen)
-    #[arg(long, global = true, env = "CUSTODYD_KEY", value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    /// Whose key it is: client/<id> or operator/<id>
-    #[arg(long = "as", global = true, env = "CUSTODYD_AS", value_name = "WHO")]
-    pub(crate) principal: Option<Principal>,
+    #[command(flatten)]
+    pub(crate) signer: SignerOptions,
     /// Print the daemon's JSON as it is
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -80,6 +80,18 @@ pub(crate) enum Command {
         /// How long the approval is good for
         #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "TIME")]
         valid_for: u64,
+    },
+    /// What a withdrawal would do, from the client's signed request in the journal, and the code to compare with the console's
+    Statement {
+        id: WithdrawalId,
+        #[command(flatten)]
+        evidence: Evidence,
+    },
+    /// Bring the credential that you will sign with, as somebody who was invited: --as operator/<you>, and a key file or a card
+    Enrol {
+        /// File with the invitation's link; - reads it from standard input
+        #[arg(long, value_name = "FILE")]
+        invitation: PathBuf,
     },
     /// End a proposal, or reject a withdrawal, for good
     Veto {
@@ -195,6 +207,7 @@ pub(crate) enum GenesisCommand {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use custodyd_httpsig::Principal;
 
     use super::*;
 
@@ -218,7 +231,7 @@ mod tests {
         .unwrap();
         assert!(arguments.connection.json);
         assert_eq!(
-            arguments.connection.principal,
+            arguments.connection.signer.principal,
             Some(Principal::Client("exchange".to_owned()))
         );
         let Command::Withdraw(order) = arguments.command else {
@@ -234,7 +247,7 @@ mod tests {
     fn global_options_stand_before_or_after_the_command() {
         for line in ["--as operator/alice wallets", "wallets --as operator/alice"] {
             assert_eq!(
-                parse(line).unwrap().connection.principal,
+                parse(line).unwrap().connection.signer.principal,
                 Some(Principal::Operator("alice".to_owned()))
             );
         }

@@ -2,22 +2,15 @@
 
 use std::path::Path;
 
-use custodyd_client::{ClientError, GenesisCeremony, Identity};
+use custodyd_client::GenesisCeremony;
 
 use crate::arguments::Connection;
 use crate::decisions::confirmed;
 use crate::failure::Failure;
-use crate::session::missing;
 use crate::text;
 
 pub(crate) fn sign(connection: Connection, path: &Path, yes: bool) -> Result<(), Failure> {
-    let key = connection
-        .key
-        .ok_or_else(|| missing("--key", "CUSTODYD_KEY"))?;
-    let principal = connection
-        .principal
-        .ok_or_else(|| missing("--as", "CUSTODYD_AS"))?;
-    let identity = Identity::load(principal, &key).map_err(ClientError::from)?;
+    let identity = connection.signer.identity()?;
     let mut ceremony = GenesisCeremony::load(path)?;
     eprintln!("{}", described(&ceremony));
     if !yes && !confirmed()? {

@@ -6,11 +6,13 @@
 mod arguments;
 mod cold;
 mod decisions;
+mod enrol;
 mod failure;
 mod genesis;
 mod governance;
 mod propose;
 mod session;
+mod statement;
 mod text;
 mod vault;
 mod withdrawals;
@@ -75,6 +77,8 @@ async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
             Subject::Withdrawal(id) => decisions::reject(session, &id, valid_for).await,
             Subject::Proposal(id) => governance::veto(session, &id, valid_for).await,
         },
+        Command::Statement { id, evidence } => statement::statement(session, &id, &evidence).await,
+        Command::Enrol { invitation } => enrol::enrol(session, &invitation).await,
         Command::Propose(asked) => propose::propose(session, asked).await,
         Command::Proposals { state } => governance::list(session, state).await,
         Command::Proposal { id } => governance::show(session, &id).await,

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use custodyd_chain::{Address, Amount, FeeCaps, Network, PublicKey};
-use custodyd_client::{ClientError, NewProposal, Proposal};
-use custodyd_policy::{ClientId, OperatorId, Tag, Tier, WalletId};
+use custodyd_client::{ClientError, Endpoint, Invitation, NewProposal, Proposal};
+use custodyd_passkey::RelyingParty;
+use custodyd_policy::{ClientId, OperatorId, Tag, Tier, Timestamp, WalletId, parse_duration};
 use custodyd_vault::{Change, Credential, Ed25519Key, Scope};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::governance;
@@ -52,6 +55,31 @@ pub(crate) enum What {
     RevokeKey {
         operator: OperatorId,
         key: Credential,
+    },
+    /// Somebody may bring a credential of their own, once: prints the link, which is the secret, this one time
+    Invite {
+        /// As whom; a person who isn't there yet comes in with it
+        operator: OperatorId,
+        /// Until when: a time such as 2026-12-01T00:00:00Z, or from now, such as 3d
+        #[arg(long, value_parser = until, value_name = "TIME")]
+        until: Timestamp,
+        /// The console's address, for the link; the daemon's if left out
+        #[arg(long, value_name = "ORIGIN")]
+        console: Option<String>,
+    },
+    /// An invitation that no longer counts
+    Uninvite {
+        /// Its public key, as the proposal shows it
+        #[arg(value_parser = Ed25519Key::parse)]
+        invitation: Ed25519Key,
+    },
+    /// The console that passkeys sign for from then on
+    SetConsole {
+        /// Its host name, which passkeys are bound to
+        id: String,
+        /// Where browsers reach it, such as https://custody.example
+        #[arg(required = true)]
+        origins: Vec<String>,
     },
     /// One more service
     AddClient {
@@ -172,6 +200,13 @@ impl What {
                 operator,
                 credential: key,
             },
+            // Its key pair is made where the link is printed.
+            Self::Invite { .. } => return Ok(Vec::new()),
+            Self::Uninvite { invitation } => Change::Uninvite { invitation },
+            Self::SetConsole { id, origins } => Change::SetConsole {
+                console: RelyingParty::new(id, origins.into_iter().collect())
+                    .map_err(|fault| Failure::Usage(fault.to_string()))?,
+            },
             Self::AddClient { id, key, scopes } => Change::AddClient {
                 id,
                 key,
@@ -286,7 +321,17 @@ pub(crate) async fn propose(session: &Session, asked: Propose) -> Result<(), Fai
     let reason = asked
         .reason
         .ok_or_else(|| Failure::Usage("--reason is missing: those who are asked read it".into()))?;
-    let changes = asked.what.changes()?;
+    let (changes, link) = match asked.what {
+        What::Invite {
+            operator,
+            until,
+            console,
+        } => {
+            let (change, link) = invite(session, operator, until, console)?;
+            (vec![change], Some(link))
+        }
+        other => (other.changes()?, None),
+    };
     let vault = match asked.vault {
         Some(vault) => vault,
         None => only_vault(session).await?,
@@ -305,5 +350,49 @@ pub(crate) async fn propose(session: &Session, asked: Propose) -> Result<(), Fai
             reason: fault.to_string(),
         })?;
     session.print(&answer, |_| governance::shown(&proposal));
+    if let Some(link) = link {
+        // On standard error, away from documents that are kept. It is nowhere else.
+        eprintln!(
+            "\nthe invitation, for its owner alone; it is not shown again:\n{}",
+            *link
+        );
+    }
     Ok(())
+}
+
+/// A new invitation: the change that makes it known, and its link.
+fn invite(
+    session: &Session,
+    operator: OperatorId,
+    until: Timestamp,
+    console: Option<String>,
+) -> Result<(Change, Zeroizing<String>), Failure> {
+    let invitation = Invitation::generate().map_err(|fault| Failure::Usage(fault.to_string()))?;
+    let console = match console {
+        Some(origin) => Endpoint::parse(&origin, true).map_err(ClientError::from)?,
+        None => session.endpoint.clone(),
+    };
+    let link = invitation.link(&console.origin());
+    let change = Change::Invite {
+        operator,
+        invitation: invitation.public(),
+        until,
+    };
+    Ok((change, link))
+}
+
+/// A time, or how long from now.
+fn until(text: &str) -> Result<Timestamp, String> {
+    let fault = match text.parse::<Timestamp>() {
+        Ok(at) => return Ok(at),
+        Err(fault) => fault.to_string(),
+    };
+    let ms = parse_duration(text).map_err(|_| fault)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let until = now
+        .and_then(|now| u64::try_from(now.as_millis()).ok())
+        .and_then(|now| now.checked_add(ms));
+    until
+        .map(Timestamp::from_ms)
+        .ok_or_else(|| "beyond any clock".to_owned())
 }

@@ -10,6 +10,7 @@ use crate::text;
 /// A client, and whether to print JSON.
 pub(crate) struct Session {
     pub(crate) client: Client,
+    pub(crate) endpoint: Endpoint,
     pub(crate) json: bool,
 }
 
@@ -21,17 +22,14 @@ impl Session {
             .ok_or_else(|| missing("--url", "CUSTODYD_URL"))?;
         let endpoint =
             Endpoint::parse(&url, connection.insecure_http).map_err(ClientError::from)?;
-        let identity = match (connection.key, connection.principal) {
-            // Health is open to everyone.
-            _ if matches!(command, Command::Health) => None,
-            (None, _) => return Err(missing("--key", "CUSTODYD_KEY")),
-            (_, None) => return Err(missing("--as", "CUSTODYD_AS")),
-            (Some(path), Some(principal)) => {
-                Some(Identity::load(principal, &path).map_err(ClientError::from)?)
-            }
+        // Health is open to everyone.
+        let identity = match command {
+            Command::Health => None,
+            _ => Some(connection.signer.identity()?),
         };
         Ok(Self {
-            client: Client::at(endpoint, identity)?,
+            client: Client::at(endpoint.clone(), identity)?,
+            endpoint,
             json: connection.json,
         })
     }

@@ -238,7 +238,7 @@ fn requests(
                 &principal.to_string(),
                 &nonce,
                 created,
-                identity.signing_key(),
+                identity.key(),
             )?;
             let mut text = format!(
                 "POST /v1/withdrawals HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\
