@@ -31,11 +31,19 @@ async fn a_payout_that_is_altered_in_the_database_between_display_and_approval_i
 
     stage.open_page("alice", &format!("/console/withdrawals/{id}"));
     stage.wait("alice", ".altered");
-    assert!(stage.text("alice", ".address").replace(char::is_whitespace, "").contains(SOMEBODY));
+    assert!(
+        stage
+            .text("alice", ".address")
+            .replace(char::is_whitespace, "")
+            .contains(SOMEBODY)
+    );
     stage.look("alice", "withdrawal-altered");
 
     let log = house.daemon.log().unwrap();
-    assert!(log.contains("statement_mismatch") && log.contains(&id), "no alert in the log");
+    assert!(
+        log.contains("statement_mismatch") && log.contains(&id),
+        "no alert in the log"
+    );
 
     // The same with the statement itself in wrong hands: the engine compares every field.
     let lie = json!({ "id": id });

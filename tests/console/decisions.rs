@@ -82,7 +82,10 @@ async fn an_approval_that_was_signed_under_another_policy_does_not_count() {
     stage.press("alice", &format!("{} .approve", entry(&id)));
     stage.tell("alice", "held", json!({}));
     let source = quick_policy().replace("max_amount = \"20 ETH\"", "max_amount = \"19 ETH\"");
-    house.enact(vec![Change::SetPolicy { source }]).await.unwrap();
+    house
+        .enact(vec![Change::SetPolicy { source }])
+        .await
+        .unwrap();
     stage.tell("alice", "letGo", json!({}));
     stage.wait("alice", "#answer.failed");
     assert!(approvers(&house, &id).await.is_empty());
@@ -104,11 +107,17 @@ async fn a_console_that_states_something_else_than_it_shows_gets_no_signature() 
     stage.enrolled("alice", &invited[0]);
     let lies = [
         ("approval.effects.amount", "3 ETH"),
-        ("approval.effects.destination", "eip155:31337:0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"),
+        (
+            "approval.effects.destination",
+            "eip155:31337:0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
+        ),
         ("approval.effects.wallet", "cold-eth"),
         ("approval.decision", "reject"),
         ("approval.withdrawal", "wd_00000000000000000000000000000000"),
-        ("approval.policy", "0000000000000000000000000000000000000000000000000000000000000000"),
+        (
+            "approval.policy",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+        ),
     ];
     for (at, value) in lies {
         let lie = json!({ "at": at, "value": value, "challenge": true });
@@ -128,7 +137,9 @@ async fn a_console_that_states_something_else_than_it_shows_gets_no_signature() 
     let told = stage.text("alice", "#answer");
     assert!(told.contains("challenge"), "{told}");
     house
-        .until("still wait", LONG, async || approvers(&house, &id).await.is_empty())
+        .until("still wait", LONG, async || {
+            approvers(&house, &id).await.is_empty()
+        })
         .await
         .unwrap();
 }

@@ -3,6 +3,7 @@
 //
 // Each person has a context of their own (cookies, storage) with one page, and DevTools' virtual authenticator on it, which
 // verifies its user without asking (https://chromedevtools.github.io/devtools-protocol/tot/WebAuthn/).
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -37,6 +38,11 @@ const people = new Map();
 
 const person = (name) => people.get(name) ?? fail(`${name} has no browser`);
 const fail = (why) => { throw new Error(why); };
+// RFC 8785, for what statements hold.
+const canonical = (value) => JSON.stringify(value, (_, inner) =>
+  inner && typeof inner === "object" && !Array.isArray(inner)
+    ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : inner);
 const one = ({ who, at }) => person(who).page.locator(at).first();
 
 const commands = {
@@ -83,7 +89,7 @@ const commands = {
   wait: (asked) => one(asked).waitFor({ state: "visible" }),
   waitGone: (asked) => one(asked).waitFor({ state: "hidden" }),
   waitPath: ({ who, path }) => person(who).page.waitForURL((url) => url.pathname === path),
-  complaints: ({ who }) => person(who).complaints,
+  settle: ({ who }) => person(who).page.waitForTimeout(300),
 
   // What pressing something saves, as a file of this name.
   async download({ file, ...asked }) {
@@ -117,28 +123,46 @@ const commands = {
   // Holds the page's acts back until they are let go: what happens meanwhile happened before they arrive.
   async hold({ who }) {
     const held = person(who);
-    held.gate = new Promise((open) => { held.open = open; });
+    const gate = new Promise((open) => { held.open = open; });
     held.arrived = new Promise((arrive) => { held.arrive = arrive; });
     await held.page.route("**/console/acts", async (route) => {
       held.arrive();
-      await held.gate;
+      await gate;
       await route.continue();
     });
   },
-  held: ({ who }) => person(who).arrived,
+  held: ({ who }) => person(who).arrived.then(() => null),
   letGo: ({ who }) => person(who).open(),
+  release: ({ who }) => person(who).page.unrouteAll({ behavior: "wait" }),
 
-  // Lets the console state something else than it does, as one in wrong hands would: a member of the statement by its path.
-  async liar({ who, at, value }) {
-    await person(who).page.route("**/console/acts/prepare", async (route) => {
+  // Lets the console state something else than it does, as one in wrong hands would: a member of the statement by its path. With
+  // `challenge` the challenge is made to match. All members are strings and integers, which sorted keys make canonical.
+  async restate({ who, at, value, challenge }) {
+    const { page } = person(who);
+    await page.unrouteAll({ behavior: "wait" });
+    await page.route("**/console/acts/prepare", async (route) => {
       const answer = await route.fetch();
       const prepared = await answer.json();
       const path = at.split(".");
       const last = path.pop();
       path.reduce((inner, step) => inner[step], prepared.stated)[last] = value;
+      if (challenge) {
+        const [statement] = Object.values(prepared.stated);
+        prepared.challenge = createHash("sha256").update(canonical(statement)).digest("base64url");
+      }
       await route.fulfill({ response: answer, json: prepared });
     });
   },
+
+  // A form that the page didn't make, around whatever it shows there.
+  forge: ({ who, at, target }) =>
+    person(who).page.evaluate(([at, target]) => {
+      const form = document.createElement("form");
+      Object.assign(form.dataset, { act: "", method: "POST", kind: "approval", target });
+      form.id = "forged";
+      form.append(Object.assign(document.createElement("button"), { textContent: "Approve" }));
+      document.querySelector(at).append(form);
+    }, [at, target]),
 
   // Pictures of the page in every mode, and what is wrong with it there.
   async look({ who, name }) {
@@ -161,7 +185,7 @@ const commands = {
     }
     await page.setViewportSize(DESK);
     await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
-    return [...faults, ...complaints];
+    return [...faults, ...complaints.splice(0).map((complaint) => `${name}: ${complaint}`)];
   },
 
   // One picture of what the window shows.

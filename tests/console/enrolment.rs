@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::bed::{
-    approve, approvers, ask_ether, ethereum_house, show, state, until_final,
-};
+use crate::bed::{approve, approvers, ask_ether, ethereum_house, show, state, until_final};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_enrols_signs_in_and_approves_what_waits_which_becomes_final_on_the_node() {
@@ -15,7 +13,10 @@ async fn a_newcomer_enrols_signs_in_and_approves_what_waits_which_becomes_final_
 
     stage.person("carol");
     stage.open_page("carol", "/console");
-    assert_eq!(stage.open_page("carol", "/console/queue").1, "/console/login");
+    assert_eq!(
+        stage.open_page("carol", "/console/queue").1,
+        "/console/login"
+    );
     stage.look("carol", "sign-in");
     let link = format!("/console/enrol#{}", invitation.secret());
     stage.open_page("carol", &link);
@@ -23,7 +24,10 @@ async fn a_newcomer_enrols_signs_in_and_approves_what_waits_which_becomes_final_
     assert_eq!(stage.text("carol", "#operator"), "carol");
     let address = stage.tell("carol", "where", json!({}));
     let address = address.as_str().unwrap();
-    assert!(!address.contains('#'), "the secret stays in view: {address}");
+    assert!(
+        !address.contains('#'),
+        "the secret stays in view: {address}"
+    );
     stage.look("carol", "enrol");
     stage.press("carol", "#enrol button");
     stage.wait("carol", "#enrolled");
@@ -53,7 +57,9 @@ async fn a_newcomer_enrols_signs_in_and_approves_what_waits_which_becomes_final_
         }
     };
     let node = house.anvil.as_ref().unwrap();
-    let receipt = node.rpc("eth_getTransactionReceipt", &json!([txid])).unwrap();
+    let receipt = node
+        .rpc("eth_getTransactionReceipt", &json!([txid]))
+        .unwrap();
     assert_eq!(receipt["status"], "0x1", "{receipt}");
     stage.wait("carol", "#queue .empty");
 

@@ -44,13 +44,14 @@ impl Stage {
             .into_iter()
             .find_map(in_path)
             .expect("Chromium is not installed: make setup");
-        let mut driver = Command::new(in_path("node").expect("Node.js is not installed: make setup"))
-            .arg(project().join("tests/console/driver.mjs"))
-            .args([&chromium, &shots()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut driver =
+            Command::new(in_path("node").expect("Node.js is not installed: make setup"))
+                .arg(project().join("tests/console/driver.mjs"))
+                .args([&chromium, &shots()])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
         let input = driver.stdin.take();
         let output = BufReader::new(driver.stdout.take().unwrap());
         let wire = Arc::new(Wire::default());
@@ -133,7 +134,9 @@ impl Stage {
 
     /// How many there are.
     pub(crate) fn count(&mut self, who: &str, at: &str) -> u64 {
-        self.tell(who, "count", json!({ "at": at })).as_u64().unwrap()
+        self.tell(who, "count", json!({ "at": at }))
+            .as_u64()
+            .unwrap()
     }
 
     /// Writes into a field.
@@ -150,9 +153,21 @@ impl Stage {
     }
 
     /// Pictures of the page in light, dark and phone width; fails if anything is wrong with it in one of them.
+    #[track_caller]
     pub(crate) fn look(&mut self, who: &str, name: &str) {
+        let faults = self.faults(who, name);
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    /// The same, which tells what is wrong.
+    pub(crate) fn faults(&mut self, who: &str, name: &str) -> Vec<String> {
         let faults = self.tell(who, "look", json!({ "name": name }));
-        assert_eq!(faults, json!([]), "{name}: {faults:#}");
+        faults.as_array().unwrap().iter().map(text).collect()
+    }
+
+    /// Waits until the page's scripts have asked for nothing for a moment.
+    pub(crate) fn settle(&mut self, who: &str) {
+        self.tell(who, "settle", json!({}));
     }
 
     /// Any command of the driver's, which must succeed.

@@ -36,7 +36,11 @@ async fn a_stolen_cookie_can_look_but_not_approve_freeze_enrol_change_export_or_
     stage.press("thief", &format!("article[id=\"{id}\"] .approve"));
     stage.wait("thief", "#answer.failed");
     stage.open_page("thief", "/console/freeze");
-    stage.fill("thief", ".halt input[name=reason]", "to stop their business");
+    stage.fill(
+        "thief",
+        ".halt input[name=reason]",
+        "to stop their business",
+    );
     stage.press("thief", ".halt input[type=checkbox]");
     stage.press("thief", ".halt button");
     stage.wait("thief", ".answer.failed");
@@ -60,12 +64,28 @@ async fn a_stolen_cookie_can_look_but_not_approve_freeze_enrol_change_export_or_
     for (method, path, body) in [
         ("POST", "/v1/freeze", json!({})),
         ("POST", "/v1/enrolments", json!({ "operator": "alice" })),
-        ("POST", "/v1/proposals", json!({ "vault": "main", "changes": [], "reason": "mine" })),
+        (
+            "POST",
+            "/v1/proposals",
+            json!({ "vault": "main", "changes": [], "reason": "mine" }),
+        ),
         ("GET", "/v1/journal", Value::Null),
         ("GET", "/v1/withdrawals", Value::Null),
-        ("GET", "/v1/cold/exports/ex_00000000000000000000000000000001/bundle", Value::Null),
-        ("GET", "/console/journal/export?after=0&until=3", Value::Null),
-        ("POST", "/console/enrol/start", json!({ "secret": "A".repeat(43) })),
+        (
+            "GET",
+            "/v1/cold/exports/ex_00000000000000000000000000000001/bundle",
+            Value::Null,
+        ),
+        (
+            "GET",
+            "/console/journal/export?after=0&until=3",
+            Value::Null,
+        ),
+        (
+            "POST",
+            "/console/enrol/start",
+            json!({ "secret": "A".repeat(43) }),
+        ),
     ] {
         let mut asked = json!({ "method": method, "path": path });
         if !body.is_null() {
@@ -117,10 +137,7 @@ fn forged(stage: &mut Stage, asked: &Value) {
             "thief",
             json!({ "method": "POST", "path": "/console/acts", "body": body }),
         );
-        assert!(
-            (400..500).contains(&status),
-            "{asked}: {status} {answer}"
-        );
+        assert!((400..500).contains(&status), "{asked}: {status} {answer}");
     }
 }
 
