@@ -1,6 +1,6 @@
 //! From an invitation to a payment on the chain, as a newcomer does it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bed::{approve, approvers, ask_ether, ethereum_house, show, state, until_final};
 
@@ -45,20 +45,13 @@ async fn a_newcomer_enrols_signs_in_and_approves_what_waits_which_becomes_final_
     stage.wait("carol", "#answer.done");
     let paid = until_final(&house, &id).await;
     assert_eq!(approvers(&house, &id).await, ["bob", "carol"]);
-    let receipt = paid["txid"].as_str().map(str::to_owned);
-    let txid = match receipt {
-        Some(txid) => txid,
-        None => {
-            let transaction = paid["transaction"].as_str().unwrap();
-            let alice = house.client_as("operator/alice").unwrap();
-            let path = format!("/v1/transactions/{transaction}");
-            let document: serde_json::Value = alice.get(&path).await.unwrap();
-            document["txid"].as_str().unwrap().to_owned()
-        }
-    };
+    let transaction = paid["transaction"].as_str().unwrap();
+    let alice = house.client_as("operator/alice").unwrap();
+    let path = format!("/v1/transactions/{transaction}");
+    let document: Value = alice.get(&path).await.unwrap();
     let node = house.anvil.as_ref().unwrap();
     let receipt = node
-        .rpc("eth_getTransactionReceipt", &json!([txid]))
+        .rpc("eth_getTransactionReceipt", &json!([document["txid"]]))
         .unwrap();
     assert_eq!(receipt["status"], "0x1", "{receipt}");
     stage.wait("carol", "#queue .empty");

@@ -24,7 +24,9 @@ async fn two_browsers_that_approve_at_once_are_two_people_or_one() {
             stage.tell(who, "held", json!({}));
         }
         let begun = people.map(|who| stage.begin(who, "letGo", json!({})));
-        begun.map(|number| stage.end(number));
+        for number in begun {
+            stage.end(number);
+        }
         for who in people {
             stage.wait(who, ".answer.done, .answer.failed");
             stage.tell(who, "release", json!({}));
