@@ -30,7 +30,7 @@ impl FromRequestParts<AppState> for Viewer {
                 let operator = session.operator;
                 let speaker = Speaker::Operator(operator.clone());
                 let let_in = state.let_in(&speaker, &parts.extensions);
-                let_in.map_err(IntoResponse::into_response)?;
+                let_in.map_err(|problem| problem.into_response())?;
                 Ok(Self { operator })
             }
             None if shows_a_page(&parts.headers) => {
