@@ -9,18 +9,15 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     AppState,
     path::{Id, RequestId},
-    policy::LimitsView,
-    prices::PricesTaken,
     reply,
     signed::Signed,
-    wallets::{KeysAsked, WalletsView},
 };
 use crate::{
     directory::Speaker,
     problem::Problem,
-    request::{DecisionBody, EnrolmentBody, SimulationBody, WithdrawalBody},
+    request::{DecisionBody, SimulationBody, WithdrawalBody},
     store::Filter,
-    view::{ExportView, ProposalView, VerdictView, WithdrawalView},
+    view::{VerdictView, WithdrawalView},
 };
 
 /// Asks for a payout. The answer says what policy made of it.
@@ -101,6 +98,27 @@ pub(super) async fn show(
     }
 }
 
+/// States to list by; docs/ARCHITECTURE.md says what each means.
+const STATES: [&str; 17] = [
+    "received",
+    "denied",
+    "screening",
+    "awaiting_approval",
+    "holding",
+    "approved",
+    "rejected",
+    "expired",
+    "cancelled",
+    "planned",
+    "awaiting_cold_signature",
+    "signed",
+    "broadcast",
+    "confirmed",
+    "final",
+    "conflicted",
+    "failed",
+];
+
 /// Which withdrawals to list.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -110,13 +128,15 @@ pub(super) async fn show(
 )]
 pub(super) struct ListQuery {
     /// Only those in this state.
-    #[param(pattern = "^[a-z_]{1,32}$")]
+    #[param(
+        pattern = "^(received|denied|screening|awaiting_approval|holding|approved|rejected|expired|cancelled|planned|awaiting_cold_signature|signed|broadcast|confirmed|final|conflicted|failed)$"
+    )]
     state: Option<String>,
     /// Only those of this client.
     #[param(pattern = "^[a-z0-9-]{1,64}$")]
     client: Option<String>,
     /// Where the list before ended: `next` of the page before, as it is.
-    #[param(max_length = 200)]
+    #[param(pattern = "^(0|[1-9][0-9]{0,17})[.][A-Za-z0-9_-]{1,64}$")]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -144,7 +164,7 @@ pub(super) async fn list(
         Speaker::Operator(_) | Speaker::Invitation(_) => query.remove("client"),
     };
     let filter = Filter {
-        state: query.remove("state"),
+        state: super::policy::state(query.remove("state"), &STATES)?,
         client,
         wallet: None,
     };
@@ -186,25 +206,11 @@ pub(super) async fn outcome(
     })
 }
 
-/// Whatever the request's own answer is.
+/// Whatever the request's own answer is: a withdrawal, a proposal, an export, …
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[allow(
-    dead_code,
-    clippy::large_enum_variant,
-    reason = "the shape of an answer, for the description"
-)]
-pub(super) enum OwnAnswer {
-    Withdrawal(WithdrawalView),
-    Simulation(SimulationView),
-    Proposal(ProposalView),
-    Export(ExportView),
-    Keys(KeysAsked),
-    Wallets(WalletsView),
-    Limits(LimitsView),
-    Prices(PricesTaken),
-    Enrolment(EnrolmentBody),
-}
+#[schema(value_type = Object)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct OwnAnswer(serde_json::Value);
 
 /// Stored, not answered yet.
 #[derive(Debug, Serialize, ToSchema)]

@@ -153,8 +153,9 @@ async fn a_copied_passkey_signs_nobody_in() {
 
 #[tokio::test]
 async fn failures_in_one_name_are_slowed_down_alike_whether_it_is_known_or_not() {
-    let edge = Edge::start().await;
-    for mut user in [alice(&edge), stranger(&edge)] {
+    for who in [alice, stranger] {
+        let edge = Edge::start().await;
+        let mut user = who(&edge);
         user.passkey.verifies_user = false;
         let mut failed = 0;
         let refused = loop {
@@ -168,7 +169,7 @@ async fn failures_in_one_name_are_slowed_down_alike_whether_it_is_known_or_not()
         assert_eq!(failed, 10);
         assert_eq!(
             (refused.status, refused.problem().as_str()),
-            (429, "too-many-attempts")
+            (429, "too-many-requests")
         );
         let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=15).contains(&wait), "{wait}");

@@ -122,7 +122,7 @@ async fn an_invitation_is_good_once_for_one_person_and_until_its_time() {
         (201, &json!("alice"))
     );
     let again = alice.post("/console/enrol", &right).await.unwrap();
-    refuses("twice", &again, 403, "not-invited");
+    refuses("twice", &again, 401, "unauthenticated");
     assert_eq!(alice.sign_in().await.unwrap().status, 200);
 
     // Erin is nobody yet; the same authenticator is alice's already.
