@@ -42,7 +42,7 @@ impl Visit {
     }
 
     /// It is this speaker's: verified, whether or not they are let in.
-    pub fn belongs_to(&self, speaker: &Speaker) {
+    pub fn is_by(&self, speaker: &Speaker) {
         if let Some(seat) = &self.0.seat {
             seat.keep();
         }
@@ -62,13 +62,13 @@ impl AppState {
     ///
     /// # Errors
     /// [`Admission::admit`](super::Admission::admit)'s; a fault where the connection said nothing of its peer.
-    pub(crate) fn let_in(&self, speaker: &Speaker, extensions: &Extensions) -> Result<(), Problem> {
+    pub(super) fn let_in(&self, speaker: &Speaker, extensions: &Extensions) -> Result<(), Problem> {
         let (Some(peer), Some(visit)) = (extensions.get::<Peer>(), extensions.get::<Visit>())
         else {
             tracing::error!("a request came past its connection");
             return Err(Problem::internal());
         };
-        visit.belongs_to(speaker);
+        visit.is_by(speaker);
         self.admission.admit(speaker, peer)
     }
 }
