@@ -42,7 +42,7 @@ pub struct TierBar {
     pub balance: Figure,
     /// Of that, what no transaction holds back.
     pub available: Figure,
-    /// `low`, `high`, `well`, or `plain` without a target.
+    /// `low`, `high`, `well`, or `even` without a target.
     pub standing: &'static str,
     /// The same in words.
     pub words: String,
@@ -65,7 +65,7 @@ impl TierBar {
     ) -> Self {
         let at = |amount: &Amount| text(share(amount.units(), scale) * WIDTH);
         let (standing, words) = match target {
-            None => ("plain", "the policy names no target".to_owned()),
+            None => ("even", "the policy names no target".to_owned()),
             Some(target) if balance.units() < target.floor.units() => {
                 let missing = target.target.checked_sub(balance);
                 let missing = missing.map(|amount| amount.to_string()).unwrap_or_default();
@@ -398,7 +398,7 @@ pub struct Gauge {
     pub percent: u32,
     /// The bar's width, of 100.
     pub width: String,
-    /// `plain`, `near` from 80 of a hundred on, or `full`.
+    /// `even`, `near` from 80 of a hundred on, or `full`.
     pub standing: &'static str,
     /// When the oldest of what is used leaves the window.
     pub frees: Option<String>,
@@ -411,7 +411,7 @@ impl Gauge {
         let percent = used.saturating_mul(U256::from(100)) / max.max(U256::from(1));
         let percent = u32::try_from(percent).unwrap_or(u32::MAX);
         let standing = match percent {
-            0..80 => "plain",
+            0..80 => "even",
             80..100 => "near",
             _ => "full",
         };
