@@ -17,7 +17,7 @@ use common::{
     sign_governance,
 };
 use custodyd_chain::Address;
-use custodyd_policy::WithdrawalId;
+use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{
     Change, Command, Credential, Decision, Ed25519Key, Event, Genesis, GovernanceDecision,
     GovernanceStatement, ProposalId, Recorded, Scope,
