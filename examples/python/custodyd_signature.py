@@ -44,6 +44,9 @@ class Signature(requests.auth.AuthBase):
         self._signer = HTTPMessageSigner(signature_algorithm=algorithm, key_resolver=_Key(private_key_pem))
 
     def __call__(self, request):
+        # What is sent again is signed anew.
+        for name in ("Content-Digest", "Signature-Input", "Signature"):
+            request.headers.pop(name, None)
         covered = ["@method", "@authority", "@path"]
         if "?" in request.path_url:
             covered.append("@query")

@@ -90,7 +90,7 @@ impl Caller {
     /// # Errors
     /// As [`Admission::admit`](crate::http::Admission::admit).
     pub(super) fn admit(&self, state: &AppState, speaker: &Speaker) -> Result<(), Problem> {
-        self.visit.is_by(speaker);
+        self.visit.belongs_to(speaker);
         state.admission.admit(speaker, &self.peer)
     }
 }

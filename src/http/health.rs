@@ -36,7 +36,7 @@ pub struct Monitoring {
 }
 
 /// The process serves.
-#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = HealthView)))]
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = LifeView)))]
 pub(super) async fn healthz() -> Response {
     reply::raw(200, r#"{"status":"ok"}"#.to_owned())
 }
@@ -140,6 +140,14 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
         "text/plain; version=0.0.4",
         state.metrics.render() + &page.into_text(),
     )
+}
+
+/// A process that serves.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct LifeView {
+    /// `ok`
+    status: String,
 }
 
 /// Health.

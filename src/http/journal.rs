@@ -13,6 +13,9 @@ use super::{
 };
 use crate::problem::Problem;
 
+/// Beyond it JSON numbers are not exact (RFC 8785 §3.2.2.3).
+const MAX_ROW: u64 = 9_007_199_254_740_991;
+
 /// Which rows to give.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -43,7 +46,8 @@ pub(super) async fn rows(
     let after = query
         .remove("after")
         .map_or(Ok(0), |text| text.parse::<u64>());
-    let after = after.map_err(|_| Problem::malformed("after is a row's number"))?;
+    let after = after.ok().filter(|after| *after <= MAX_ROW);
+    let after = after.ok_or_else(|| Problem::malformed("after is a row's number"))?;
     let limit = limit(query.remove("limit"))?;
     let rows = state
         .store

@@ -1,9 +1,10 @@
 //! The API's description (OpenAPI 3.1), generated from the handlers.
 //!
-//! What all operations have in common is said once, here and in the two modules below, and put into each of them.
+//! What all operations have in common is said once, here and in the three modules below, and put into each of them.
 
 mod answers;
 mod ids;
+mod inputs;
 
 use axum::{body::Bytes, http::StatusCode, response::Response};
 use utoipa::{
@@ -84,8 +85,11 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     name_by_subject(operation);
     if path.starts_with("/v1/") {
         ids::describe(path, operation);
+        inputs::describe(operation);
+        let write = *method != HttpMethod::Get;
         let kind = answers::Kind {
-            write: *method != HttpMethod::Get,
+            write,
+            judged: write || path.starts_with("/v1/requests/"),
             names: path.contains("{id}"),
         };
         answers::describe(kind, operation);

@@ -83,6 +83,16 @@ pub(super) fn cursor(text: Option<String>) -> Result<Option<Cursor>, Problem> {
     .transpose()
 }
 
+/// One of these states, or any.
+pub(super) fn state(text: Option<String>, known: &[&str]) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if !known.contains(&text.as_str()) => Err(Problem::malformed(format!(
+            "there is no state {text:?} here"
+        ))),
+        text => Ok(text),
+    }
+}
+
 /// A page's size: 50 unless stated, 200 at most.
 pub(super) fn limit(text: Option<String>) -> Result<u32, Problem> {
     match text.map_or(Ok(50), |text| text.parse::<u32>()) {

@@ -121,6 +121,19 @@ fn proposed_policy<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Opt
     })
 }
 
+/// States to list by; docs/ARCHITECTURE.md says what each means.
+const STATES: [&str; 9] = [
+    "voting",
+    "delaying",
+    "enacted",
+    "vetoed",
+    "withdrawn",
+    "expired",
+    "stale",
+    "proposer_removed",
+    "refused",
+];
+
 /// Which proposals to list.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -130,10 +143,12 @@ fn proposed_policy<'a>(view: &'a ProposalView, in_force: &PolicyDocument) -> Opt
 )]
 pub(super) struct ListQuery {
     /// Only those in this state.
-    #[param(pattern = "^[a-z_]{1,32}$")]
+    #[param(
+        pattern = "^(voting|delaying|enacted|vetoed|withdrawn|expired|stale|proposer_removed|refused)$"
+    )]
     state: Option<String>,
     /// Where the list before ended: `next` of the page before, as it is.
-    #[param(max_length = 200)]
+    #[param(pattern = "^(0|[1-9][0-9]{0,17})[.][A-Za-z0-9_-]{1,64}$")]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -153,7 +168,7 @@ pub(super) async fn list(
     let mut query = super::policy::query(&signed.request.target, &["state", "cursor", "limit"])?;
     let cursor: Option<Cursor> = super::policy::cursor(query.remove("cursor"))?;
     let limit = super::policy::limit(query.remove("limit"))?;
-    let wanted = query.remove("state");
+    let wanted = super::policy::state(query.remove("state"), &STATES)?;
     let page = state
         .store
         .proposals(

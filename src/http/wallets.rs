@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use custodyd_policy::WalletId;
-use custodyd_vault::Scope;
+use custodyd_vault::{KeyId, Scope};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -81,7 +81,7 @@ pub(super) async fn add_address(State(state): State<AppState>, signed: Signed) -
 )]
 pub(super) struct AddressQuery {
     /// Where the list before ended: `next` of the page before, as it is.
-    #[param(max_length = 200)]
+    #[param(pattern = "^key_[0-9a-f]{32}$")]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -102,7 +102,11 @@ pub(super) async fn addresses(
     signed.within(&state, &[Scope::Read, Scope::Addresses])?;
     let mut query = super::policy::query(&signed.request.target, &["cursor", "limit"])?;
     let limit = super::policy::limit(query.remove("limit"))?;
-    let after = query.remove("cursor").unwrap_or_default();
+    let after = query.remove("cursor");
+    if let Some(Err(_)) = after.as_ref().map(|after| after.parse::<KeyId>()) {
+        return Err(Problem::malformed("the cursor is not one of ours"));
+    }
+    let after = after.unwrap_or_default();
     let rows = state
         .store
         .wallet_keys(state.standing.vault().as_str(), id.as_str(), &after, limit)

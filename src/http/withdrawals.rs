@@ -98,6 +98,27 @@ pub(super) async fn show(
     }
 }
 
+/// States to list by; docs/ARCHITECTURE.md says what each means.
+const STATES: [&str; 17] = [
+    "received",
+    "denied",
+    "screening",
+    "awaiting_approval",
+    "holding",
+    "approved",
+    "rejected",
+    "expired",
+    "cancelled",
+    "planned",
+    "awaiting_cold_signature",
+    "signed",
+    "broadcast",
+    "confirmed",
+    "final",
+    "conflicted",
+    "failed",
+];
+
 /// Which withdrawals to list.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -107,13 +128,15 @@ pub(super) async fn show(
 )]
 pub(super) struct ListQuery {
     /// Only those in this state.
-    #[param(pattern = "^[a-z_]{1,32}$")]
+    #[param(
+        pattern = "^(received|denied|screening|awaiting_approval|holding|approved|rejected|expired|cancelled|planned|awaiting_cold_signature|signed|broadcast|confirmed|final|conflicted|failed)$"
+    )]
     state: Option<String>,
     /// Only those of this client.
     #[param(pattern = "^[a-z0-9-]{1,64}$")]
     client: Option<String>,
     /// Where the list before ended: `next` of the page before, as it is.
-    #[param(max_length = 200)]
+    #[param(pattern = "^(0|[1-9][0-9]{0,17})[.][A-Za-z0-9_-]{1,64}$")]
     cursor: Option<String>,
     /// At most so many: 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -141,7 +164,7 @@ pub(super) async fn list(
         Speaker::Operator(_) | Speaker::Invitation(_) => query.remove("client"),
     };
     let filter = Filter {
-        state: query.remove("state"),
+        state: super::policy::state(query.remove("state"), &STATES)?,
         client,
         wallet: None,
     };
@@ -158,7 +181,8 @@ pub(super) async fn list(
 /// The answer to a request that was stored but not answered in time. Only for whoever signed it.
 #[utoipa::path(
     get, path = "/v1/requests/{id}", tag = "withdrawals", params(("id" = String, Path)),
-    responses((status = 200, description = "as the request's own answer"), (status = 202, body = PendingView),
+    responses((status = 200, body = OwnAnswer, description = "as the request's own answer"),
+        (status = 201, body = OwnAnswer, description = "likewise"), (status = 202, body = PendingView),
         (status = "4XX", body = Problem))
 )]
 pub(super) async fn outcome(
@@ -181,6 +205,12 @@ pub(super) async fn outcome(
         None => reply::pending(id),
     })
 }
+
+/// Whatever the request's own answer is: a withdrawal, a proposal, an export, …
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(value_type = Object)]
+#[allow(dead_code, reason = "the shape of an answer, for the description")]
+pub(super) struct OwnAnswer(serde_json::Value);
 
 /// Stored, not answered yet.
 #[derive(Debug, Serialize, ToSchema)]

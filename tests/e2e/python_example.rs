@@ -10,12 +10,13 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use custodyd_testbed::project;
+use custodyd_testbed::{Plan, project, write_secret};
 use hmac::{Hmac, Mac as _};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::{
-    house::{LONG, SOMEBODY, ethereum_house, mine, show},
+    house::{LONG, SOMEBODY, ask, ethereum_house, house, mine, show, withdraw},
     python,
 };
 
@@ -160,4 +161,28 @@ fn the_python_example_takes_a_message_once_and_only_as_it_was_signed() {
     );
     assert!(receiver.line().contains("withdrawal.final"));
     assert!(receiver.line().contains("withdrawal.denied"), "each once");
+}
+
+#[tokio::test]
+async fn the_python_example_hears_of_a_withdrawal_from_the_daemon_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = format!("whsec_{}", STANDARD.encode([9_u8; 32]));
+    let secret = write_secret(folder.path(), "webhook.secret", &secret).unwrap();
+    let mut receiver = Receiver::start(&secret);
+    let house = house(Plan {
+        litecoin: false,
+        extra_config: format!(
+            "[[webhooks]]\nid = \"python\"\nurl = \"http://{}\"\nsecrets = [{{ file = \"{}\" }}]\n\
+             types = [\"withdrawal.denied\"]\n",
+            receiver.address,
+            secret.display()
+        ),
+        ..Plan::default()
+    })
+    .await;
+    let exchange = house.client_as("client/exchange").unwrap();
+    let denied = withdraw(&exchange, "k1", &ask("ETH", "50", SOMEBODY)).await;
+    let heard: Value = serde_json::from_str(&receiver.line()).unwrap();
+    assert_eq!(heard["type"], "withdrawal.denied");
+    assert_eq!(heard["data"]["id"], denied["id"]);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use custodyd_policy::OperatorId;
+use custodyd_policy::ClientId;
 use custodyd_testbed::project;
 use custodyd_vault::Change;
 use serde_json::{Value, json};
@@ -22,8 +22,8 @@ async fn no_request_makes_the_server_leave_its_description() {
     let paid = pay(&house, &exchange, "paid", &ask("ETH", "0.1", SOMEBODY)).await;
     let waits = withdraw(&exchange, "waits", &ask("ETH", "3", SOMEBODY)).await;
     assert_eq!(waits["state"], "awaiting_approval", "{waits}");
-    let dave: OperatorId = "dave".parse().unwrap();
-    let changes = [Change::RemoveOperator { id: dave }];
+    let payroll: ClientId = "payroll".parse().unwrap();
+    let changes = [Change::RemoveClient { id: payroll }];
     let body = json!({"vault": "main", "changes": changes, "reason": "to be found"});
     let proposal: Value = alice.post("/v1/proposals", &body).await.unwrap();
 
@@ -50,6 +50,7 @@ async fn no_request_makes_the_server_leave_its_description() {
     run.current_dir(house.folder())
         .env("CUSTODYD_KEYS", house.folder().join("keys"))
         .env("CUSTODYD_KNOWN", &facts)
+        .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))
         .arg("--config-file")
         .arg(folder.join("schemathesis.toml"))
         .args(["run", &format!("{}/openapi.json", house.daemon.url())]);

@@ -23,7 +23,7 @@ async fn a_statement_comes_from_the_clients_signed_request_and_not_from_a_docume
     let client_key = KeyFile::load(&house.key_file("client/exchange")).unwrap();
     let client_key = hex::encode(client_key.verifying_key().as_bytes());
     let checked = ["--journal-key", &journal_key, "--client-key", &client_key];
-    let statement = |more: &[&str]| ctl(&house, ALICE, &[&["statement", id], more].concat());
+    let statement = |more: &[&str]| ctl(&house, ALICE, &[&["statement", id][..], more].concat());
 
     let read = statement(&checked).done();
     assert_eq!(read.row("pay"), "3 ETH");

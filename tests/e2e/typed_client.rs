@@ -95,8 +95,8 @@ async fn a_client_is_given_types_and_a_list_as_long_as_it_is() {
     let proposal = alice
         .propose(&NewProposal {
             vault: "main".to_owned(),
-            changes: vec![Change::RemoveOperator {
-                id: "dave".parse().unwrap(),
+            changes: vec![Change::RemoveClient {
+                id: "payroll".parse().unwrap(),
             }],
             reason: "left".to_owned(),
         })

@@ -81,6 +81,53 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Refusals that every signed operation may give.
+const ALWAYS: [&str; 12] = [
+    "400", "401", "403", "408", "409", "411", "413", "414", "429", "431", "500", "503",
+];
+/// And those of what is judged; a write may also be answered later.
+const JUDGED: [&str; 5] = ["202", "404", "415", "422", "423"];
+
+/// A refusal is a problem document; JSON has a shape.
+fn describes_its_answer(what: &str, status: &str, answer: &Value) {
+    let content = answer["content"].as_object().unwrap();
+    assert_eq!(content.len(), 1, "{what}");
+    let (media, body) = content.iter().next().unwrap();
+    if status.starts_with(['4', '5']) {
+        assert_eq!(media, "application/problem+json", "{what}");
+        let problem = "#/components/schemas/Problem";
+        assert_eq!(body["schema"]["$ref"], problem, "{what}");
+    } else if media == "application/json" {
+        let schema = &body["schema"];
+        assert!(
+            schema["$ref"].is_string() || schema["oneOf"].is_array(),
+            "{what}: {schema}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_id_in_a_path_has_a_pattern_and_every_list_a_limit() {
+    let edge = Edge::start().await;
+    for (method, path, operation) in operations(&description(&edge).await) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let (what, schema) = (format!("{method} {path}"), &parameter["schema"]);
+            match parameter["name"].as_str().unwrap() {
+                "id" => {
+                    let pattern = schema["pattern"].as_str().unwrap();
+                    assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{what}");
+                    assert!(!schema["examples"].as_array().unwrap().is_empty(), "{what}");
+                }
+                "limit" => {
+                    assert_eq!(schema["minimum"].as_f64(), Some(1.0), "{what}");
+                    assert_eq!(schema["maximum"].as_f64(), Some(200.0), "{what}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_operation_is_described_with_its_parameters_and_problems() {
     let edge = Edge::start().await;
@@ -114,16 +161,20 @@ async fn every_operation_is_described_with_its_parameters_and_problems() {
             operation.get("security").is_none(),
             "{what}: signed like all others"
         );
-        for status in ["4XX", "5XX"] {
-            let content = &operation["responses"][status]["content"];
-            assert_eq!(
-                content["application/problem+json"]["schema"]["$ref"],
-                "#/components/schemas/Problem",
+        let answers = operation["responses"].as_object().unwrap();
+        let mut wanted = ALWAYS.to_vec();
+        wanted.extend((method != "get").then_some(&JUDGED).into_iter().flatten());
+        wanted.extend(path.contains("{id}").then_some("404"));
+        for status in wanted {
+            assert!(answers.contains_key(status), "{what}: {status}");
+        }
+        for (status, answer) in answers {
+            assert!(
+                status.bytes().all(|byte| byte.is_ascii_digit()),
                 "{what}: {status}"
             );
-            assert_eq!(content.as_object().unwrap().len(), 1, "{what}: {status}");
+            describes_its_answer(&format!("{what}: {status}"), status, answer);
         }
-        let answers = operation["responses"].as_object().unwrap();
         assert!(
             answers.keys().any(|status| status.starts_with('2')),
             "{what}"

@@ -43,6 +43,12 @@ class ByRoute(requests.auth.AuthBase):
 schemathesis.auth.set_from_requests(ByRoute())
 
 
+@schemathesis.serializer("application/x-tar")
+def tar(context, value):
+    """A bundle is bytes, whatever is in them."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 def sometimes(value):
     """Half of all values, the same ones each time."""
     return sum(map(ord, str(value))) % 2 == 0

@@ -9,6 +9,8 @@ use utoipa::openapi::{
 pub(super) struct Kind {
     /// It is decided by the engine.
     pub(super) write: bool,
+    /// It gives what the engine decided.
+    pub(super) judged: bool,
     /// Its path has an id.
     pub(super) names: bool,
 }
@@ -72,7 +74,7 @@ pub(super) fn describe(kind: Kind, operation: &mut Operation) {
         }
     }
     let mut refusals = ALWAYS.to_vec();
-    if kind.write {
+    if kind.judged {
         refusals.extend(JUDGED);
     } else if kind.names {
         refusals.push(NAMING);
