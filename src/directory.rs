@@ -111,6 +111,13 @@ impl Directory {
         }
     }
 
+    /// The same, where passkeys sign for this console.
+    #[must_use]
+    pub fn with_console(mut self, console: RelyingParty) -> Self {
+        self.console = Some(console);
+        self
+    }
+
     /// The console that passkeys sign for.
     pub fn console(&self) -> Option<&RelyingParty> {
         self.console.as_ref()

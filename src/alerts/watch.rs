@@ -124,7 +124,10 @@ impl Watch {
             detector,
             out,
         };
-        watching.show_active();
+        for kind in Kind::ALL {
+            // So that there is something to compare the first with.
+            metrics::counter!("custodyd_alerts_total", "kind" => kind.word()).increment(0);
+        }
         watching
             .go_on(
                 &mut facts,
@@ -271,9 +274,7 @@ impl Watching {
     }
 
     fn tell(&self, alerts: impl IntoIterator<Item = Alert>) {
-        let mut told = false;
         for alert in alerts {
-            told = true;
             let (kind, severity) = (alert.kind.word(), alert.kind.severity().word());
             let Alert {
                 subject, summary, ..
@@ -295,14 +296,11 @@ impl Watching {
                 outbox::given_up("too many wait");
             }
         }
-        if told {
-            self.show_active();
-        }
+        self.show_active();
     }
 
     fn show_active(&self) {
         for (kind, active) in self.detector.active() {
-            metrics::counter!("custodyd_alerts_total", "kind" => kind.word()).increment(0);
             let active = u32::try_from(active).unwrap_or(u32::MAX);
             metrics::gauge!("custodyd_alert_active", "kind" => kind.word()).set(active);
         }

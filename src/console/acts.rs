@@ -2,6 +2,7 @@
 //!
 //! A session is needed to ask, and is worth nothing here by itself: the assertion decides, and the engine verifies it again.
 
+mod copy;
 mod download;
 mod prepare;
 mod target;
@@ -75,6 +76,7 @@ pub(super) async fn act(
         ));
     }
     state.console.check_counter(&state, &sworn).await?;
+    copy::check(&state, &act.stated).await?;
     match target {
         Target::Read(download) => {
             let taken = &state.console.spent;

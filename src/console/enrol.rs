@@ -25,10 +25,10 @@ use zeroize::Zeroizing;
 use super::{
     assets,
     begun::random,
-    login::Refused,
-    posted::{Address, Posted},
+    posted::{Caller, Posted},
 };
 use crate::{
+    directory::Speaker,
     http::AppState,
     intake::Submitted,
     problem::Problem,
@@ -135,20 +135,20 @@ struct Started<'a> {
 /// `POST /console/enrol/start`
 pub(super) async fn start(
     State(state): State<AppState>,
-    Address(address): Address,
+    caller: Caller,
     Posted(body): Posted<StartBody>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Problem> {
     let now = state.clock.now();
-    state.console.throttle.attempt(address, now)?;
+    state.console.throttle.attempt(caller.address(), now)?;
     let invitation: Ed25519Key = body.secret.key()?.verifying_key().into();
     let in_force = state.standing.now();
     let directory = &in_force.directory;
     let operator = directory
         .invited(&invitation)
-        .ok_or_else(|| Problem::from(Rejection::NotInvited))?;
+        .ok_or(Rejection::NotInvited)?;
     let until = until(&state, invitation).await?;
     if until <= now {
-        return Err(Problem::from(Rejection::NotInvited).into());
+        return Err(Rejection::NotInvited.into());
     }
     let console = directory.console().ok_or_else(Problem::internal)?;
     let challenge = random::<32>()?;
@@ -194,12 +194,12 @@ pub(super) struct EnrolBody {
 /// `POST /console/enrol`
 pub(super) async fn enrol(
     State(state): State<AppState>,
-    Address(address): Address,
+    caller: Caller,
     headers: HeaderMap,
     Posted(body): Posted<EnrolBody>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Problem> {
     let now = state.clock.now();
-    state.console.throttle.attempt(address, now)?;
+    state.console.throttle.attempt(caller.address(), now)?;
     let key = body.secret.key()?;
     let invitation: Ed25519Key = key.verifying_key().into();
     let begun = state.console.enrolments.finish(&body.nonce, now);
@@ -214,7 +214,8 @@ pub(super) async fn enrol(
     let operator = in_force
         .directory
         .invited(&invitation)
-        .ok_or_else(|| Problem::from(Rejection::NotInvited))?;
+        .ok_or(Rejection::NotInvited)?;
+    caller.admit(&state, &Speaker::Invitation(invitation))?;
     let console = in_force.directory.console().ok_or_else(Problem::internal)?;
     let passkey = body
         .registration
@@ -242,7 +243,7 @@ pub(super) async fn enrol(
         .as_ref()
         .is_ok_and(|answer| answer.status().is_success());
     console::enrolment(taken);
-    Ok(answer?)
+    answer
 }
 
 /// The request that brings the credential, signed with the invitation's key.

@@ -14,7 +14,7 @@ use axum::{
     Json,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse as _, Redirect, Response},
 };
 use custodyd_passkey::{Assertion, CredentialId, Passkey, PasskeyKey};
 use custodyd_policy::{OperatorId, Timestamp, VaultId};
@@ -23,13 +23,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     assets,
-    posted::{Address, Posted},
+    posted::{Caller, Posted},
     session::{COOKIE, Token},
-    throttle::TooOften,
     viewer::{Viewer, session},
 };
 use crate::{
-    directory::{Directory, Sworn},
+    directory::{Directory, Speaker, Sworn},
     http::AppState,
     problem::Problem,
 };
@@ -127,17 +126,18 @@ struct Options<'a> {
 /// `POST /console/login/options`
 pub(super) async fn options(
     State(state): State<AppState>,
-    Address(address): Address,
+    caller: Caller,
     Posted(body): Posted<OptionsBody>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Problem> {
     let now = state.clock.now();
+    let address = caller.address();
     state.console.throttle.attempt(address, now)?;
     let in_force = state.standing.now();
     let console = in_force.directory.console().ok_or_else(Problem::internal)?;
     let credentials = match &body.operator {
         None => Vec::new(),
         Some(name) if name.len() > LONGEST_NAME => {
-            return Err(Problem::malformed("no operator has such a long name").into());
+            return Err(Problem::malformed("no operator has such a long name"));
         }
         Some(name) => {
             let claim = state.console.throttle.claim(name, address);
@@ -192,12 +192,13 @@ pub(super) struct LoginBody {
 /// `POST /console/login`
 pub(super) async fn sign_in(
     State(state): State<AppState>,
-    Address(address): Address,
+    caller: Caller,
     headers: HeaderMap,
     Posted(body): Posted<LoginBody>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Problem> {
     let now = state.clock.now();
     let throttle = &state.console.throttle;
+    let address = caller.address();
     throttle.attempt(address, now)?;
     let in_force = state.standing.now();
     let credential = &body.assertion.credential;
@@ -211,22 +212,23 @@ pub(super) async fn sign_in(
             if problem.status < 500 {
                 tracing::warn!(
                     claimed = name,
-                    ?address,
+                    %address,
                     detail = problem.detail,
                     "a sign-in failed"
                 );
                 throttle.failed(claim, now);
             }
-            return Err(problem.into());
+            return Err(problem);
         }
     };
+    caller.admit(&state, &Speaker::Operator(sworn.operator.clone()))?;
     throttle.succeeded(&sworn.operator, address);
     // A new token for a new session, whatever the browser had before.
     if let Some((former, _)) = session(&headers, &state) {
         state.console.sessions.close(&former);
     }
     let token = state.console.sessions.open(&sworn, now)?;
-    tracing::info!(operator = %sworn.operator, ?address, "signed in to the console");
+    tracing::info!(operator = %sworn.operator, %address, "signed in to the console");
     let mut response = Json(serde_json::json!({ "operator": sworn.operator })).into_response();
     set_cookie(&mut response, &token);
     Ok(response)
@@ -290,35 +292,5 @@ pub(super) fn set_cookie(response: &mut Response, token: &Token) {
     if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
         cookie.set_sensitive(true);
         response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-}
-
-/// Why somebody isn't let in.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// What is wrong.
-    Problem(Problem),
-    /// Wait.
-    TooOften(TooOften),
-}
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl From<TooOften> for Refused {
-    fn from(too_often: TooOften) -> Self {
-        Self::TooOften(too_often)
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Problem(problem) => problem.into_response(),
-            Self::TooOften(too_often) => too_often.into_response(),
-        }
     }
 }

@@ -28,6 +28,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
+use custodyd_policy::Timestamp;
 use tokio::sync::Semaphore;
 
 pub use login::LOGIN_DOMAIN;
@@ -69,6 +70,11 @@ impl Console {
             bundle_places: acts::places(),
             looks: pages::Looks::default(),
         }
+    }
+
+    /// Takes out sessions that ended by themselves; measurements ask for it.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        self.sessions.sweep(now);
     }
 }
 

@@ -11,7 +11,11 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::{http::AppState, problem::Problem};
+use crate::{
+    directory::Speaker,
+    http::{AppState, Peer, Visit},
+    problem::Problem,
+};
 
 /// Largest body of most requests, bytes.
 const LIMIT: usize = 32 * 1024;
@@ -54,14 +58,47 @@ pub(super) fn json<'de, T: serde::Deserialize<'de>>(body: &'de [u8]) -> Result<T
     })
 }
 
-/// The address that a request is from, where the connection says so.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Address(pub(super) Option<IpAddr>);
+/// Who is at the other end of a request, as its connection shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    peer: Peer,
+    visit: Visit,
+}
 
-impl FromRequestParts<AppState> for Address {
-    type Rejection = std::convert::Infallible;
+impl Caller {
+    /// What the connection put beside a request.
+    ///
+    /// # Errors
+    /// Without it nothing says where the request is from: nobody is let in.
+    pub(super) fn of(parts: &Parts) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<Peer>().cloned();
+        let visit = parts.extensions.get::<Visit>().cloned();
+        let (Some(peer), Some(visit)) = (peer, visit) else {
+            tracing::error!("a request came past its connection");
+            return Err(Problem::internal());
+        };
+        Ok(Self { peer, visit })
+    }
 
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<IpAddr>().copied()))
+    /// Its address.
+    pub(super) fn address(&self) -> IpAddr {
+        self.peer.address
+    }
+
+    /// Lets in who was verified, if they may come from there.
+    ///
+    /// # Errors
+    /// As [`Admission::admit`](crate::http::Admission::admit).
+    pub(super) fn admit(&self, state: &AppState, speaker: &Speaker) -> Result<(), Problem> {
+        self.visit.belongs_to(speaker);
+        state.admission.admit(speaker, &self.peer)
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
+        Self::of(parts)
     }
 }

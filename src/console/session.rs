@@ -20,6 +20,7 @@ use super::begun::random;
 use crate::{
     directory::{Directory, Sworn},
     problem::Problem,
+    telemetry::console,
 };
 
 /// Sessions of one operator; past it the one that was idle longest ends.
@@ -181,6 +182,11 @@ impl Sessions {
         Ok(Some(fresh))
     }
 
+    /// Takes out what ended by itself, so that nobody who is gone is counted.
+    pub(super) fn sweep(&self, now: Timestamp) {
+        self.living().sweep(self.lifetime, now);
+    }
+
     /// Ends a session.
     pub(super) fn close(&self, token: &str) {
         let mut living = self.living();
@@ -249,8 +255,7 @@ impl Living {
     }
 
     fn count(&self) {
-        let sessions = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
-        metrics::gauge!("custodyd_console_sessions").set(f64::from(sessions));
+        console::sessions(self.sessions.len());
     }
 }
 

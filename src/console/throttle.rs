@@ -11,10 +11,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use axum::{
-    http::{HeaderValue, header::RETRY_AFTER},
-    response::{IntoResponse, Response},
-};
 use custodyd_policy::{OperatorId, Timestamp};
 
 use crate::{
@@ -24,7 +20,7 @@ use crate::{
 
 /// Attempts of one address: this many at once, then one each so many milliseconds.
 const ADDRESS: Pace = Pace {
-    burst: 30,
+    burst: 60,
     every_ms: 2_000,
 };
 /// Failures in one operator's name.
@@ -67,7 +63,7 @@ struct Counts {
 /// It was tried too often: when to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooOften {
-    seconds: u64,
+    seconds: u32,
 }
 
 impl Throttle {
@@ -75,10 +71,8 @@ impl Throttle {
     ///
     /// # Errors
     /// It tried too often.
-    pub(super) fn attempt(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooOften> {
-        let Some(address) = from.map(whole_host) else {
-            return Ok(());
-        };
+    pub(super) fn attempt(&self, from: IpAddr, now: Timestamp) -> Result<(), TooOften> {
+        let address = whole_host(from);
         let mut counts = self.counts();
         counts.addresses.check(&address, ADDRESS, now)?;
         counts.addresses.count(address, ADDRESS, now);
@@ -86,12 +80,13 @@ impl Throttle {
     }
 
     /// Whom failures in this name count against.
-    pub(super) fn claim(&self, name: &str, from: Option<IpAddr>) -> Claim {
-        let home = name.parse().ok().zip(from);
-        let home = home.filter(|home| self.counts().homes.contains(home));
+    pub(super) fn claim(&self, name: &str, from: IpAddr) -> Claim {
+        let home = name.parse().ok().map(|operator| (operator, from));
         match home {
-            Some((_, address)) => Claim::AtHome(name.to_owned(), address),
-            None => Claim::Name(name.to_owned()),
+            Some(home) if self.counts().homes.contains(&home) => {
+                Claim::AtHome(name.to_owned(), from)
+            }
+            _ => Claim::Name(name.to_owned()),
         }
     }
 
@@ -114,14 +109,13 @@ impl Throttle {
     }
 
     /// An operator signed in.
-    pub(super) fn succeeded(&self, operator: &OperatorId, from: Option<IpAddr>) {
+    pub(super) fn succeeded(&self, operator: &OperatorId, from: IpAddr) {
         console::login(Login::Taken);
-        let Some(address) = from else { return };
         let mut counts = self.counts();
         if counts.homes.len() >= MOST_PLACES {
             counts.homes.clear();
         }
-        counts.homes.insert((operator.clone(), address));
+        counts.homes.insert((operator.clone(), from));
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -154,7 +148,7 @@ impl<K: Eq + Hash> Paced<K> {
         match owed.saturating_sub(most) {
             0 => Ok(()),
             wait => Err(TooOften {
-                seconds: wait.div_ceil(1_000),
+                seconds: u32::try_from(wait.div_ceil(1_000)).unwrap_or(u32::MAX),
             }),
         }
     }
@@ -181,14 +175,9 @@ fn whole_host(address: IpAddr) -> IpAddr {
     }
 }
 
-impl IntoResponse for TooOften {
-    fn into_response(self) -> Response {
-        let detail = format!("try again in {} s", self.seconds);
-        let problem = Problem::new(429, "too-many-attempts", "Too many attempts", detail);
-        let mut response = problem.into_response();
-        let seconds = HeaderValue::from(self.seconds);
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-        response
+impl From<TooOften> for Problem {
+    fn from(too_often: TooOften) -> Self {
+        Self::too_many("what may be tried here:", too_often.seconds)
     }
 }
 
@@ -203,7 +192,7 @@ mod tests {
     #[test]
     fn an_address_is_slowed_down_and_no_other() {
         let throttle = Throttle::default();
-        let address = |text: &str| Some(text.parse().unwrap());
+        let address = |text: &str| text.parse().unwrap();
         for _ in 0..ADDRESS.burst {
             assert_eq!(throttle.attempt(address("2001:db8::1"), at(0)), Ok(()));
         }
@@ -219,10 +208,10 @@ mod tests {
     #[test]
     fn failures_in_a_name_slow_down_the_name_but_not_where_it_signed_in_before() {
         let throttle = Throttle::default();
-        let home = Some("192.0.2.1".parse().unwrap());
+        let home = "192.0.2.1".parse().unwrap();
         throttle.succeeded(&"alice".parse().unwrap(), home);
         for name in ["alice", "nobody"] {
-            let claim = throttle.claim(name, Some("198.51.100.1".parse().unwrap()));
+            let claim = throttle.claim(name, "198.51.100.1".parse().unwrap());
             for _ in 0..NAME.burst {
                 assert_eq!(throttle.check(&claim, at(0)), Ok(()));
                 throttle.failed(claim.clone(), at(0));

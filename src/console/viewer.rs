@@ -7,12 +7,15 @@ use axum::{
         header::{ACCEPT, COOKIE},
         request::Parts,
     },
-    response::{IntoResponse as _, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use custodyd_policy::OperatorId;
 
-use super::session::{Session, Token, token_in};
-use crate::{http::AppState, problem::Problem};
+use super::{
+    posted::Caller,
+    session::{Session, Token, token_in},
+};
+use crate::{directory::Speaker, http::AppState, problem::Problem};
 
 /// An operator with a living session: they may look.
 #[derive(Debug, Clone)]
@@ -25,22 +28,28 @@ impl FromRequestParts<AppState> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        match session(&parts.headers, state) {
-            Some((_, session)) => Ok(Self {
-                operator: session.operator,
-            }),
-            None if shows_a_page(&parts.headers) => {
-                let uri = parts.extensions.get::<OriginalUri>();
-                let to = uri.and_then(|OriginalUri(uri)| uri.path_and_query());
-                let to = to.map_or("", |to| to.as_str());
-                Err(Redirect::to(&login_before(to)).into_response())
-            }
-            None => Err(
-                Problem::unauthenticated("sign in to the console; the session is over")
-                    .into_response(),
-            ),
-        }
+        let Some((_, session)) = session(&parts.headers, state) else {
+            return Err(signed_out(parts));
+        };
+        let speaker = Speaker::Operator(session.operator.clone());
+        Caller::of(parts)
+            .and_then(|caller| caller.admit(state, &speaker))
+            .map_err(IntoResponse::into_response)?;
+        Ok(Self {
+            operator: session.operator,
+        })
     }
+}
+
+/// Somebody who opens a page is led to where they sign in; a script is told.
+fn signed_out(parts: &Parts) -> Response {
+    if !shows_a_page(&parts.headers) {
+        return Problem::unauthenticated("sign in to the console; the session is over")
+            .into_response();
+    }
+    let uri = parts.extensions.get::<OriginalUri>();
+    let to = uri.and_then(|OriginalUri(uri)| uri.path_and_query());
+    Redirect::to(&login_before(to.map_or("", |to| to.as_str()))).into_response()
 }
 
 /// The session that a request's cookie is of.

@@ -112,6 +112,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     if let Some(hsm) = &state.hsm {
         telemetry::record_hsm(&hsm.members());
     }
+    state.console.sweep(state.clock.now());
     let mut page = Page::default();
     process::write(&mut page);
     if let Some(pulse) = &state.pulse {

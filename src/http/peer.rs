@@ -6,8 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{certificate::Certificate, places::Seat};
-use crate::directory::Speaker;
+use axum::http::Extensions;
+
+use super::{AppState, certificate::Certificate, places::Seat};
+use crate::{directory::Speaker, problem::Problem};
 
 /// The other end of a request's connection, before anything is said about who signed.
 #[derive(Debug, Clone)]
@@ -39,7 +41,7 @@ impl Visit {
         }))
     }
 
-    /// It is this speaker: verified, whether or not they are let in.
+    /// It is this speaker's: verified, whether or not they are let in.
     pub fn is_by(&self, speaker: &Speaker) {
         if let Some(seat) = &self.0.seat {
             seat.keep();
@@ -52,5 +54,21 @@ impl Visit {
     #[must_use]
     pub fn speaker(&self) -> Option<&Speaker> {
         self.0.speaker.get()
+    }
+}
+
+impl AppState {
+    /// Lets in a speaker whose signature or session was verified, if they may come from where they come.
+    ///
+    /// # Errors
+    /// [`Admission::admit`](super::Admission::admit)'s; a fault where the connection said nothing of its peer.
+    pub(super) fn let_in(&self, speaker: &Speaker, extensions: &Extensions) -> Result<(), Problem> {
+        let (Some(peer), Some(visit)) = (extensions.get::<Peer>(), extensions.get::<Visit>())
+        else {
+            tracing::error!("a request came past its connection");
+            return Err(Problem::internal());
+        };
+        visit.is_by(speaker);
+        self.admission.admit(speaker, peer)
     }
 }

@@ -90,7 +90,7 @@ impl Places {
             quiet_since: AtomicU64::new(0),
             leave: Notify::new(),
         });
-        seat.is_quiet();
+        seat.falls_quiet();
         let number = held.next;
         held.next = number.wrapping_add(1);
         held.seats.insert(number, Arc::clone(&seat));
@@ -164,7 +164,7 @@ impl Seat {
     }
 
     /// It may be asked to leave, later than those who have been quiet for longer.
-    pub(super) fn is_quiet(&self) {
+    pub(super) fn falls_quiet(&self) {
         let since = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(AT_WORK);
         self.quiet_since
             .store(since.min(AT_WORK.saturating_sub(1)), Ordering::Relaxed);

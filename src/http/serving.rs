@@ -37,7 +37,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.is_quiet();
+        self.0.falls_quiet();
     }
 }
 

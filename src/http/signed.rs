@@ -9,11 +9,7 @@ use axum::{
 use custodyd_httpsig::{SignedRequest, Verified};
 use custodyd_vault::Scope;
 
-use super::{
-    AppState,
-    peer::{Peer, Visit},
-    reply,
-};
+use super::{AppState, reply};
 use crate::{
     directory::Speaker,
     intake::Submitted,
@@ -43,14 +39,7 @@ impl FromRequest<AppState> for Signed {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let (mut parts, body) = request.into_parts();
-        // The connection puts both there. Without them nothing says where the request is from: nobody is let in.
-        let peer = parts.extensions.remove::<Peer>();
-        let visit = parts.extensions.remove::<Visit>();
-        let (Some(peer), Some(visit)) = (peer, visit) else {
-            tracing::error!("a request came past its connection");
-            return Err(Problem::internal());
-        };
+        let (parts, body) = request.into_parts();
         // RFC 9112 §3.2.2: another authority in the target would go before Host. Nobody who signs needs that.
         if parts.uri.authority().is_some() {
             return Err(Problem::malformed(
@@ -102,8 +91,7 @@ impl FromRequest<AppState> for Signed {
             .now()
             .directory
             .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
-        visit.is_by(&speaker);
-        state.admission.admit(&speaker, &peer)?;
+        state.let_in(&speaker, &parts.extensions)?;
         // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
         if matches!(speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
             return Err(Problem::forbidden("an invitation is for enrolling only"));

@@ -25,8 +25,12 @@ pub enum CanonicalError {
 /// Refuses what is not JSON, fractions, and integers beyond ±(2^53 − 1), at any depth.
 pub fn canonical_json(value: &impl Serialize) -> Result<String, CanonicalError> {
     let value = serde_json::to_value(value)?;
-    check_numbers(&value)?;
-    Ok(serde_json_canonicalizer::to_string(&value)?)
+    if is_in_order(&value)? {
+        // serde_json writes integers and escapes strings as RFC 8785 §3.2.2 does; what the canonicalizer would add is the order.
+        Ok(serde_json::to_string(&value)?)
+    } else {
+        Ok(serde_json_canonicalizer::to_string(&value)?)
+    }
 }
 
 /// Whether `text` is byte for byte what [`canonical_json`] would have written.
@@ -37,7 +41,9 @@ pub(super) fn is_canonical(text: &str) -> bool {
         .is_some_and(|canonical| canonical == text)
 }
 
-fn check_numbers(value: &Value) -> Result<(), CanonicalError> {
+/// Whether every object's keys are ASCII and ascend, at any depth: then their order is that of RFC 8785 §3.2.3, which goes by
+/// UTF-16. Whether a map keeps them so is serde_json's build to say, so it is looked at and not assumed.
+fn is_in_order(value: &Value) -> Result<bool, CanonicalError> {
     match value {
         Value::Number(number) => {
             let exact = number
@@ -45,21 +51,33 @@ fn check_numbers(value: &Value) -> Result<(), CanonicalError> {
                 .or_else(|| number.as_i64().map(i64::unsigned_abs))
                 .is_some_and(|magnitude| magnitude <= MAX_EXACT);
             if exact {
-                Ok(())
+                Ok(true)
             } else {
                 Err(CanonicalError::InexactNumber(number.to_string()))
             }
         }
-        Value::Array(items) => items.iter().try_for_each(check_numbers),
-        Value::Object(fields) => fields.values().try_for_each(check_numbers),
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Array(items) => items
+            .iter()
+            .try_fold(true, |sorted, item| Ok(is_in_order(item)? && sorted)),
+        Value::Object(fields) => {
+            let (mut sorted, mut before) = (true, None);
+            for (key, value) in fields {
+                sorted &= key.is_ascii() && before.is_none_or(|before| before < key);
+                sorted &= is_in_order(value)?;
+                before = Some(key);
+            }
+            Ok(sorted)
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(true),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn keys_are_sorted_and_white_space_is_gone() {
@@ -69,6 +87,35 @@ mod tests {
         assert!(!is_canonical("{\"b\":1,\"a\":2}"));
         assert!(!is_canonical("{ \"a\":2}"));
         assert!(!is_canonical("{\"a\":2"));
+    }
+
+    proptest! {
+        /// Whichever way is taken, the text is the canonicalizer's.
+        #[test]
+        fn the_text_is_that_of_rfc_8785(value in any_json()) {
+            let ours = canonical_json(&value).unwrap();
+            prop_assert_eq!(&ours, &serde_json_canonicalizer::to_string(&value).unwrap());
+            prop_assert_eq!(serde_json::from_str::<Value>(&ours).unwrap(), value);
+        }
+    }
+
+    /// Strings with whatever may have to be escaped, keys that UTF-8 and UTF-16 order in two ways, integers to both ends.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let exact = i64::try_from(MAX_EXACT).unwrap();
+        let text = "([\\x00-\\x7f]|[é\u{2028}\u{7f}\u{e000}\u{ffff}\u{1f600}]){0,6}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-exact..=exact).prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(text, inner, 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
     }
 
     #[test]

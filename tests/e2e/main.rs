@@ -12,6 +12,7 @@ mod bad_inputs;
 mod bad_signatures;
 mod canary;
 mod cold;
+mod console;
 mod containers;
 mod disk;
 mod doctor;

@@ -24,6 +24,7 @@ use p256::ecdsa::{Signature, signature::hazmat::PrehashSigner as _};
 use tokio::{sync::Notify, sync::watch, task::JoinHandle};
 
 use crate::{
+    console,
     hsm::Tokens,
     wire::{Answer, Request, exchange},
 };
@@ -87,8 +88,13 @@ fn directory() -> Directory {
             ("feed".parse().unwrap(), client(FEED, &[Scope::Prices])),
         ]
         .into(),
-        [("alice".parse().unwrap(), vec![public(ALICE).into()])].into(),
+        [(
+            "alice".parse().unwrap(),
+            vec![public(ALICE).into(), console::alices_passkey()],
+        )]
+        .into(),
     )
+    .with_console(console::party())
 }
 
 impl Edge {

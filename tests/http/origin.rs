@@ -1,6 +1,7 @@
 //! From where a speaker comes, and how fast. All of 127.0.0.0/8 is this machine, so one test has many addresses.
 
 use crate::{
+    console::signed_in,
     edge::{ALICE, Asked, DESK, Edge, SHOP, WITHDRAWAL},
     wire::{Answer, exchange_from},
 };
@@ -131,4 +132,19 @@ async fn an_address_that_asks_too_fast_is_held_back_whoever_signs_and_others_are
     }
     assert!(refused > 10, "{refused}");
     assert_eq!(read(&edge, HOME, SHOP, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_console_lets_operators_look_from_their_networks_only() {
+    let home = Edge::configured("[http]\n[operators]\nfrom = [\"127.0.0.1\"]\n").await;
+    let mut alice = signed_in(&home).await;
+    let answer = alice.get("/console/session").await.unwrap();
+    assert_eq!(answer.status, 200);
+    // A session that was taken away to elsewhere shows nothing there.
+    let office = Edge::configured("[http]\n[operators]\nfrom = [\"127.1.0.0/16\"]\n").await;
+    let mut alice = signed_in(&office).await;
+    for page in ["/console/session", "/console/queue"] {
+        let answer = alice.get(page).await.unwrap();
+        assert_eq!(answer.status, 403, "{page}: {answer:?}");
+    }
 }

@@ -70,6 +70,7 @@ on_both! {
         a_thousand_requests_from_many_sides_keep_one_order;
     views:
         withdrawals_are_paged_newest_first_and_filtered
+        the_queue_of_each_is_what_asks_them_riskiest_and_oldest_first
         proposals_are_paged_newest_first_by_state_and_follow_their_changes
         the_dump_is_what_was_committed
         the_first_bundle_of_an_export_stays;

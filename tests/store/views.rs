@@ -1,6 +1,8 @@
 //! What reads return.
 
-use custodyd::store::{BundlePut, Cursor, Filter, Projection, StoreError};
+use custodyd::store::{
+    BundlePut, Cursor, Filter, Projection, QueueCount, QueueFor, QueueSpot, StoreError,
+};
 
 use crate::bed::Bed;
 use crate::writer::{Writer, reserve_nonce, reserve_outpoint, withdrawal};
@@ -65,7 +67,77 @@ pub(crate) async fn withdrawals_are_paged_newest_first_and_filtered(bed: Bed) {
         client,
         wallet: None,
     };
-    assert_eq!(list(by_both, 2).await, expected);
+    assert_eq!(list(by_both.clone(), 2).await, expected);
+    let wallet = Some("wallet-1".to_owned());
+    let expected: Vec<String> = (0..50).rev().filter(|n| n % 2 == 1).map(id).collect();
+    let by_wallet = Filter {
+        wallet: wallet.clone(),
+        ..Filter::default()
+    };
+    assert_eq!(list(by_wallet, 9).await, expected);
+    let all = (0..50)
+        .rev()
+        .filter(|n| n % 5 == 0 && n % 3 == 1 && n % 2 == 1);
+    let expected: Vec<String> = all.map(id).collect();
+    let by_all = Filter { wallet, ..by_both };
+    assert_eq!(list(by_all, 1).await, expected);
+}
+
+pub(crate) async fn the_queue_of_each_is_what_asks_them_riskiest_and_oldest_first(bed: Bed) {
+    let store = bed.open().await;
+    let mut writer = Writer::new("main");
+    let waiting = |n| withdrawal(n, if n < 40 { "awaiting_approval" } else { "final" });
+    let batch = writer.with(50, (0..50).map(waiting).collect());
+    writer.commit(&store, &batch).await;
+    let read = async |part: QueueFor, limit: u32| {
+        let mut ids = Vec::new();
+        let mut after: Option<QueueSpot> = None;
+        loop {
+            let spots = store
+                .queue("main", "operator-1", part, after.as_ref(), limit)
+                .await
+                .unwrap();
+            assert!(spots.len() <= limit as usize);
+            ids.extend(spots.iter().map(|spot| spot.id.clone()));
+            after = spots.last().cloned();
+            if after.is_none() {
+                return ids;
+            }
+        }
+    };
+    // The lower rank comes first, and even numbers have it.
+    let in_order = |asked: fn(&u64) -> bool| -> Vec<String> {
+        let of_rank = |rank| (0..40).filter(move |n| n % 2 == rank).filter(asked);
+        let numbers = of_rank(0).chain(of_rank(1));
+        numbers.map(|number| format!("wd_{number:032x}")).collect()
+    };
+    let (mine, others) = (in_order(|n| n % 3 == 1), in_order(|n| n % 3 != 1));
+    for limit in [1, 7, 100] {
+        assert_eq!(read(QueueFor::Them, limit).await, mine, "limit {limit}");
+        assert_eq!(read(QueueFor::Others, limit).await, others, "limit {limit}");
+    }
+    let count = store.queue_count("main", "operator-1").await.unwrap();
+    assert_eq!(
+        count,
+        QueueCount {
+            all: 40,
+            theirs: 13
+        }
+    );
+    // Part of a name is nobody's name.
+    let stranger = store.queue_count("main", "operator").await.unwrap();
+    assert_eq!(stranger, QueueCount { all: 40, theirs: 0 });
+    // What is decided waits no longer.
+    let batch = writer.with(1, vec![withdrawal(1, "rejected")]);
+    writer.commit(&store, &batch).await;
+    let left = store.queue_count("main", "operator-1").await.unwrap();
+    assert_eq!(
+        left,
+        QueueCount {
+            all: 39,
+            theirs: 12
+        }
+    );
 }
 
 fn proposal(number: u64, state: &str) -> Projection {

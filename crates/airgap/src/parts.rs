@@ -1,5 +1,6 @@
 //! A bundle as a sequence of short texts, for QR codes: parts of a Uniform Resource (BCR-2020-005) of type `bytes`, with a
-//! fountain code (BCR-2024-001) behind it, so that any parts in any order do as long as there are enough.
+//! fountain code (BCR-2024-001) behind it: parts do in any order, and what a camera missed is made up for by later ones or comes
+//! round again.
 //!
 //! What is read here comes from a camera or somebody's clipboard: every number in a part is bounded before it is believed.
 

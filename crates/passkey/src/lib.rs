@@ -3,7 +3,7 @@
 //!
 //! An operator's approval is an assertion whose challenge is the hash of what they saw. It is verified when it comes in, by
 //! the vault before it counts, and by every later reader of the journal, so all of them need the same pure function and
-//! nothing of a server's session (docs/adr/0021).
+//! nothing of a server's session (docs/adr/0022).
 #![cfg_attr(
     test,
     allow(

@@ -86,11 +86,13 @@ impl SoftPasskey {
         data.extend_from_slice(id);
         let point = self.key.verifying_key().to_encoded_point(false);
         let (x, y) = (point.x().copied(), point.y().copied());
+        let (x, y): ([u8; 32], [u8; 32]) =
+            (x.unwrap_or_default().into(), y.unwrap_or_default().into());
         // {1: 2, 3: -7, -1: 1, -2: x, -3: y} (RFC 8949)
         data.extend_from_slice(&[0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20]);
-        data.extend_from_slice(x.unwrap_or_default().as_slice());
+        data.extend_from_slice(&x);
         data.extend_from_slice(&[0x22, 0x58, 0x20]);
-        data.extend_from_slice(y.unwrap_or_default().as_slice());
+        data.extend_from_slice(&y);
         // {"fmt": "none", "attStmt": {}, "authData": data}
         let mut attestation = vec![0xa3];
         attestation.extend_from_slice(b"\x63fmt\x64none\x67attStmt\xa0\x68authData\x59");

@@ -15,6 +15,7 @@ use crate::{SoftPasskey, TestbedError};
 #[derive(Debug, Clone)]
 pub struct ConsoleUser {
     http: reqwest::Client,
+    url: String,
     origin: String,
     /// What they sign with.
     pub passkey: SoftPasskey,
@@ -103,11 +104,12 @@ impl<'a> Deed<'a> {
 }
 
 impl ConsoleUser {
-    /// Somebody at the console of this origin, not signed in, with a passkey that nobody knows yet.
+    /// Somebody at the console that listens at `url` and calls itself `origin`, not signed in, with a passkey that nobody knows
+    /// yet.
     ///
     /// # Errors
     /// The system gives no randomness, or no TLS.
-    pub fn new(origin: &str) -> Result<Self, TestbedError> {
+    pub fn new(url: &str, origin: &str) -> Result<Self, TestbedError> {
         // reqwest wants one even for plain HTTP; whoever installed one first did the same.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -116,6 +118,7 @@ impl ConsoleUser {
             .map_err(|e| fault(&e))?;
         Ok(Self {
             http,
+            url: url.to_owned(),
             origin: origin.to_owned(),
             passkey: SoftPasskey::new("localhost", origin)?,
             cookie: None,
@@ -132,8 +135,11 @@ impl ConsoleUser {
         path: &str,
         body: Option<&Value>,
     ) -> Result<ConsoleAnswer, TestbedError> {
-        let url = format!("{}{path}", self.origin);
+        let url = format!("{}{path}", self.url);
         let mut request = self.http.request(method.clone(), url);
+        if let Some((_, host)) = self.origin.split_once("://") {
+            request = request.header(header::HOST, host);
+        }
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }
@@ -194,7 +200,7 @@ impl ConsoleUser {
             return Ok(started);
         }
         let started = started.json();
-        let challenge = decoded(&started["challenge"])?;
+        let challenge = from_base64url(&started["challenge"])?;
         let registration = self.passkey.register(&challenge);
         let body =
             json!({ "nonce": started["nonce"], "secret": secret, "registration": registration });
@@ -211,7 +217,7 @@ impl ConsoleUser {
             return Ok(options);
         }
         let options = options.json();
-        let assertion = self.passkey.assert(&decoded(&options["challenge"])?);
+        let assertion = self.passkey.assert(&from_base64url(&options["challenge"])?);
         let body = json!({ "nonce": options["nonce"], "assertion": assertion });
         self.post("/console/login", &body).await
     }
@@ -238,7 +244,9 @@ impl ConsoleUser {
     /// # Errors
     /// A preparation that can't be read.
     pub fn signed(&mut self, prepared: &Value, body: &[u8]) -> Result<Value, TestbedError> {
-        let assertion: Assertion = self.passkey.assert(&decoded(&prepared["challenge"])?);
+        let assertion: Assertion = self
+            .passkey
+            .assert(&from_base64url(&prepared["challenge"])?);
         Ok(
             json!({ "stated": prepared["stated"], "body": STANDARD.encode(body), "assertion": assertion }),
         )
@@ -258,7 +266,17 @@ impl ConsoleUser {
     }
 }
 
-fn decoded(text: &Value) -> Result<Vec<u8>, TestbedError> {
+/// Bytes as base64url, as browsers and the console write them.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes in such a text.
+///
+/// # Errors
+/// It is none.
+pub fn from_base64url(text: &Value) -> Result<Vec<u8>, TestbedError> {
     let bytes = text
         .as_str()
         .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());

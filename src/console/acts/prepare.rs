@@ -13,7 +13,7 @@ use custodyd_vault::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{super::begun::random, target::Target};
+use super::{super::begun::random, copy, target::Target};
 use crate::{
     console::{posted::Posted, viewer::Viewer},
     http::AppState,
@@ -89,6 +89,7 @@ pub(in crate::console) async fn prepare(
         Kind::Act => maker.act(body, state.standing.vault(), state.clock.now())?,
         kind => maker.decision(&state, kind, &body).await?,
     };
+    copy::check(&state, &stated).await?;
     let code = match &stated {
         Stated::Approval(statement) => Some(statement.code()),
         _ => None,

@@ -6,6 +6,7 @@ mod fault;
 pub mod freeze;
 pub mod governance;
 pub mod journal;
+mod live;
 mod looks;
 mod payout;
 pub mod queue;
@@ -40,6 +41,7 @@ use crate::{
 pub(super) fn router() -> Router<AppState> {
     type Asked = Query<BTreeMap<String, String>>;
     Router::new()
+        .route("/events", get(live::events))
         .route("/", get(|| async { Redirect::to("/console/queue") }))
         .route(
             "/queue",

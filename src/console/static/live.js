@@ -5,10 +5,11 @@
 (() => {
   const EVENTS = "/console/events";
   const PAUSE_MS = 1000; // between two fetches at least: a thousand events are one change to look at
+  const GRACE_MS = 3000; // without a connection before it is said
   const SILENCE_MS = 30000; // a browser that gave up is tried again
 
   const offline = document.getElementById("offline");
-  let source, due, fetching = false, again = false, lastFetch = 0;
+  let source, due, losing, fetching = false, again = false, lastFetch = 0;
 
   const asOf = () => document.querySelector("[data-as-of] time")?.textContent ?? "an unknown time";
 
@@ -19,6 +20,8 @@
   }
 
   function found() {
+    clearTimeout(losing);
+    losing = undefined;
     if (offline) offline.hidden = true;
   }
 
@@ -107,11 +110,16 @@
     source = new EventSource(EVENTS);
     let opened = false;
     // What happened while nobody listened is in the page that is fetched now.
-    source.onopen = () => { if (opened || !offline?.hidden) soon(); opened = true; };
-    source.onmessage = () => soon();
+    source.onopen = () => {
+      clearTimeout(losing);
+      losing = undefined;
+      if (opened || !offline?.hidden) soon();
+      opened = true;
+    };
     source.addEventListener("change", () => soon());
+    // Streams end by themselves from time to time, and the browser comes back at once.
     source.onerror = () => {
-      lost("Connection lost.");
+      losing ??= setTimeout(() => lost("Connection lost."), GRACE_MS);
       if (source.readyState === EventSource.CLOSED) setTimeout(() => { connect(); soon(); }, SILENCE_MS);
     };
   }

@@ -183,7 +183,7 @@ async fn a_withdrawal_altered_between_display_and_approval_is_refused_and_told()
         .await
         .unwrap_err()
         .to_string();
-    assert!(refused.contains("statement-differs"), "{refused}");
+    assert!(refused.contains("its amount differs"), "{refused}");
     let alert = pager
         .until(&house, "alert.firing", "statement_mismatch")
         .await;

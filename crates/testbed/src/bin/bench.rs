@@ -6,6 +6,8 @@
     reason = "JSON values only, where a missing key is null and no panic"
 )]
 
+#[path = "bench/console.rs"]
+mod console;
 #[path = "bench/failover.rs"]
 mod failover;
 #[path = "bench/hsm.rs"]
@@ -35,8 +37,8 @@ use report::{Goal, Report};
 use secrecy::SecretString;
 
 /// What can be measured alone, in order.
-const PARTS: [&str; 7] = [
-    "policy", "prove", "hsm", "failover", "wrapped", "intake", "house",
+const PARTS: [&str; 8] = [
+    "policy", "prove", "hsm", "failover", "wrapped", "intake", "console", "house",
 ];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -84,6 +86,7 @@ async fn measure(only: Option<&str>) -> Result<(), Failure> {
             "failover" => failover::measure(&mut report)?,
             "wrapped" => wrapped::measure(&mut report)?,
             "intake" => intake::measure(&mut report).await?,
+            "console" => console::measure(&mut report).await?,
             _ => measure_house(&mut report).await?,
         }
     }

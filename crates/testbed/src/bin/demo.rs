@@ -1,6 +1,8 @@
 //! `make demo`: the main job, told for a person to read, on a real Litecoin node, a real Ethereum node and real PKCS#11
 //! tokens. Every line that starts with `$` is a command that is run as it stands.
 //!
+//! It ends with a link: whoever opens it makes a passkey and decides on a withdrawal that waits, in the console.
+//!
 //! With `DEMO_HSM=containers` the vault's keys are in two network HSMs, and more is told: each fails in turn.
 
 #![allow(
@@ -8,6 +10,8 @@
     reason = "JSON values only, where a missing key is null and no panic"
 )]
 
+#[path = "demo/console.rs"]
+mod console;
 #[path = "demo/governance.rs"]
 mod governance;
 #[path = "demo/outage.rs"]
@@ -55,10 +59,11 @@ async fn main() -> Result<(), Failure> {
         outage::tell(&scene, &mut outcomes).await?;
     }
     story::close(&scene, &outcomes).await?;
+    let waiting = console::invite(&scene, if hsm == HsmPlan::Soft { 8 } else { 10 }).await?;
     if std::env::var("DEMO_EXIT").is_ok_and(|value| value == "1") {
         return Ok(());
     }
-    stay(&scene).await
+    stay(&scene, waiting).await
 }
 
 /// What `DEMO_HSM` says.
@@ -104,7 +109,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// Leaves the house standing, with a block every few seconds, until Ctrl-C.
-async fn stay(scene: &Scene<'_>) -> Result<(), Failure> {
+async fn stay(scene: &Scene<'_>, mut waiting: console::Waiting) -> Result<(), Failure> {
     println!(
         "\ncustodyd keeps running, with a block every 5 s on both chains. In another terminal:\n"
     );
@@ -128,7 +133,10 @@ async fn stay(scene: &Scene<'_>) -> Result<(), Failure> {
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
-            _ = blocks.tick() => scene.mine(1)?,
+            _ = blocks.tick() => {
+                scene.mine(1)?;
+                waiting.look(scene).await?;
+            }
         }
     }
 }

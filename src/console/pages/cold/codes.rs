@@ -106,7 +106,7 @@ mod tests {
         );
         let text: Vec<&str> = codes
             .iter()
-            .skip(3)
+            .rev()
             .map(|code| code.text.as_str())
             .collect();
         let asked = serde_json::json!({ "text": text.join("\n") }).to_string();

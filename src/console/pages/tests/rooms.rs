@@ -272,7 +272,7 @@ fn the_cold_page_names_every_command_and_the_code_that_coldsign_shows() {
     let mut world = World::funded();
     let cold = |world: &mut World, value: &str| {
         let id = world.request_from("cold-ltc", value, KNOWN).unwrap();
-        world.approve(&["alice", "bob", "carol"], &id);
+        world.approve(&["alice", "bob"], &id);
         world.advance();
         id
     };

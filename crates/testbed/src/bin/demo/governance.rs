@@ -17,17 +17,23 @@ const DAILY: &str = "id = \"hot-ltc-daily\"\nper = \"wallet\"\nmax_amount = ";
 /// What is asked for before and after the limit is raised.
 pub(crate) const TOO_MUCH: &str = "7";
 
-/// The project's policy with a day's limit that the story reaches, and with changes of limits that take seconds.
+/// The project's policy with a day's limit that the story reaches, and with changes of limits and of operators that
+/// take seconds.
 pub(crate) fn policy() -> Result<String, Failure> {
     let whole = std::fs::read_to_string(project().join("policies/default.toml"))?;
-    let quick = "limits = { require = [{ group = \"treasury\", quorum = 2 }], delay = \"3s\" }\naddress-book = ";
+    let quick = ["limits", "operators"]
+        .map(|kind| format!("{kind} = {{ require = [{{ group = \"treasury\", quorum = 2 }}], delay = \"3s\" }}\n"))
+        .concat();
     [
         (format!("{DAILY}\"20 LTC\""), format!("{DAILY}\"12 LTC\"")),
         (
             "people = 2, delay = \"10m\"".to_owned(),
             "people = 2, delay = \"3s\"".to_owned(),
         ),
-        ("\naddress-book = ".to_owned(), format!("\n{quick}")),
+        (
+            "\naddress-book = ".to_owned(),
+            format!("\n{quick}address-book = "),
+        ),
     ]
     .into_iter()
     .try_fold(whole, |policy, (from, to)| {

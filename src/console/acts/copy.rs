@@ -1,0 +1,49 @@
+//! Nothing is decided from here on a payout whose row in the database isn't what the engine knows. The page shows what the
+//! engine knows, so nobody would approve the alteration; but somebody writes where only the daemon should.
+
+use custodyd_policy::WithdrawalId;
+
+use crate::{http::AppState, problem::Problem, stored_request::Stated, view};
+
+/// Compares the row of the payout that is decided on with the engine's own.
+///
+/// # Errors
+/// 409 `statement-differs`, which an alert is made of: they differ. 503: engine or database don't answer.
+pub(super) async fn check(state: &AppState, stated: &Stated) -> Result<(), Problem> {
+    let Stated::Approval(statement) = stated else {
+        return Ok(());
+    };
+    let id = statement.withdrawal;
+    // A commit may lie between the two reads; what differs twice differs.
+    if is_true(state, id).await? || is_true(state, id).await? {
+        return Ok(());
+    }
+    tracing::error!(withdrawal = %id, "the database's copy of a withdrawal differs from what the engine knows; a decision on it was refused");
+    Err(Problem::new(
+        409,
+        "statement-differs",
+        "The withdrawal was altered in the database",
+        format!(
+            "the database's copy of {id} differs from what the engine knows, so nothing is decided on it here; run custodyd \
+             journal verify"
+        ),
+    ))
+}
+
+async fn is_true(state: &AppState, id: WithdrawalId) -> Result<bool, Problem> {
+    let inquiries = state.vault.as_ref();
+    let inquiries =
+        inquiries.ok_or_else(|| Problem::unavailable("the engine does not run in this process"))?;
+    let known = inquiries.ask(move |vault, _| {
+        let document = view::withdrawal(vault, &id)?;
+        serde_json::to_string(&document).ok()
+    });
+    let known = known.await?;
+    let vault = state.standing.vault().as_str();
+    let row = state.store.withdrawal(vault, &id.to_string()).await;
+    let row = row.map_err(|error| {
+        tracing::error!(%error, "the database did not answer a read");
+        Problem::unavailable("the database does not answer")
+    })?;
+    Ok(known == row.map(|row| row.document))
+}

@@ -1,0 +1,20 @@
+//! The console as people use it: Chromium, its virtual authenticator, and the real daemon on real nodes and tokens.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod bed;
+mod stage;
+
+mod alteration;
+mod cold;
+mod decisions;
+mod enrolment;
+mod freeze;
+mod live;
+mod looks;
+mod theft;
+mod together;
