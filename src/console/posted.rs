@@ -90,7 +90,7 @@ impl Caller {
     /// # Errors
     /// As [`Admission::admit`](crate::http::Admission::admit).
     pub(super) fn admit(&self, state: &AppState, speaker: &Speaker) -> Result<(), Problem> {
-        self.visit.belongs_to(speaker);
+        self.visit.is_by(speaker);
         state.admission.admit(speaker, &self.peer)
     }
 }
