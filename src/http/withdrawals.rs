@@ -1,7 +1,7 @@
 //! `/v1/withdrawals`: ask, try, look, decide.
 
 use axum::{extract::State, response::Response};
-use custodyd_policy::WithdrawalId;
+use custodyd_policy::{ClientId, WithdrawalId};
 use custodyd_vault::Scope;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -159,9 +159,13 @@ pub(super) async fn list(
     )?;
     let cursor = super::policy::cursor(query.remove("cursor"))?;
     let limit = super::policy::limit(query.remove("limit"))?;
+    let wanted = query.remove("client").map(|id| id.parse::<ClientId>());
+    let wanted = wanted
+        .transpose()
+        .map_err(|fault| Problem::malformed(fault.to_string()))?;
     let client = match &signed.speaker {
         Speaker::Client(client) => Some(client.to_string()),
-        Speaker::Operator(_) | Speaker::Invitation(_) => query.remove("client"),
+        Speaker::Operator(_) | Speaker::Invitation(_) => wanted.map(|id| id.to_string()),
     };
     let filter = Filter {
         state: super::policy::state(query.remove("state"), &STATES)?,
