@@ -375,3 +375,7 @@ async fn look(parts: &Parts, id: &str) -> Result<EndpointRow, StoreError> {
         disabled_ms: 0,
     }))
 }
+
+#[cfg(test)]
+#[path = "endpoint_tests.rs"]
+mod tests;
