@@ -327,3 +327,6 @@ fn units(spans: &[Span256], above: Option<U256>, at_most: Option<U256>) -> Bits 
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

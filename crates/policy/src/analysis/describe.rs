@@ -198,3 +198,58 @@ fn worth(currency: crate::fiat::Currency, least: u128, most: u128) -> String {
         (least, most) => format!("{} to {}", show(least), show(most)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use custodyd_chain::U256;
+
+    #[test]
+    fn up_to_four_values_are_listed_and_of_more_the_fewer_or_their_number() {
+        for (all, some, wanted) in [
+            (6, 1, "of 1"),
+            (6, 4, "of 1 or 2 or 3 or 4"),
+            (10, 4, "of 1 or 2 or 3 or 4"),
+            (7, 5, "of not 6 or 7"),
+            (9, 5, "of not 6 or 7 or 8 or 9"),
+            (10, 5, "of one of 5"),
+            (12, 6, "of one of 6"),
+        ] {
+            let mut parts = Vec::new();
+            name(&mut parts, "of", 1..=all, 1..=some);
+            assert_eq!(parts, [wanted]);
+        }
+        let mut parts = Vec::new();
+        name(&mut parts, "of", 1..=3, 1..=3);
+        assert!(parts.is_empty());
+    }
+
+    #[test]
+    fn intervals_that_touch_are_one_and_others_are_named_apart() {
+        let btc = |coins: u32| U256::from(coins) * U256::from(100_000_000_u32);
+        let span = |from: u32, to: U256| Span256 {
+            least: btc(from) + U256::ONE,
+            most: to,
+        };
+        let spans = [
+            span(0, btc(1)),
+            span(1, btc(2)),
+            span(2, btc(3)),
+            span(3, btc(4)),
+            span(4, Asset::Btc.cap()),
+        ];
+        for (atoms, wanted) in [
+            (vec![0], "at most 1 BTC"),
+            (vec![0, 1], "at most 2 BTC"),
+            (
+                vec![1, 3],
+                "above 1 BTC and at most 2 BTC or above 3 BTC and at most 4 BTC",
+            ),
+            (vec![0, 1, 4], "at most 2 BTC or above 4 BTC"),
+            (vec![0, 1, 2, 3, 4], "of any size"),
+        ] {
+            let bits = Bits::of(spans.len(), |atom| atoms.contains(&atom));
+            assert_eq!(ranges(Asset::Btc, &spans, &bits), wanted);
+        }
+    }
+}

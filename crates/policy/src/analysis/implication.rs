@@ -125,3 +125,22 @@ pub(crate) fn choose<E>(
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{ALLOW, policy};
+
+    #[test]
+    fn the_larger_of_two_ways_is_looked_at_when_the_smaller_one_implies_what_is_wanted() {
+        let asks = |group: &str, quorum| Requirement::of(group.parse().unwrap(), quorum);
+        let given = [Requirement::AnyOf {
+            any_of: vec![asks("security", 1), asks("treasury", 2)],
+        }];
+        let policy = policy(ALLOW);
+        let found = breach(&policy, &given, &[asks("security", 1)], None).unwrap();
+        let names: Vec<String> = found.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["alice", "bob"]);
+        assert_eq!(breach(&policy, &given, &given, None), Ok(None));
+    }
+}

@@ -34,6 +34,8 @@ mod compile;
 mod constants;
 mod describe;
 mod diff;
+#[cfg(test)]
+mod fixture;
 mod implication;
 mod model;
 mod outflow;

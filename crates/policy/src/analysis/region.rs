@@ -170,3 +170,60 @@ impl Clause {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(atoms: &[usize]) -> Bits {
+        Bits::of(4, |atom| atoms.contains(&atom))
+    }
+
+    fn within(axis: usize, atoms: &[usize]) -> Clause {
+        Clause(vec![Test::In(axis, bits(atoms))])
+    }
+
+    fn any(tests: &[(usize, &[usize])]) -> Clause {
+        let tests = tests.iter();
+        Clause(vec![Test::Any(
+            tests.map(|(axis, atoms)| (*axis, bits(atoms))).collect(),
+        )])
+    }
+
+    #[test]
+    fn a_clause_covers_what_is_within_it_on_the_same_axis() {
+        assert!(within(0, &[0, 1]).covers(&within(0, &[0])));
+        assert!(!within(0, &[0]).covers(&within(0, &[0, 1])));
+        assert!(!within(0, &[0, 1]).covers(&within(1, &[0])));
+        assert!(Clause(Vec::new()).covers(&within(0, &[0])));
+        assert!(!within(0, &[0]).covers(&Clause(Vec::new())));
+    }
+
+    #[test]
+    fn alternatives_cover_fewer_or_narrower_ones_of_the_same_axes() {
+        let wide = any(&[(0, &[0, 1]), (1, &[0])]);
+        assert!(wide.covers(&wide));
+        assert!(wide.covers(&any(&[(0, &[1])])));
+        assert!(!wide.covers(&any(&[(0, &[1, 2])])));
+        assert!(!wide.covers(&any(&[(2, &[0])])));
+        assert!(!any(&[(0, &[1])]).covers(&wide));
+        assert!(!wide.covers(&within(0, &[0])));
+    }
+
+    #[test]
+    fn a_clause_narrowed_on_an_axis_it_tests_has_still_one_test_of_it() {
+        let clause = within(0, &[0, 1]);
+        assert_eq!(clause.narrowed(0, &bits(&[1, 2])), Some(within(0, &[1])));
+        assert_eq!(clause.narrowed(0, &bits(&[2])), None);
+        let both = clause.narrowed(1, &bits(&[3])).unwrap();
+        assert_eq!(both.0.len(), 2);
+    }
+
+    #[test]
+    fn a_clause_may_hold_unless_it_fails_everywhere() {
+        let region = Region::new(vec![bits(&[0, 1])]);
+        assert!(within(0, &[0, 1]).may_hold(&region));
+        assert!(within(0, &[1, 2]).may_hold(&region));
+        assert!(!within(0, &[2]).may_hold(&region));
+    }
+}

@@ -227,3 +227,6 @@ fn keys(space: &Space, per: Dimension) -> Vec<(usize, Bits, bool)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

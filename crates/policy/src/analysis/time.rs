@@ -112,3 +112,60 @@ fn minutes(hours: &[Hours], day: u64) -> Vec<u64> {
     let may_change = |minute: &u64| rests.contains(&i128::from(*minute).rem_euclid(QUARTER));
     (0..DAY_MS / MINUTE_MS).filter(may_change).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hours::Day;
+    use crate::zone::Zone;
+
+    fn hours(zone: &str, from: u32, to: u32, days: &[Day]) -> Hours {
+        Hours {
+            from,
+            to,
+            days: days.iter().copied().collect(),
+            zone: Zone::named(zone).unwrap(),
+            holidays: None,
+        }
+    }
+
+    #[test]
+    fn hours_of_any_one_day_of_the_week_hold_at_one_atom_and_not_at_another() {
+        for day in Day::ALL {
+            let hours = [hours("UTC", 600, 720, &[day])];
+            let atoms = atoms(&hours);
+            let mut holds: Vec<bool> = atoms.iter().map(|atom| atom.holds[0]).collect();
+            holds.sort_unstable();
+            assert_eq!(holds, [false, true], "{day}");
+            for atom in atoms {
+                assert_eq!(hours[0].contains(atom.at), atom.holds[0], "{day}");
+            }
+        }
+    }
+
+    /// 2026-03-08, from 07:00 to 08:00 UTC: the clocks of New York have gone forward, those of Chicago have not.
+    #[test]
+    fn an_hour_that_only_a_change_of_clocks_makes_is_found() {
+        let both = [
+            hours("America/New_York", 180, 210, &Day::ALL),
+            hours("America/Chicago", 60, 90, &Day::ALL),
+        ];
+        let atoms = atoms(&both);
+        let found = atoms.iter().find(|atom| atom.holds == [true, true]);
+        assert_eq!(found.unwrap().at.to_string(), "2026-03-08T07:00:00Z");
+    }
+
+    #[test]
+    fn days_a_week_apart_are_alike_unless_clocks_change_on_one() {
+        let new_york = [hours("America/New_York", 180, 210, &Day::ALL)];
+        // 2026-03-08.
+        let change = FROM_DAY + 62;
+        assert_eq!(kind(&new_york, change).2, Some(change));
+        assert_eq!(kind(&new_york, change - 1).2, None);
+        assert_eq!(kind(&new_york, change - 1), kind(&new_york, change - 8));
+        assert_ne!(kind(&new_york, change - 1), kind(&new_york, change - 2));
+        assert_ne!(kind(&new_york, change + 7), kind(&new_york, change - 7));
+        let distances = [change - 1, change + 1].map(|day| offset(&new_york[0], day, 0));
+        assert_eq!(distances, [-300, -240]);
+    }
+}

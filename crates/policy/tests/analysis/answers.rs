@@ -228,3 +228,31 @@ fn what_was_neither_proven_nor_refuted_says_how_far_apart_both_are() {
         "{told}"
     );
 }
+
+#[test]
+fn six_requests_are_told_each_and_more_are_counted() {
+    let limit = day("per = \"destination\"\nmax_amount = \"10 BTC\"\non_breach = \"deny\"");
+    let six = outflow(&limit, 0, 1, "5 BTC", "24h");
+    assert!(
+        six.contains("client shop can have 6 BTC paid within 24h"),
+        "{six}"
+    );
+    assert_eq!(six.matches("client/shop asks for 1 BTC").count(), 6);
+    assert!(!six.contains("more like these"), "{six}");
+    let seven = outflow(&limit, 0, 1, "6 BTC", "24h");
+    assert_eq!(seven.matches("client/shop asks for 1 BTC").count(), 6);
+    assert!(seven.ends_with("\n  … and 1 more like these\n"), "{seven}");
+}
+
+#[test]
+fn what_can_leave_is_told_by_itself_and_not_as_what_is_claimed() {
+    let told = outflow(&vault("max_amount = \"10 BTC\""), 0, 1, "4000000 USD", "7d");
+    assert_eq!(
+        pass(&told),
+        "- limit \"day\" on the vault: 10 BTC in 24h, 7 times in 7d: 3500000 USD"
+    );
+    assert!(
+        told.contains("\n  together at most 3500000 USD\n"),
+        "{told}"
+    );
+}

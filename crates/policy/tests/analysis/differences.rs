@@ -1,6 +1,6 @@
 //! Differences in words: which requests are judged otherwise, which limits only one policy has, which sections changed.
 
-use custodyd_policy::analysis::diff;
+use custodyd_policy::analysis::{diff, diff_within};
 
 use crate::{head, parse, plain};
 
@@ -238,4 +238,96 @@ fn a_change_of_the_same_kind_is_told_by_who_and_how_long() {
         told(&base, &with(3, "2h")),
         "governance.changes.rules: was 2 of treasury and 2h; now 3 of treasury and 2h\n"
     );
+}
+
+#[test]
+fn a_hold_that_alone_changes_is_shown_by_an_example() {
+    let asks = "[[rules]]\nid = \"ask\"\neffect = \"require\"\nrequire = [{ group = \"treasury\", quorum = 1 }]\n";
+    let old = head(&format!("{HOT}{asks}"));
+    let new = head(&format!("{HOT}{asks}hold = \"1h\"\n"));
+    let told = told(&old, &new);
+    assert!(told.contains("\n  for example "), "{told}");
+}
+
+#[test]
+fn more_than_five_sets_of_requests_are_counted() {
+    let told = added(
+        "[[rules]]\nid = \"no\"\neffect = \"deny\"\nwhen = { tag = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\"] }\n",
+    );
+    assert!(
+        told.contains("\n  and 2 more such sets of requests\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn people_who_make_approvals_possible_change_verdicts_where_no_rule_does() {
+    let rules = format!(
+        "{HOT}[[rules]]\nid = \"two\"\neffect = \"require\"\nrequire = [{{ group = \"security\", quorum = 2 }}]\n\
+         [[rules]]\nid = \"one\"\neffect = \"require\"\nrequire = [{{ group = \"audit\", quorum = 1 }}]\n"
+    );
+    let groups = |audit: &str| {
+        let security = "security = [\"carol\", \"dave\"]";
+        head(&rules).replace(security, &format!("{security}\naudit = [{audit}]"))
+    };
+    let told = told(&groups("\"carol\""), &groups("\"carol\", \"erin\""));
+    assert!(
+        told.starts_with(
+            "was denied; now allowed with approval by 1 of audit and 2 of security:\n"
+        ),
+        "{told}"
+    );
+}
+
+/// A limit of two withdrawals per day.
+fn twice(id: &str, per: &str) -> String {
+    format!(
+        "[[limits]]\nid = \"{id}\"\nper = \"{per}\"\nmax_count = 2\nwindow = \"24h\"\non_breach = \"hold\"\n"
+    )
+}
+
+#[test]
+fn of_two_limits_alike_one_is_told() {
+    let told = added(&(twice("l", "vault") + &twice("m", "vault")));
+    assert!(
+        told.starts_with("only the new policy has limit \"l\""),
+        "{told}"
+    );
+    assert_eq!(told.matches("only the new policy has").count(), 1, "{told}");
+}
+
+#[test]
+fn a_limit_on_what_is_partly_denied_anyway_is_told() {
+    let all = "[[rules]]\nid = \"hot\"\neffect = \"allow\"\nwhen = { tier = [\"hot\"] }\n";
+    let limit = format!("{all}{}", twice("l", "vault"));
+    let told = told(&head(all), &head(&limit));
+    assert!(
+        told.starts_with("only the new policy has limit \"l\""),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_a_limit_counts_apart_is_shown_by_withdrawals_that_differ_in_it() {
+    let rules = "[[rules]]\nid = \"some\"\neffect = \"allow\"\n\
+        when = { tier = [\"hot\", \"warm\"], asset = [\"BTC\"], wallet = [\"a\", \"b\"], destination = [\"known\"], client = [\"one\", \"two\"] }\n";
+    for per in ["wallet", "tier", "client", "destination"] {
+        let with = |per: &str| head(&format!("{rules}{}", twice("l", per)));
+        let told = told(&with("vault"), &with(per));
+        let only = told.split("only the ").nth(1).unwrap();
+        assert!(only.starts_with("old policy has limit \"l\""), "{told}");
+        assert!(only.contains(", after 2 of "), "{per}: {told}");
+    }
+}
+
+#[test]
+fn half_as_many_withdrawals_are_tried_as_regions() {
+    let limit = twice("l", "vault").replace("max_count = 2", "max_count = 500");
+    let (old, new) = (parse(&head(HOT)), parse(&head(&format!("{HOT}{limit}"))));
+    let found = |most| {
+        let diff = diff_within(&old, &new, most).unwrap();
+        diff.limits[0].example.is_some()
+    };
+    assert!(!found(999));
+    assert!(found(1_000));
 }

@@ -12,6 +12,7 @@ mod claims_file;
 mod common;
 mod differences;
 mod findings;
+mod plainest;
 
 use common::HEAD;
 use custodyd_policy::Policy;

@@ -110,3 +110,29 @@ fn client_choices(space: &Space, wanted: usize) -> Vec<BTreeSet<ClientId>> {
     choices.retain(|choice| choice.len() == largest);
     choices
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{ALLOW, policy};
+    use crate::analysis::world::World;
+
+    /// The choices of one client out of so many.
+    fn choices(clients: usize) -> Result<usize, TooManySets> {
+        let policy = policy(ALLOW);
+        let names = (0..clients).map(|serial| format!("c{serial}").parse().unwrap());
+        let world = World {
+            clients: names.collect(),
+            ..World::default()
+        };
+        let space = Space::new(&[&policy], &[], &world);
+        all(&policy, &space, 0, 1).map(|found| found.len())
+    }
+
+    #[test]
+    fn each_client_is_a_choice_up_to_as_many_as_are_looked_at() {
+        assert_eq!(choices(3), Ok(3));
+        assert_eq!(choices(MOST), Ok(MOST));
+        assert_eq!(choices(MOST + 1), Err(TooManySets));
+    }
+}
