@@ -79,6 +79,10 @@ pub struct PasskeyRequest {
 }
 
 /// A request as it is stored.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are signed over HTTP; each lives for one request"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredRequest {
     /// Signed over HTTP.

@@ -2,8 +2,8 @@
 
 use custodyd_policy::{Initiator, Timestamp, WalletId, WithdrawalId};
 use custodyd_vault::{
-    Command, Decide, DecideProposal, Evidence, ExportId, KeyId, ProposalId, Propose, Rejection,
-    RequestWithdrawal, TransactionId,
+    Command, Decide, DecideProposal, Enrol, Evidence, ExportId, KeyId, ProposalId, Propose,
+    Rejection, RequestWithdrawal, TransactionId,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -152,12 +152,12 @@ impl Engine {
             }
             (Speaker::Invitation(invitation), Intent::Enrol(body)) => {
                 let reply = Reply::json(201, &body);
-                let enrol = Command::Enrol {
+                let enrol = Command::Enrol(Box::new(Enrol {
                     operator: body.operator,
                     credential: body.credential,
                     invitation,
                     evidence,
-                };
+                }));
                 Asked::Command(enrol, reply)
             }
             (Speaker::Invitation(_), _) => return Err(uninvited()),

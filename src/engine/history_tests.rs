@@ -8,6 +8,7 @@ use custodyd_vault::Event;
 use super::*;
 use crate::store::SAMPLE_MS;
 
+#[allow(clippy::duplicate_mod, reason = "the vault's own test world")]
 #[path = "../../crates/vault/tests/common/mod.rs"]
 #[allow(unreachable_pub)]
 mod common;

@@ -325,7 +325,7 @@ impl Endpoint {
 
     /// Writes what became of deliveries, and how far all of that is. Nothing is forgotten here before it is written.
     async fn save(&mut self) -> Result<(), StoreError> {
-        for (lane, due) in self.lanes.to_keep() {
+        for (lane, due) in self.lanes.take_for_keeping() {
             let row = DeliveryRow {
                 seq: due.seq,
                 lane,

@@ -76,7 +76,7 @@ async fn a_statement_comes_from_the_clients_signed_request_and_not_from_a_docume
 
     let other = [
         "--client-key",
-        &"19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1",
+        "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1",
     ];
     assert!(
         statement(&other)

@@ -79,6 +79,9 @@ fn refuses(answer: &ConsoleAnswer, status: u16, code: &str) {
     );
 }
 
+/// What somebody does to a statement before it is signed.
+type SpoilAt = fn(&mut Value, u64);
+
 #[tokio::test]
 async fn an_act_is_stored_with_the_word_that_carries_it() {
     let edge = Edge::start().await;
@@ -189,7 +192,7 @@ async fn an_act_is_about_what_was_signed_and_nothing_else() {
     }
     // The passkey itself signs what the console would never state.
     let now = |stated: &Value| stated["act"]["created_at"].as_u64().unwrap();
-    let before_signing: [(&str, u16, &str, fn(&mut Value, u64)); 6] = [
+    let before_signing: [(&str, u16, &str, SpoilAt); 6] = [
         ("expired", 409, "statement-expired", |s, now| {
             s["act"]["expires_at"] = json!(now - 1)
         }),

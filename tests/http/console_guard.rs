@@ -1,7 +1,7 @@
 //! What keeps other sites, other names and oversized bodies away from the console.
 
 use crate::{
-    console::{HOST, ORIGIN, signed_in},
+    console::{HOST, ORIGIN, signed_in, stranger},
     edge::Edge,
     wire::Request,
 };
@@ -107,7 +107,7 @@ async fn what_another_sites_page_asks_for_is_refused_with_a_cookie_and_without()
             edge.send(&request).await.is_problem(403, "cross-site");
         }
     }
-    let mut user = signed_in(&edge).await;
+    let mut user = stranger(&edge);
     user.cookie = Some(cookie);
     assert_eq!(
         user.get("/console/session").await.unwrap().status,

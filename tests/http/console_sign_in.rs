@@ -14,7 +14,7 @@ async fn a_passkey_signs_in_and_its_session_lets_one_look() {
     let answer = user.get("/console/session").await.unwrap();
     assert_eq!(
         (answer.status, answer.header("location")),
-        (303, Some("/console/login"))
+        (303, Some("/console/login?to=/console/session"))
     );
     let answer = user.sign_in().await.unwrap();
     assert_eq!(answer.json(), json!({ "operator": "alice" }));

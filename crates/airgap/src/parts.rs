@@ -92,7 +92,7 @@ pub fn from_parts(text: &str) -> Result<Vec<u8>, PartsError> {
         if part.is_empty() || decoder.complete() || !seen.insert(part.clone()) {
             continue;
         }
-        needed = parts_of(&part).map_err(|reason| no_part(reason))?;
+        needed = parts_of(&part).map_err(no_part)?;
         decoder
             .receive(&part)
             .map_err(|error| no_part(&error.to_string()))?;

@@ -112,8 +112,9 @@ impl Genesis {
             "address_book": address_book,
             "blocked": blocked,
         });
-        if let Some(console) = console {
-            written["console"] = serde_json::json!(console);
+        // A genesis without one is signed as it was before there were consoles.
+        if let (Some(console), Some(fields)) = (console, written.as_object_mut()) {
+            fields.insert("console".to_owned(), serde_json::json!(console));
         }
         let canonical = serde_json_canonicalizer::to_vec(&written)
             .expect("a genesis holds strings and small integers, which RFC 8785 can write");

@@ -89,6 +89,19 @@ pub struct DecideProposal {
     pub evidence: Evidence,
 }
 
+/// Somebody who was invited brings a credential.
+#[derive(Debug, Clone)]
+pub struct Enrol {
+    /// As whom.
+    pub operator: OperatorId,
+    /// Which.
+    pub credential: Credential,
+    /// The invitation that signed the request.
+    pub invitation: Ed25519Key,
+    /// The signed request.
+    pub evidence: Evidence,
+}
+
 /// What a freeze covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -279,16 +292,7 @@ pub enum Command {
         transaction: TransactionId,
     },
     /// Somebody who was invited brings a credential.
-    Enrol {
-        /// As whom.
-        operator: OperatorId,
-        /// Which.
-        credential: Credential,
-        /// The invitation that signed the request.
-        invitation: Ed25519Key,
-        /// The signed request.
-        evidence: Evidence,
-    },
+    Enrol(Box<Enrol>),
     /// A passkey signed what comes next.
     CountPasskey {
         /// Whose it is.

@@ -44,7 +44,7 @@ pub use apply::{ReplayFault, Touch};
 pub use ceremony::{GENESIS_DOMAIN, GenesisStatement};
 pub use code::{CODE_DOMAIN, short_code};
 pub use command::{
-    ChainPosition, Command, Decide, DecideProposal, Evidence, FreezeScope, Propose,
+    ChainPosition, Command, Decide, DecideProposal, Enrol, Evidence, FreezeScope, Propose,
     RequestWithdrawal,
 };
 pub use credential::{

@@ -57,12 +57,12 @@ fn enrol(
     credential: Credential,
     seed: u8,
 ) -> Result<Vec<Event>, Rejection> {
-    world.take(Command::Enrol {
+    world.take(Command::Enrol(Box::new(custodyd_vault::Enrol {
         operator: operator.parse().unwrap(),
         credential,
         invitation: invitation(seed),
         evidence: "the signed request".to_owned(),
-    })
+    })))
 }
 
 fn held(world: &World, operator: &str) -> Vec<Credential> {

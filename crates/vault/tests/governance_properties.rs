@@ -218,12 +218,12 @@ fn perform(world: &mut World, step: &Step) {
             who,
             invitation: seed,
         } => {
-            let _ = world.take(Command::Enrol {
+            let _ = world.take(Command::Enrol(Box::new(custodyd_vault::Enrol {
                 operator: name(who).parse().unwrap(),
                 credential: key(name(who), 2),
                 invitation: invitation(*seed),
                 evidence: "the signed request".to_owned(),
-            });
+            })));
         }
         Step::Wait(ms) => drop(world.wait(*ms)),
     }

@@ -13,7 +13,11 @@ use crate::console::words::Moment;
 use crate::journal::JournalRow;
 
 #[path = "../../../crates/vault/tests/common/mod.rs"]
-#[allow(unreachable_pub)]
+#[allow(
+    unreachable_pub,
+    clippy::duplicate_mod,
+    reason = "the vault's own test world, which other tests here use too"
+)]
 mod common;
 mod list;
 mod rooms;

@@ -176,7 +176,7 @@ async fn with_a_passkey_one_proposes_votes_freezes_and_goes_on() {
         .act(&Deed::decision("governance", &target))
         .await
         .unwrap();
-    refuses("their own", &own, 403, "own-proposal");
+    refuses("their own", &own, 403, "not-eligible");
     for user in [&mut alice, &mut bob] {
         let answer = user
             .act(&Deed::decision("governance", &target))

@@ -4,7 +4,7 @@ use custodyd_passkey::CredentialId;
 use custodyd_policy::{OperatorId, Timestamp};
 
 use crate::{
-    Credential, Ed25519Key, Event, Evidence, Rejection, Vault,
+    Credential, Enrol, Event, Rejection, Vault,
     governance::{MAX_CREDENTIALS, MAX_OPERATORS},
 };
 
@@ -12,12 +12,15 @@ impl Vault {
     /// The request is signed by the invitation; here it has to be good, and the credential nobody's yet.
     pub(super) fn decide_enrol(
         &self,
-        operator: &OperatorId,
-        credential: &Credential,
-        invitation: &Ed25519Key,
-        evidence: &Evidence,
+        asked: &Enrol,
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
+        let Enrol {
+            operator,
+            credential,
+            invitation,
+            evidence,
+        } = asked;
         let invited = self
             .invitations
             .get(invitation)

@@ -50,12 +50,7 @@ impl Vault {
             Command::AcceptRestore { last_seen, reason } => self.decide_restore(*last_seen, reason),
             Command::Propose(propose) => self.decide_propose(propose, now),
             Command::DecideProposal(decide) => self.decide_proposal(decide, now),
-            Command::Enrol {
-                operator,
-                credential,
-                invitation,
-                evidence,
-            } => self.decide_enrol(operator, credential, invitation, evidence, now),
+            Command::Enrol(enrol) => self.decide_enrol(enrol, now),
             Command::CountPasskey {
                 operator,
                 credential,

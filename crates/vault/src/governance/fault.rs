@@ -71,7 +71,7 @@ pub enum ChangeFault {
     KeyTaken(Box<Credential>, String),
     /// No such invitation.
     #[error("there is no invitation {0}")]
-    UnknownInvitation(Ed25519Key),
+    UnknownInvitation(Box<Ed25519Key>),
     /// An invitation without end would lie about for ever.
     #[error("an invitation is good until a time in Unix milliseconds that can be written exactly")]
     InvitationTime,

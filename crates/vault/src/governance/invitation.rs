@@ -45,7 +45,7 @@ impl Draft<'_> {
     pub(super) fn uninvite(&mut self, invitation: &Ed25519Key) -> Result<(), ChangeFault> {
         match self.invitations.remove(invitation) {
             Some(_) => Ok(()),
-            None => Err(ChangeFault::UnknownInvitation(*invitation)),
+            None => Err(ChangeFault::UnknownInvitation(Box::new(*invitation))),
         }
     }
 

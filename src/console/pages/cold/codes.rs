@@ -104,11 +104,7 @@ mod tests {
                 .iter()
                 .all(|code| code.size <= 97 && code.rows.len() == code.size)
         );
-        let text: Vec<&str> = codes
-            .iter()
-            .rev()
-            .map(|code| code.text.as_str())
-            .collect();
+        let text: Vec<&str> = codes.iter().rev().map(|code| code.text.as_str()).collect();
         let asked = serde_json::json!({ "text": text.join("\n") }).to_string();
         let answer = joined(Body::from(asked)).await.unwrap();
         let bytes = axum::body::to_bytes(answer.into_body(), LIMIT)
