@@ -108,6 +108,8 @@ async fn busy_house() -> (House, Stage) {
         ..Plan::default()
     };
     let (house, stage) = house(plan).await;
+    // 50 LTC a block, which can be paid out a hundred blocks later.
+    house.litecoind.as_ref().unwrap().mine(20).unwrap();
     house
         .fund_litecoin("hot-ltc", &["14", "16", "12"])
         .await
