@@ -53,7 +53,7 @@ async fn a_cold_payout_leaves_as_a_bundle_is_signed_elsewhere_and_comes_back_by_
     stage.tell("alice", "upload", json!({ "at": input, "file": bundle }));
     stage.press("alice", "#import button");
     stage.wait("alice", ".answer.failed");
-    assert_eq!(show(&house, &id).await["state"], "exported");
+    assert_eq!(show(&house, &id).await["state"], "awaiting_cold_signature");
     let signed = format!("{back}.tar");
     stage.tell("alice", "upload", json!({ "at": input, "file": signed }));
     stage.press("alice", "#import button");

@@ -90,11 +90,15 @@ async fn every_page_can_be_read_in_light_in_dark_on_a_phone_and_by_a_screen_read
         faults.extend(stage.faults("alice", name));
     }
     if let Ok(folder) = std::env::var("CUSTODYD_README_IMAGES") {
-        for name in ["queue", "treasury"] {
+        for (name, height) in [("queue", 640), ("treasury", 840)] {
             stage.open_page("alice", &format!("/console/{name}"));
             stage.settle("alice");
             let file = format!("{folder}/{name}.png");
-            stage.tell("alice", "picture", json!({ "file": file }));
+            stage.tell(
+                "alice",
+                "picture",
+                json!({ "file": file, "width": 1080, "height": height }),
+            );
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
