@@ -189,9 +189,9 @@ const commands = {
   },
 
   // One picture of what the window shows.
-  async picture({ who, file, height = DESK.height }) {
+  async picture({ who, file, width, height }) {
     const { page } = person(who);
-    await page.setViewportSize({ ...DESK, height });
+    await page.setViewportSize({ width, height });
     await page.screenshot({ path: file });
     await page.setViewportSize(DESK);
   },

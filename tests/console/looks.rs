@@ -90,11 +90,15 @@ async fn every_page_can_be_read_in_light_in_dark_on_a_phone_and_by_a_screen_read
         faults.extend(stage.faults("alice", name));
     }
     if let Ok(folder) = std::env::var("CUSTODYD_README_IMAGES") {
-        for name in ["queue", "treasury"] {
+        for (name, height) in [("queue", 640), ("treasury", 840)] {
             stage.open_page("alice", &format!("/console/{name}"));
             stage.settle("alice");
             let file = format!("{folder}/{name}.png");
-            stage.tell("alice", "picture", json!({ "file": file }));
+            stage.tell(
+                "alice",
+                "picture",
+                json!({ "file": file, "width": 1080, "height": height }),
+            );
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -108,6 +112,8 @@ async fn busy_house() -> (House, Stage) {
         ..Plan::default()
     };
     let (house, stage) = house(plan).await;
+    // 50 LTC a block, which can be paid out a hundred blocks later.
+    house.litecoind.as_ref().unwrap().mine(20).unwrap();
     house
         .fund_litecoin("hot-ltc", &["14", "16", "12"])
         .await

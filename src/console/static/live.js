@@ -6,7 +6,6 @@
   const EVENTS = "/console/events";
   const PAUSE_MS = 1000; // between two fetches at least: a thousand events are one change to look at
   const GRACE_MS = 3000; // without a connection before it is said
-  const SILENCE_MS = 30000; // a browser that gave up is tried again
 
   const offline = document.getElementById("offline");
   let source, due, losing, fetching = false, again = false, lastFetch = 0;
@@ -79,6 +78,7 @@
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
+      if (source.readyState === EventSource.CLOSED) connect();
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       let busy = false;
       for (const part of fresh.querySelectorAll("[data-live][id]")) {
@@ -120,7 +120,8 @@
     // Streams end by themselves from time to time, and the browser comes back at once.
     source.onerror = () => {
       losing ??= setTimeout(() => lost("Connection lost."), GRACE_MS);
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => { connect(); soon(); }, SILENCE_MS);
+      // Refused, where it isn't cut off: the page itself is told why, and if it may still be read, listens again.
+      if (source.readyState === EventSource.CLOSED) soon(5 * PAUSE_MS);
     };
   }
 
