@@ -294,3 +294,20 @@ fn without_prices_what_leaves_is_bounded_by_the_values_that_rules_allow() {
         "{false_of_less}"
     );
 }
+
+#[test]
+fn one_window_over_all_bounds_what_two_smaller_ones_bound_less_well() {
+    let limit = |id: &str, to: &str, max: u32| {
+        format!(
+            "[[limits]]\nid = \"{id}\"\nwindow = \"24h\"\nper = \"vault\"\nmax_amount = \"{max} BTC\"\non_breach = \"deny\"\nwhen = {{ destination = [{to}] }}\n"
+        )
+    };
+    let limits = limit("known", "\"known\"", 5)
+        + &limit("new", "\"new\"", 6)
+        + &limit("all", "\"known\", \"new\"", 10);
+    let told = outflow(&limits, 0, 1, "10 BTC", "24h");
+    assert_eq!(
+        pass(&told),
+        "- limit \"all\" on the vault: 10 BTC in 24h, 1 times in 24h: 10 BTC"
+    );
+}
