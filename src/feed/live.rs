@@ -108,14 +108,14 @@ impl Feed {
         if after >= last {
             return Ok(Vec::new());
         }
-        if let Some(rows) = self.from_tail(after, limit) {
+        if let Some(rows) = self.among_newest(after, limit) {
             return Ok(rows);
         }
         let rows = store.feed(vault, after, last, limit).await?;
         Ok(rows.into_iter().map(Arc::new).collect())
     }
 
-    fn from_tail(&self, after: u64, limit: u32) -> Option<Vec<Arc<FeedRow>>> {
+    fn among_newest(&self, after: u64, limit: u32) -> Option<Vec<Arc<FeedRow>>> {
         let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
         let first = tail.front()?.seq;
         let skip = usize::try_from(after.saturating_add(1).checked_sub(first)?).ok()?;

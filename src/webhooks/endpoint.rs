@@ -332,7 +332,7 @@ impl Endpoint {
 
     /// Writes what became of deliveries, and how far all of that is. Nothing is forgotten here before it is written.
     async fn save(&mut self) -> Result<(), StoreError> {
-        for (lane, due) in self.lanes.to_keep() {
+        for (lane, due) in self.lanes.take_unkept() {
             let row = DeliveryRow {
                 seq: due.seq,
                 lane,

@@ -138,7 +138,7 @@ impl Lanes {
 
     /// What the database must have a row of and has not: all that waits behind something that failed. They count as kept
     /// from here on.
-    pub(super) fn to_keep(&mut self) -> Vec<(String, Due)> {
+    pub(super) fn take_unkept(&mut self) -> Vec<(String, Due)> {
         let mut unkept = Vec::new();
         for (name, lane) in &mut self.lanes {
             if lane.queue.front().is_none_or(|first| first.failures == 0) {

@@ -62,9 +62,9 @@ fn what_waits_behind_a_failure_is_to_be_kept_and_the_rest_holds_the_place_back()
     let mut lanes = lanes(&[("a", &[1, 5]), ("b", &[2, 6])]);
     next(&mut lanes, 0);
     lanes.failed("a", 1_000, "no".to_owned());
-    let kept: Vec<u64> = lanes.to_keep().iter().map(|(_, due)| due.seq).collect();
+    let kept: Vec<u64> = lanes.take_unkept().iter().map(|(_, due)| due.seq).collect();
     assert_eq!(kept, [1, 5]);
-    assert_eq!(lanes.to_keep(), []);
+    assert_eq!(lanes.take_unkept(), []);
     assert_eq!(lanes.oldest_unkept(), Some(2));
     // A later failure is news of a row that is kept.
     assert_eq!(
@@ -74,7 +74,7 @@ fn what_waits_behind_a_failure_is_to_be_kept_and_the_rest_holds_the_place_back()
     lanes.failed("a", 2_000, "still no".to_owned());
     lanes.push("a", due(7));
     let kept: Vec<_> = lanes
-        .to_keep()
+        .take_unkept()
         .into_iter()
         .map(|(_, due)| (due.seq, due.failures))
         .collect();

@@ -19,8 +19,8 @@ fn row(seq: u64) -> FeedRow {
         at_ms: AT + seq,
         kind: "withdrawal.final".into(),
         subject: format!("wd_{}", seq % 10),
-        withdrawal: (seq % 2 == 0).then(|| format!("wd_{}", seq % 10)),
-        client: (seq % 4 == 0).then(|| "shop".into()),
+        withdrawal: seq.is_multiple_of(2).then(|| format!("wd_{}", seq % 10)),
+        client: seq.is_multiple_of(4).then(|| "shop".into()),
         document: format!("{{\"seq\":{seq}}}"),
     }
 }
