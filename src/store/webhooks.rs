@@ -17,13 +17,26 @@ static KEEP: LazyLock<Bulk> = LazyLock::new(|| {
         9,
         " ON CONFLICT (vault, endpoint, seq) DO UPDATE SET state = excluded.state, \
          failures = excluded.failures, since_ms = excluded.since_ms, next_ms = excluded.next_ms, \
-         fault = excluded.fault",
+         fault = excluded.fault WHERE webhook_deliveries.since_ms <= excluded.since_ms",
+    )
+});
+/// What is asked for again is owed since later than before, whatever the clock says: so it is told from what a daemon still
+/// says of the time before.
+static AGAIN: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO webhook_deliveries \
+         (vault, endpoint, seq, lane, state, failures, since_ms, next_ms, fault) VALUES ",
+        9,
+        " ON CONFLICT (vault, endpoint, seq) DO UPDATE SET state = excluded.state, \
+         failures = excluded.failures, next_ms = excluded.next_ms, fault = excluded.fault, \
+         since_ms = CASE WHEN webhook_deliveries.since_ms < excluded.since_ms \
+         THEN excluded.since_ms ELSE webhook_deliveries.since_ms + 1 END",
     )
 });
 static DELIVERED: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "DELETE FROM webhook_deliveries WHERE (vault, endpoint, seq) IN (VALUES ",
-        3,
+        "DELETE FROM webhook_deliveries WHERE (vault, endpoint, seq, since_ms) IN (VALUES ",
+        4,
         ")",
     )
 });
@@ -96,9 +109,10 @@ pub struct DeliveryRow {
 pub struct Settled {
     /// How far it is now; unchanged where absent.
     pub taken: Option<u64>,
-    /// Deliveries that arrived, or that there is nothing left of to deliver.
-    pub delivered: Vec<u64>,
-    /// Deliveries to keep as they are now.
+    /// Deliveries that arrived, or that there is nothing left of to deliver: number, and since when it was owed. What somebody
+    /// asked for again meanwhile is owed since later, and stays.
+    pub delivered: Vec<(u64, u64)>,
+    /// Deliveries to keep as they are now, unless they are owed since later.
     pub kept: Vec<DeliveryRow>,
 }
 
@@ -113,8 +127,7 @@ impl Store {
         endpoint: &str,
         taken: u64,
     ) -> Result<(), StoreError> {
-        self.set(BEGIN, vault, endpoint, Some(("taken", taken)))
-            .await
+        self.set(BEGIN, vault, endpoint, ("taken", taken)).await
     }
 
     /// Every endpoint that was ever told something, by name.
@@ -154,14 +167,27 @@ impl Store {
         &self,
         vault: &str,
         endpoint: &str,
-        rows: Vec<DeliveryRow>,
+        rows: &[DeliveryRow],
     ) -> Result<(), StoreError> {
-        let settled = Settled {
-            kept: rows,
-            ..Settled::default()
+        let place = [text("vault", vault)?, text("endpoint", endpoint)?];
+        let mut again = Vec::new();
+        for row in rows {
+            again.extend(place);
+            again.extend(values(row)?);
+        }
+        let mut transaction = self.begin().await?;
+        let conn = transaction.conn();
+        let written = match AGAIN.execute(conn, &again).await {
+            Ok(_) => conn.execute(REPLAYED, &place).await,
+            Err(error) => Err(error),
         };
-        self.settle_deliveries(vault, endpoint, &settled).await?;
-        self.set(REPLAYED, vault, endpoint, None).await
+        match written {
+            Ok(_) => Ok(transaction.commit().await?),
+            Err(error) => {
+                transaction.rollback().await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Tells an endpoint nothing more from this time on, Unix milliseconds; with 0, goes on where it stopped.
@@ -174,7 +200,7 @@ impl Store {
         endpoint: &str,
         at_ms: u64,
     ) -> Result<(), StoreError> {
-        self.set(DISABLED, vault, endpoint, Some(("disabled_ms", at_ms)))
+        self.set(DISABLED, vault, endpoint, ("disabled_ms", at_ms))
             .await
     }
 
@@ -218,12 +244,13 @@ impl Store {
         sql: &'static str,
         vault: &str,
         endpoint: &str,
-        number: Option<(&'static str, u64)>,
+        (column, number): (&'static str, u64),
     ) -> Result<(), StoreError> {
-        let mut values = vec![text("vault", vault)?, text("endpoint", endpoint)?];
-        if let Some((column, number)) = number {
-            values.push(Value::Int(int(column, number)?));
-        }
+        let values = [
+            text("vault", vault)?,
+            text("endpoint", endpoint)?,
+            Value::Int(int(column, number)?),
+        ];
         self.pools.writer().await?.execute(sql, &values).await?;
         Ok(())
     }
@@ -237,9 +264,10 @@ async fn settle(
 ) -> Result<(), StoreError> {
     let place = [text("vault", vault)?, text("endpoint", endpoint)?];
     let mut delivered = Vec::new();
-    for seq in &settled.delivered {
+    for (seq, since_ms) in &settled.delivered {
         delivered.extend(place);
         delivered.push(Value::Int(int("seq", *seq)?));
+        delivered.push(Value::Int(int("since_ms", *since_ms)?));
     }
     let mut kept = Vec::new();
     for row in &settled.kept {

@@ -45,12 +45,19 @@ pub(super) struct Endpoint {
     /// Up to here rows that are due were read.
     loaded: u64,
     row: EndpointRow,
-    /// What the table must learn of: a row as it is now, or that there is none any more.
-    unsaved: BTreeMap<u64, Option<DeliveryRow>>,
+    /// What the table must learn of, by event.
+    unsaved: BTreeMap<u64, Change>,
     /// It said that it wants no more, and the table doesn't know yet.
     just_disabled: bool,
     saved_ms: u64,
     looked_ms: u64,
+}
+
+/// What becomes of a row.
+enum Change {
+    Keep(DeliveryRow),
+    /// There is none any more of what was owed since this time.
+    Forget(u64),
 }
 
 impl Endpoint {
@@ -293,13 +300,13 @@ impl Endpoint {
             next_ms: 0,
             fault: Some(fault),
         };
-        self.unsaved.insert(row.seq, Some(row));
+        self.unsaved.insert(row.seq, Change::Keep(row));
     }
 
     /// There is nothing left to do about it. Most were never on record.
     fn forget(&mut self, due: Option<Due>) {
         if let Some(due) = due.filter(|due| due.kept || due.failures > 0) {
-            self.unsaved.insert(due.seq, None);
+            self.unsaved.insert(due.seq, Change::Forget(due.since_ms));
         }
     }
 
@@ -335,7 +342,7 @@ impl Endpoint {
                 next_ms: due.next_ms,
                 fault: due.fault,
             };
-            self.unsaved.insert(row.seq, Some(row));
+            self.unsaved.insert(row.seq, Change::Keep(row));
         }
         let (vault, store) = (&self.parts.vault, &self.parts.store);
         let id = self.courier.id();
@@ -346,16 +353,16 @@ impl Endpoint {
             self.just_disabled = false;
         }
         let place = self.place();
-        let settled = Settled {
+        let mut settled = Settled {
             taken: (place > self.row.taken).then_some(place),
-            kept: self.unsaved.values().flatten().cloned().collect(),
-            delivered: self
-                .unsaved
-                .iter()
-                .filter(|(_, row)| row.is_none())
-                .map(|(seq, _)| *seq)
-                .collect(),
+            ..Settled::default()
         };
+        for (seq, change) in &self.unsaved {
+            match change {
+                Change::Keep(row) => settled.kept.push(row.clone()),
+                Change::Forget(since_ms) => settled.delivered.push((*seq, *since_ms)),
+            }
+        }
         if settled != Settled::default() {
             store.settle_deliveries(vault, id, &settled).await?;
             self.unsaved.clear();

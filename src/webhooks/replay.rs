@@ -72,7 +72,7 @@ pub async fn replay(
         };
         count = count.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
         if !rows.is_empty() {
-            store.replay_deliveries(vault, endpoint, rows).await?;
+            store.replay_deliveries(vault, endpoint, &rows).await?;
         }
     }
     Ok(count)

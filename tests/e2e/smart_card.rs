@@ -1,4 +1,4 @@
-//! An operator whose key stays on a PKCS#11 card: enrolled by invitation, approving, and refused without the card.
+//! An operator whose key stays on a PKCS#11 card: enrolled by invitation, approving, and refused with another's name, PIN or card.
 
 use std::{fs, process::Command};
 
@@ -113,10 +113,11 @@ async fn an_operator_is_invited_enrols_a_card_and_approves_with_it() {
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.err.contains("PinIncorrect"), "{refused:?}");
     assert!(!refused.err.contains("87654321"));
-    card.remove().unwrap();
-    let gone = with_card(&house, &card, "operator/bob", &["show", id]);
+    let other = ["--card", "card of erin", "show", id];
+    let gone = with_card(&house, &card, "operator/bob", &other);
     assert_eq!(gone.code, Some(2), "{gone:?}");
     assert!(gone.err.contains("no card with the label"), "{gone:?}");
+    assert!(gone.err.contains("card of bob"), "{gone:?}");
 
     // The journal's evidence verifies without any card.
     let (verified, said) = house.custodyd(&["journal", "verify"]).unwrap();

@@ -151,7 +151,7 @@ pub(crate) async fn what_an_endpoint_is_owed_is_kept_until_it_is_delivered(bed: 
     };
     let settled = Settled {
         taken: None,
-        delivered: (10..=30).collect(),
+        delivered: (10..=30).map(|seq| (seq, AT)).collect(),
         kept: vec![due(8, 9), given_up.clone()],
     };
     store
@@ -185,7 +185,7 @@ pub(crate) async fn an_endpoint_begins_once_and_is_told_again_what_somebody_asks
         let seqs: Vec<u64> = owed.iter().map(|row| row.seq).collect();
         assert_eq!(count, seqs.len() as u64, "{which:?}");
         let settled = Settled {
-            delivered: seqs.clone(),
+            delivered: owed.iter().map(|row| (row.seq, row.since_ms)).collect(),
             ..Settled::default()
         };
         store
@@ -216,6 +216,29 @@ pub(crate) async fn an_endpoint_begins_once_and_is_told_again_what_somebody_asks
         .unwrap();
     assert_eq!(again(Which::GivenUp, all).await, [9]);
     assert_eq!(endpoint().await.replays, 5);
+    // What a daemon says of a delivery from before does not undo what somebody asked for since.
+    let which = Which::From(40);
+    let asked = replay(&store, "main", "shop", &Audience::default(), &which, AT + 1).await;
+    assert_eq!(asked.unwrap(), 1);
+    let late = Settled {
+        delivered: vec![(40, AT)],
+        ..Settled::default()
+    };
+    let given_up = Settled {
+        kept: vec![DeliveryRow {
+            owed: Owed::GivenUp,
+            ..due(40, 12)
+        }],
+        ..Settled::default()
+    };
+    for settled in [late, given_up] {
+        store
+            .settle_deliveries("main", "shop", &settled)
+            .await
+            .unwrap();
+        let owed = store.deliveries("main", "shop", Owed::Due, 0, 9).await;
+        assert_eq!(owed.unwrap().len(), 1);
+    }
     store.disable_endpoint("main", "shop", AT).await.unwrap();
     assert_eq!(endpoint().await.disabled_ms, AT);
 }

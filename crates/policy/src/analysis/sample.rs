@@ -149,3 +149,50 @@ pub(crate) fn address(network: Network, serial: u64) -> Option<Address> {
         Network::Evm(_) => Address::parse(network, &format!("0x{program}")).ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::analysis::fixture::{ALLOW, policy, space};
+    use crate::analysis::world::World;
+
+    #[test]
+    fn whoever_is_not_named_is_the_one_that_stands_for_their_kind() {
+        let policy = policy(
+            "[[rules]]\nid = \"a\"\neffect = \"allow\"\nwhen = { initiator = [\"client/shop\", \"operator/bob\"] }\n",
+        );
+        let space = space(&policy);
+        let shown = |name: &str| {
+            let atom = space.initiator_atom(&name.parse().unwrap()).unwrap();
+            space.axes.initiators[atom].to_string()
+        };
+        for (name, stands) in [
+            ("client/shop", "client/shop"),
+            ("client/other", "client/any-client"),
+            ("operator/bob", "operator/bob"),
+            ("operator/alice", "operator/any-operator"),
+        ] {
+            assert_eq!(shown(name), stands);
+        }
+    }
+
+    #[test]
+    fn what_has_no_price_is_asked_for_all_the_same() {
+        let policy = policy(ALLOW);
+        let prices = BTreeMap::from([(Asset::Btc, "50000".parse().unwrap())]);
+        let world = World {
+            prices: Some(("USD".parse().unwrap(), prices)),
+            ..World::default()
+        };
+        let space = Space::new(&[&policy], &[], &world);
+        for (asset, worth) in [(Asset::Btc, Some("50000 USD")), (Asset::Ltc, None)] {
+            let of = space.sources(|source| source.network.asset() == asset);
+            let region = space.all().within(SOURCE, &of).unwrap();
+            let facts = space.request(&region, 1).unwrap();
+            assert_eq!(facts.amount.to_string(), format!("1 {asset}"));
+            assert_eq!(facts.fiat.map(|fiat| fiat.to_string()).as_deref(), worth);
+        }
+    }
+}

@@ -256,3 +256,58 @@ fn what_can_leave_is_told_by_itself_and_not_as_what_is_claimed() {
         "{told}"
     );
 }
+
+#[test]
+fn a_region_of_which_no_request_can_be_made_leaves_a_claim_undecided() {
+    // A hundred million of it come to more hundredths than are counted.
+    let world = "[world]\nprices = { ETH = \"300000000000000000000000000000 USD\" }\n";
+    let rule = "[[rules]]\nid = \"ether\"\neffect = \"allow\"\nwhen = { tier = [\"hot\"], asset = [\"ETH\"] }\n";
+    let claim = "claim = \"never\"\nwhen = { amount = { above = \"100000000 ETH\" } }";
+    assert_eq!(
+        answer(rule, world, claim),
+        "UNDECIDED  c: what it is about is never allowed
+  in 1 regions the claim does not seem to hold, and no request of them was found to show it
+"
+    );
+}
+
+#[test]
+fn without_prices_what_leaves_is_bounded_by_the_values_that_rules_allow() {
+    let policy = parse(&head(&format!(
+        "[[rules]]\nid = \"small\"\neffect = \"allow\"\nwhen = {{ tier = [\"hot\"], fiat = {{ at_most = \"100 USD\" }} }}\n{}",
+        vault("max_count = 3")
+    )));
+    let told = |at_most: &str| {
+        let claim = format!(
+            "[[prove]]\nid = \"c\"\nclaim = \"outflow\"\nwindow = \"24h\"\ncolluding = {{ operators = 0, clients = 1 }}\nat_most = \"{at_most}\"\n"
+        );
+        let claims = Claims::parse(&policy, &claim).unwrap();
+        plain(&prove_all(&policy, &claims)[0].to_string())
+    };
+    assert_eq!(
+        pass(&told("300 USD")),
+        "- limit \"day\" on the vault: 3 in 24h, 1 times in 24h: 300 USD"
+    );
+    let false_of_less = told("250 USD");
+    assert!(
+        false_of_less.contains("can have 300 USD paid within 24h, which is above 250 USD"),
+        "{false_of_less}"
+    );
+}
+
+#[test]
+fn one_window_over_all_bounds_what_two_smaller_ones_bound_less_well() {
+    let limit = |id: &str, to: &str, max: u32| {
+        format!(
+            "[[limits]]\nid = \"{id}\"\nwindow = \"24h\"\nper = \"vault\"\nmax_amount = \"{max} BTC\"\non_breach = \"deny\"\nwhen = {{ destination = [{to}] }}\n"
+        )
+    };
+    let limits = limit("known", "\"known\"", 5)
+        + &limit("new", "\"new\"", 6)
+        + &limit("all", "\"known\", \"new\"", 10);
+    let told = outflow(&limits, 0, 1, "10 BTC", "24h");
+    assert_eq!(
+        pass(&told),
+        "- limit \"all\" on the vault: 10 BTC in 24h, 1 times in 24h: 10 BTC"
+    );
+}

@@ -93,8 +93,8 @@ fn the_search_for_a_plainer_request_ends_after_a_thousand_regions() {
 
 #[test]
 fn the_search_that_has_ended_looks_at_no_further_part() {
-    let rules = allow("new", "destination = [\"new\"], tag = [\"a\"]")
-        + &allow("known", "destination = [\"known\"], tag = [\"b\"]")
+    let rules = allow("first", "destination = [\"new\"], tag = [\"a\"]")
+        + &allow("second", "destination = [\"known\"], tag = [\"b\"]")
         + &asking();
     let facts = refuting(&rules, "tag = [\"a\", \"b\"]");
     assert_eq!(known(&facts), words(DestinationClass::Known, &["b", "t0"]));

@@ -120,7 +120,7 @@ fn of_two_limits_alike_but_for_their_windows_the_longer_binds() {
 fn of_two_limits_that_leave_each_other_nothing_the_first_stays() {
     let policy = policy(&(ALLOW.to_owned() + &limit("a", "1h")));
     let space = space(&policy);
-    let one = meanings(&space, policy.0.limits.iter().next().unwrap())
+    let one = meanings(&space, policy.0.limits.first().unwrap())
         .pop()
         .unwrap();
     let either = |axes: [usize; 2]| Meaning {
