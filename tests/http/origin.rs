@@ -1,7 +1,7 @@
 //! From where a speaker comes, and how fast. All of 127.0.0.0/8 is this machine, so one test has many addresses.
 
 use crate::{
-    console::signed_in,
+    console::{HOST, alice as alice_at, signed_in},
     edge::{ALICE, Asked, DESK, Edge, SHOP, WITHDRAWAL},
     wire::{Answer, exchange_from},
 };
@@ -141,10 +141,16 @@ async fn the_console_lets_operators_look_from_their_networks_only() {
     let answer = alice.get("/console/session").await.unwrap();
     assert_eq!(answer.status, 200);
     // A session that was taken away to elsewhere shows nothing there.
-    let office = Edge::configured("[http]\n[operators]\nfrom = [\"127.1.0.0/16\"]\n").await;
-    let mut alice = signed_in(&office).await;
+    let cookie = alice.cookie.clone().unwrap();
     for page in ["/console/session", "/console/queue"] {
-        let answer = alice.get(page).await.unwrap();
-        assert_eq!(answer.status, 403, "{page}: {answer:?}");
+        let request = format!(
+            "GET {page} HTTP/1.1\r\nhost: {HOST}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"
+        );
+        let answer = exchange_from(OFFICE, home.address, request.as_bytes()).await;
+        answer.is_problem(403, "origin");
     }
+    // Nor is anybody let in who signs in from there.
+    let office = Edge::configured("[http]\n[operators]\nfrom = [\"127.1.0.0/16\"]\n").await;
+    let answer = alice_at(&office).sign_in().await.unwrap();
+    assert_eq!((answer.status, answer.problem().as_str()), (403, "origin"));
 }
