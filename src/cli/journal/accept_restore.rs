@@ -3,18 +3,18 @@
 //! A restored copy has forgotten payments, and with them what its limits had given out. So the event that accepts it
 //! freezes the vault: operators are told before anything is paid again. Safe to repeat after a crash.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use custodyd::{
     clock::Clock,
     config::Config,
-    engine::{Replayed, projections, replay_observed},
+    engine::{Replayed, projections, replay_observed, subjects},
     failpoint,
     journal::{Anchor, AnchorError, Entry, HeadRow, head_digest},
     nonces::head_point,
     signer::Signer,
     state_dir::StateDir,
-    store::{AuditError, Batch, Store},
+    store::{AuditError, Batch, Projection, Store},
 };
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Event, Recorded};
@@ -72,7 +72,7 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         seen.seq
     );
     let (mut rows, mut feed) = (Vec::new(), Vec::new());
-    let mut touched = std::collections::BTreeSet::new();
+    let (mut touched, mut about) = (BTreeSet::new(), BTreeSet::new());
     let mut prev_hash = head.hash;
     for event in state.decide(&command, at)? {
         let seq = state.seq().saturating_add(1);
@@ -86,6 +86,7 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         let row = entry.seal(&event)?;
         prev_hash = row.hash;
         rows.push(row);
+        about.append(&mut subjects(&event));
         let recorded = Recorded { seq, at, event };
         let now_touched = state.apply(&recorded)?;
         feed.extend(teller.follow(&state, &recorded, &now_touched, 0)?);
@@ -101,10 +102,15 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
     let digest = head_digest(vault, newest.seq, newest.at_ms, &newest.hash)?;
     let signature = signer.sign_journal(state.journal_key(), digest).await?;
     let new = HeadRow::from_hsm(vault, newest.seq, newest.at_ms, newest.hash, &signature)?;
+    let mut rows_of_state = projections(&state, &touched)?;
+    rows_of_state.extend(about.into_iter().map(|subject| Projection::Subject {
+        subject,
+        head_seq: new.seq,
+    }));
     let batch = Batch {
         vault: vault.to_owned(),
         previous: Some((head.seq, head.hash)),
-        projections: projections(&state, &touched)?,
+        projections: rows_of_state,
         points: vec![head_point(&state.journal_key().public_key, &new)?],
         rows,
         head: new.clone(),
