@@ -181,9 +181,10 @@ async fn audit_at_rest(
     audited.events = state.seq();
     audited.heads = count_heads(store, vault).await?;
     audited.head = hex::encode(head.hash);
+    // Before what rests on heads: one that was moved away is to be named, not what it left behind.
+    check_strays(store, vault, key).await?;
     audited.projections = check_projections(store, vault, &state, history).await?;
     audited.feed = told.check(store, vault).await?;
-    check_strays(store, vault, key).await?;
     audited.nonces = check_nonces(store, vault, &state).await?;
     Ok(audited)
 }
