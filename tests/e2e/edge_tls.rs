@@ -1,14 +1,21 @@
 //! A daemon that speaks TLS by itself, to those who show its authority's certificates.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use custodyd_client::{Client, ClientError, Endpoint, KeyFile, Papers, Retries, State, Tls};
 use custodyd_testbed::{House, Signal};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use reqwest::{Certificate, Identity};
 
 use crate::{
     bad_inputs::PAY,
-    house::{LONG, Plan, house},
+    house::{LONG, Plan, SOMEBODY, ask, house},
+    typed::ctl_with,
     wire::{Letter, Speaker},
 };
 
@@ -70,23 +77,31 @@ async fn until_served(house: &House, caller: &reqwest::Client, url: &str) {
     house.until("served over TLS", LONG, ready).await.unwrap();
 }
 
+/// A house whose daemon asks each who connects for a certificate of `clients`.
+async fn house_over_tls(servers: &Issuer, clients: &Issuer, more: &str) -> House {
+    let plan = Plan {
+        litecoin: false,
+        ..Plan::default()
+    };
+    let mut house = house(plan).await;
+    let folder = house.folder().to_owned();
+    write_papers(&folder, servers);
+    fs::write(folder.join("clients.pem"), clients.pem()).unwrap();
+    let mut config = fs::read_to_string(house.daemon.config()).unwrap();
+    config += "\n[http.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"clients.pem\"\n";
+    config += more;
+    fs::write(house.daemon.config(), config).unwrap();
+    house.daemon.restart().unwrap();
+    house
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_speaks_tls_with_its_clients_certificates_and_takes_new_ones_at_a_signal() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut house = house(Plan {
-        litecoin: false,
-        ..Plan::default()
-    })
-    .await;
     let (servers, clients) = (authority(), authority());
+    let more = "[clients.exchange]\nper_minute = 1000\n[clients.gone]\nper_second = 1\n";
+    let mut house = house_over_tls(&servers, &clients, more).await;
     let folder = house.folder().to_owned();
-    write_papers(&folder, &servers);
-    fs::write(folder.join("clients.pem"), clients.pem()).unwrap();
-    let mut config = fs::read_to_string(house.daemon.config()).unwrap();
-    config += "\n[http.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"clients.pem\"\n\
-               [clients.exchange]\nper_minute = 1000\n[clients.gone]\nper_second = 1\n";
-    fs::write(house.daemon.config(), config).unwrap();
-    house.daemon.restart().unwrap();
 
     let url = house.daemon.url().replace("http://", "https://");
     let uri = |name: &str| SanType::URI(name.try_into().unwrap());
@@ -124,4 +139,96 @@ async fn a_daemon_speaks_tls_with_its_clients_certificates_and_takes_new_ones_at
         "a client that nobody knows: {log}"
     );
     assert!(!log.contains("PRIVATE KEY"));
+}
+
+/// Writes somebody's certificate and key, as a client is given them.
+fn write_client(folder: &Path, clients: &Issuer, name: &str) -> Papers {
+    let uri = SanType::URI(format!("custodyd:{name}").as_str().try_into().unwrap());
+    let (certificate, key) = issue(clients, uri);
+    let name = name.replace('/', "-");
+    let at = |what: &str| folder.join(format!("{name}.{what}.pem"));
+    let papers = Papers {
+        certificate: at("cert"),
+        key: at("cert-key"),
+    };
+    fs::write(&papers.certificate, certificate).unwrap();
+    fs::write(&papers.key, key).unwrap();
+    fs::set_permissions(&papers.key, fs::Permissions::from_mode(0o600)).unwrap();
+    papers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custodyctl_and_the_typed_client_show_certificates_and_believe_one_authority() {
+    let (servers, clients) = (authority(), authority());
+    let house = house_over_tls(&servers, &clients, "").await;
+    let folder = house.folder().to_owned();
+    let ca = folder.join("servers.pem");
+    fs::write(&ca, servers.pem()).unwrap();
+    let exchange = write_client(&folder, &clients, "client/exchange");
+    let alice = write_client(&folder, &clients, "operator/alice");
+    let url = house.daemon.url().replace("http://", "https://");
+
+    let identity = || {
+        let key = KeyFile::load(&house.key_file("client/exchange")).unwrap();
+        custodyd_client::Identity::new("client/exchange".parse().unwrap(), key)
+    };
+    let over = |ca: &Path, papers: Option<&Papers>| {
+        let tls = Tls::load(Some(ca), papers).unwrap();
+        Client::over(
+            &tls,
+            Endpoint::parse(&url, false).unwrap(),
+            Some(identity()),
+        )
+        .unwrap()
+    };
+    let client = over(&ca, Some(&exchange));
+    let ready = async || client.ready().await.is_ok_and(|r| r.status == "ready");
+    house.until("served over TLS", LONG, ready).await.unwrap();
+    let order = ask("ETH", "20", SOMEBODY);
+    let asked = client.withdraw("tls", &order, Retries::default()).await;
+    assert_eq!(asked.unwrap().state, State::Denied);
+
+    let no_answer = async |client: Client| match client.policy().await {
+        Err(ClientError::NoAnswer { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    let stranger = no_answer(over(&folder.join("clients.pem"), Some(&exchange))).await;
+    assert!(stranger.contains("invalid peer certificate"), "{stranger}");
+    let bare = no_answer(over(&ca, None)).await;
+    assert!(bare.contains("CertificateRequired"), "{bare}");
+    let others = over(&ca, Some(&alice)).policy().await.unwrap_err();
+    assert!(matches!(others, ClientError::Refused(p) if p.code() == "certificate"));
+
+    let ctl = |arguments: &[&str], more: &[(&str, &Path)]| {
+        let mut environment = vec![("CUSTODYD_URL", PathBuf::from(&url))];
+        environment.extend(more.iter().map(|(name, path)| (*name, path.to_path_buf())));
+        ctl_with(&house, "operator/alice", arguments, &environment)
+    };
+    let believed = ("CUSTODYD_CA", ca.as_path());
+    let shown = [
+        believed,
+        ("CUSTODYD_CERT", &alice.certificate),
+        ("CUSTODYD_CERT_KEY", &alice.key),
+    ];
+    assert!(ctl(&["wallets"], &shown).done().out.contains("hot-eth"));
+    let frozen = ctl(&["freeze", "--asset", "ETH", "--reason", "drill"], &shown);
+    frozen.done();
+    let options = [
+        "health",
+        "--ca",
+        ca.to_str().unwrap(),
+        "--cert",
+        alice.certificate.to_str().unwrap(),
+        "--cert-key",
+        alice.key.to_str().unwrap(),
+    ];
+    assert!(ctl(&options, &[]).done().out.contains("ready"));
+    let bare = ctl(&["wallets"], &[believed]);
+    assert_eq!(bare.code, Some(3), "{bare:?}");
+    let doubted = ctl(&["wallets"], &[]);
+    assert_eq!(doubted.code, Some(3), "{doubted:?}");
+    assert!(
+        doubted.err.contains("invalid peer certificate"),
+        "{doubted:?}"
+    );
 }
