@@ -9,7 +9,9 @@ use std::{
 
 use custodyd_client::{Client, ClientError, Endpoint, KeyFile, Papers, Retries, State, Tls};
 use custodyd_testbed::{House, Signal};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd,
+};
 use reqwest::{Certificate, Identity};
 
 use crate::{
@@ -27,18 +29,24 @@ fn authority() -> Issuer {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate and its key, PEM.
-fn issue(issuer: &Issuer, name: SanType) -> (String, String) {
+/// A certificate that is good until this year begins, and its key, PEM.
+fn issue_until(issuer: &Issuer, name: SanType, year: i32) -> (String, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.not_after = date_time_ymd(year, 1, 1);
     params.subject_alt_names = vec![name];
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, issuer).unwrap();
     (certificate.pem(), key.serialize_pem())
 }
 
+fn issue(issuer: &Issuer, name: SanType) -> (String, String) {
+    issue_until(issuer, name, 2999)
+}
+
 /// Puts papers for the server's address in place, as a renewal does: each file at once.
-fn write_papers(folder: &Path, issuer: &Issuer) {
-    let (certificate, key) = issue(issuer, SanType::IpAddress([127, 0, 0, 1].into()));
+fn write_papers(folder: &Path, issuer: &Issuer, year: i32) {
+    let address = SanType::IpAddress([127, 0, 0, 1].into());
+    let (certificate, key) = issue_until(issuer, address, year);
     for (name, text) in [("server.pem", certificate), ("server.key", key)] {
         let fresh = folder.join("fresh.pem");
         fs::write(&fresh, text).unwrap();
@@ -69,6 +77,14 @@ async fn send(caller: &reqwest::Client, url: &str, letter: Letter) -> reqwest::R
     Ok(request.body(letter.body).send().await?.status().as_u16())
 }
 
+/// The value of one series.
+async fn metric(caller: &reqwest::Client, url: &str, series: &str) -> String {
+    let page = caller.get(format!("{url}/metrics")).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let mut values = page.lines().filter_map(|line| line.strip_prefix(series));
+    values.next().unwrap_or_default().trim().to_owned()
+}
+
 async fn until_served(house: &House, caller: &reqwest::Client, url: &str) {
     let ready = async || {
         let answer = caller.get(format!("{url}/readyz")).send().await;
@@ -85,7 +101,7 @@ async fn house_over_tls(servers: &Issuer, clients: &Issuer, more: &str) -> House
     };
     let mut house = house(plan).await;
     let folder = house.folder().to_owned();
-    write_papers(&folder, servers);
+    write_papers(&folder, servers, 2998);
     fs::write(folder.join("clients.pem"), clients.pem()).unwrap();
     let mut config = fs::read_to_string(house.daemon.config()).unwrap();
     config += "\n[http.tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"clients.pem\"\n";
@@ -120,15 +136,19 @@ async fn a_daemon_speaks_tls_with_its_clients_certificates_and_takes_new_ones_at
     let bare = caller(&servers, None);
     assert!(send(&bare, &url, letter(&speaker, "bare")).await.is_err());
     assert!(house.daemon.get("/healthz").is_err(), "plain HTTP");
+    // 2998-01-01T00:00:00Z.
+    let expires = r#"custodyd_tls_expires_timestamp_seconds{file="certificate"}"#;
+    assert_eq!(metric(&exchange, &url, expires).await, "32440608000");
 
     // New papers of another authority, and the signal that they are there.
     let renewed = authority();
-    write_papers(&folder, &renewed);
+    write_papers(&folder, &renewed, 2999);
     house.daemon.process().signal(Signal::HUP).unwrap();
     let after = caller(&renewed, Some(papers));
     until_served(&house, &after, &url).await;
     let taken = send(&after, &url, letter(&speaker, "after")).await;
     assert_eq!(taken.unwrap(), 201);
+    assert_eq!(metric(&after, &url, expires).await, "32472144000");
     let fresh = caller(&servers, None);
     assert!(send(&fresh, &url, letter(&speaker, "old")).await.is_err());
 
@@ -139,6 +159,26 @@ async fn a_daemon_speaks_tls_with_its_clients_certificates_and_takes_new_ones_at
         "a client that nobody knows: {log}"
     );
     assert!(!log.contains("PRIVATE KEY"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_ends_no_daemon_that_has_no_certificates_to_read_again() {
+    let mut house = house(Plan {
+        litecoin: false,
+        ..Plan::default()
+    })
+    .await;
+    let pid = house.daemon.pid();
+    house.daemon.process().signal(Signal::HUP).unwrap();
+    house
+        .until("answer the signal", LONG, async || {
+            let log = house.daemon.log().unwrap_or_default();
+            log.contains("SIGHUP: there are no certificates to read again")
+        })
+        .await
+        .unwrap();
+    assert_eq!(house.daemon.get("/readyz").unwrap().status, 200);
+    assert_eq!(house.daemon.pid(), pid);
 }
 
 /// Writes somebody's certificate and key, as a client is given them.
