@@ -299,10 +299,14 @@ fn incident(fact: &Fact) -> Option<(Kind, String, String)> {
             let what = format!("{principal} asked for {target}, and it was refused: {detail}");
             (*kind, format!("{principal} {target}"), what)
         }
-        Fact::Enrolled(operator) => (
+        // Each credential is one of its own: a second one within minutes is the one to look at.
+        Fact::Enrolled {
+            operator,
+            credential,
+        } => (
             Kind::CredentialEnrolled,
-            operator.to_string(),
-            format!("operator {operator} enrolled a credential by an invitation"),
+            format!("{operator} {credential}"),
+            format!("operator {operator} enrolled a credential by an invitation: {credential}"),
         ),
         Fact::CoinsUnexplained {
             wallet,

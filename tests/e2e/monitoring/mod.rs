@@ -1,7 +1,8 @@
 //! Alerts that arrive: a receiver on loopback hears of what goes wrong, and that it is over, without anybody asking.
 
+mod hsm;
 mod metrics;
-mod pager;
+pub(crate) mod pager;
 
 use custodyd_vault::Decision;
 use serde_json::{Value, json};
