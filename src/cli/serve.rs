@@ -111,6 +111,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         store: store.clone(),
         journal_key: journal_key.clone(),
         anchor: state_dir.anchor(),
+        spool: state_dir.alerts(),
         clock: Clock::system(),
     };
     let watching = Watch::new(watched, facts, config.alerts.clone())?;

@@ -3,6 +3,7 @@
 mod hsm;
 mod metrics;
 pub(crate) mod pager;
+mod restarts;
 
 use custodyd_vault::Decision;
 use serde_json::{Value, json};
