@@ -7,6 +7,7 @@ mod acts;
 pub mod assets;
 mod base64url;
 mod begun;
+mod copies;
 mod enrol;
 mod guard;
 mod login;

@@ -1,7 +1,7 @@
 //! The queue: what waits for whoever looks, riskiest and oldest first; what waits for others; what is held. Which payouts are
 //! on a page is read off an index; what is shown of each comes from the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::response::Response;
@@ -10,6 +10,7 @@ use custodyd_vault::Vault;
 
 use super::{Fault, Frame, Section, page, payout::Payout};
 use crate::{
+    console::copies,
     http::AppState,
     store::{Cursor, Filter, QueueFor, QueueSpot},
 };
@@ -46,6 +47,8 @@ pub(super) struct Page {
     pub(super) frame: Frame,
     pub(super) part: Part,
     pub(super) payouts: Vec<Payout>,
+    /// Rows of this part of the queue that the daemon didn't write, and that are none of the payouts above.
+    pub(super) invented: Vec<WithdrawalId>,
     pub(super) mine: u64,
     pub(super) others: u64,
     /// The policy in force, SHA-256 in hex: part of what each code stands for.
@@ -82,16 +85,23 @@ pub async fn show(
         .store
         .proposals(vault, Some("voting"), None, MOST_PROPOSALS);
     let proposals = voting.await?.rows.len();
-    let viewer = operator.clone();
+    let stored = copies::all_stored(state, &ids).await?;
+    let (viewer, listed) = (operator.clone(), ids.clone());
     let question = move |vault: &Vault, now| {
-        let payouts = payouts(vault, &ids, part, &viewer, now);
-        (payouts, vault.policy().hash().to_string())
+        let known: Vec<_> = listed.iter().map(|id| copies::known(vault, id)).collect();
+        let payouts = payouts(vault, &listed, part, &viewer, now);
+        (payouts, known, vault.policy().hash().to_string())
     };
-    let (frame, (payouts, policy)) = Frame::with(state, operator, Section::Queue, question).await?;
+    let (frame, (payouts, known, policy)) =
+        Frame::with(state, operator, Section::Queue, question).await?;
+    let suspects = copies::suspects(&ids, &known, &stored);
+    let altered = copies::altered(state, suspects).await?;
+    let (payouts, invented) = marked(payouts, altered.into_keys().collect());
     page(&Page {
         frame,
         part,
         payouts,
+        invented,
         mine: count.theirs,
         others: count.all.saturating_sub(count.theirs),
         policy,
@@ -118,6 +128,22 @@ pub(super) fn payouts(
         .filter(|withdrawal| withdrawal.state_name() == state)
         .map(|withdrawal| Payout::of(vault, withdrawal, viewer, now))
         .collect()
+}
+
+/// The payouts, with those marked that were altered, and what else was.
+pub(super) fn marked(
+    payouts: Vec<Payout>,
+    mut altered: BTreeSet<WithdrawalId>,
+) -> (Vec<Payout>, Vec<WithdrawalId>) {
+    let mark = |payout: Payout| {
+        let id = payout.id.parse().ok();
+        match id.is_some_and(|id| altered.remove(&id)) {
+            true => payout.altered(),
+            false => payout,
+        }
+    };
+    let payouts = payouts.into_iter().map(mark).collect();
+    (payouts, altered.into_iter().collect())
 }
 
 type Ids = (Vec<WithdrawalId>, Option<String>);

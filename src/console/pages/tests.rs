@@ -9,7 +9,7 @@ use custodyd_vault::{Command, Decision, FreezeScope, Scope, TransactionId};
 use super::queue::{Part, payouts};
 use super::withdrawal::Read;
 use super::*;
-use crate::console::words::Moment;
+use crate::console::{copies, words::Moment};
 use crate::journal::JournalRow;
 
 #[path = "../../../crates/vault/tests/common/mod.rs"]
@@ -122,6 +122,7 @@ fn queue(world: &World, name: &str, ids: &[WithdrawalId]) -> String {
         frame: frame(world, Section::Queue, name),
         part: Part::Mine,
         payouts: payouts(&world.vault, ids, Part::Mine, &viewer(name), now),
+        invented: Vec::new(),
         mine: 4,
         others: 17,
         policy: world.vault.policy().hash().to_string(),
@@ -147,7 +148,7 @@ fn withdrawal(world: &World, id: &WithdrawalId, name: &str) -> String {
             hash: [0; 32],
         }));
     let frame = frame(world, Section::Withdrawals, name);
-    let page = withdrawal::Page::of(frame, read, trail, |_| Some(1), false);
+    let page = withdrawal::Page::of(frame, read, trail, |_| Some(1), Vec::new());
     page.render().unwrap()
 }
 
@@ -236,6 +237,7 @@ fn hostile_text_is_text_wherever_it_is_shown() {
         frame: frame(&world, Section::Queue, "alice"),
         part: Part::Mine,
         payouts,
+        invented: Vec::new(),
         mine: 2,
         others: 0,
         policy: String::new(),
@@ -313,7 +315,7 @@ fn a_withdrawal_that_waits_shows_its_code_every_rule_and_what_is_to_come() {
     ] {
         assert!(html.contains(shown), "{shown} is not in {html}");
     }
-    assert!(!html.contains("is not what the engine knows"));
+    assert!(!html.contains("Altered in the database"));
 }
 
 fn paid(world: &mut World, value: &str, to: &str) -> (WithdrawalId, TransactionId) {
@@ -360,20 +362,43 @@ fn a_sent_withdrawal_shows_what_its_raw_bytes_do_and_where_they_are() {
 }
 
 #[test]
-fn a_copy_that_was_altered_is_told_before_anything_else() {
+fn a_payout_whose_copy_was_altered_says_so_before_anything_else_and_offers_no_decision() {
     let mut world = world();
     let id = asked(&mut world, "2.5 LTC", NEW, "");
     let now = Timestamp::from_ms(world.now);
-    let read = Read::of(&world.vault, &id, &viewer("alice"), now).unwrap();
-    let document = serde_json::to_string(&crate::view::withdrawal(&world.vault, &id)).unwrap();
-    assert!(read.is_copied_in(&document));
-    assert!(!read.is_copied_in(&document.replace("2.5", "25")));
-    let trail = read.reader.of_rows(std::iter::empty());
-    let frame = frame(&world, Section::Withdrawals, "alice");
-    let page = withdrawal::Page::of(frame, read, trail, |_| None, true);
+    let read = || Read::of(&world.vault, &id, &viewer("alice"), now).unwrap();
+    let page = |altered| {
+        let trail = read().reader.of_rows(std::iter::empty());
+        let frame = frame(&world, Section::Withdrawals, "alice");
+        let page = withdrawal::Page::of(frame, read(), trail, |_| None, altered);
+        page.render().unwrap()
+    };
+    let mut row = copies::known(&world.vault, &id).unwrap();
+    let same = copies::Stored::Row(Box::new(row.clone()));
+    assert!(copies::differences(Some(&row), &same).is_empty());
+    let well = page(Vec::new());
+    assert!(well.contains("data-act") && !well.contains("Altered in the database"));
+
+    row.document = row
+        .document
+        .replace("\"amount\":\"2.5\"", &format!("\"amount\":{:?}", MARKUP));
+    let known = copies::known(&world.vault, &id);
+    let stored = copies::Stored::Row(Box::new(row));
+    let altered = copies::differences(known.as_ref(), &stored);
+    let html = keep("withdrawal-altered", page(altered));
+    assert!(html.contains("Altered in the database"), "{html}");
     assert!(
-        page.render()
-            .unwrap()
-            .contains("is not what the engine knows")
+        html.contains("<td><bdi>2.5</bdi></td><td class=\"false\"><bdi>&#60;script&#62;"),
+        "{html}"
     );
+    assert!(
+        !html.contains("data-act") && !html.contains("<script>"),
+        "{html}"
+    );
+
+    let shown = payouts(&world.vault, &[id], Part::Mine, &viewer("alice"), now);
+    let stranger: WithdrawalId = "wd_00000000000000000000000000000009".parse().unwrap();
+    let (shown, invented) = queue::marked(shown, [id, stranger].into());
+    assert!(shown[0].altered && !shown[0].may_vote && !shown[0].may_cancel);
+    assert_eq!(invented, [stranger]);
 }

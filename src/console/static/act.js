@@ -201,6 +201,7 @@
       await finish(form, await settled(await perform(form)));
     } catch (error) {
       tell(form, passkey.words(error), "failed");
+      document.dispatchEvent(new CustomEvent("custodyd:refused"));
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((button) => { button.disabled = false; });
