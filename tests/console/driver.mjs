@@ -88,7 +88,7 @@ const commands = {
   // Until something is there to be seen.
   wait: (asked) => one(asked).waitFor({ state: "visible" }),
   waitGone: (asked) => one(asked).waitFor({ state: "hidden" }),
-  waitPath: ({ who, path }) => person(who).page.waitForURL((url) => url.pathname === path),
+  waitPath: ({ who, path, begins }) => person(who).page.waitForURL((url) => begins ? url.pathname.startsWith(begins) : url.pathname === path),
   settle: ({ who }) => person(who).page.waitForTimeout(300),
 
   // What pressing something saves, as a file of this name.

@@ -10,6 +10,7 @@ mod bed;
 mod stage;
 
 mod alteration;
+mod changes;
 mod cold;
 mod decisions;
 mod enrolment;

@@ -4,10 +4,12 @@
 //
 // A form's named fields make the body: a.b.0 nests; data-type on a field says json, lines, list, number, boolean, and omit-empty
 // leaves it out when empty. On the form: data-body="none" for no body, data-content-type with a file field data-body for a file,
-// data-idempotent for a fresh Idempotency-Key, data-then for the page to go to ({id} from the answer), data-done for the words.
+// data-check for where the console looks at the body beforehand, data-idempotent for a fresh Idempotency-Key, data-then for the
+// page to go to ({id} from the answer), data-done for the words.
 "use strict";
 (() => {
   const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // Crockford's base32
+  const CHECKED = 32768; // bytes of a proposal that the console looks at beforehand
   const DECISIONS = { approvals: "approve", rejections: "reject", cancellation: "cancel", vetoes: "veto" };
   const refuse = (why) => { throw new passkey.Refusal(why); };
 
@@ -139,6 +141,8 @@
 
   async function perform(form) {
     const { bytes, type } = await bodyOf(form);
+    // What would be refused is said before a passkey is asked for.
+    if (form.dataset.check && bytes.length <= CHECKED) await passkey.post(form.dataset.check, JSON.parse(new TextDecoder().decode(bytes)));
     const asked = {
       kind: form.dataset.kind,
       method: form.dataset.method,

@@ -206,9 +206,10 @@ fn who_has_one_passkey_or_none_is_warned_of_and_scopes_are_offered_as_they_are()
         html.contains("has no passkey, and can&#39;t sign in here"),
         "{html}"
     );
+    // Those of both clients, and of one that is added.
     assert_eq!(
         html.matches("name=\"changes.0.scopes\"").count(),
-        2 * Scope::ALL.len()
+        3 * Scope::ALL.len()
     );
     assert!(html.contains("value=\"withdraw\" checked"));
     assert!(html.contains("name=\"changes.0.until\" data-type=\"number\""));
@@ -242,6 +243,86 @@ fn the_block_list_is_searched_by_whole_addresses_and_the_address_book_by_any_par
     safe(&html);
     assert!(
         html.contains("name=\"changes.0.address\" value=\"litecoin-regtest:rltc1"),
+        "{html}"
+    );
+}
+
+#[test]
+fn every_change_that_the_vault_knows_has_a_form_or_a_word_on_where_it_is_made() {
+    let world = World::governed();
+    let wallets = governance::WalletsPage {
+        frame: frame(&world, Section::Governance, "alice"),
+        tabs: governance::tabs("/console/governance/wallets"),
+        shown: governance::Wallets::of(&world.vault, now(&world)),
+    };
+    let wallets = keep("wallets", wallets.render().unwrap());
+    safe(&wallets);
+    let people = governance::PeoplePage {
+        frame: frame(&world, Section::Governance, "alice"),
+        tabs: governance::tabs("/console/governance/people"),
+        shown: governance::Everybody::of(&world.vault, now(&world)),
+    };
+    let places = governance::PlacesPage {
+        frame: frame(&world, Section::Governance, "alice"),
+        tabs: governance::tabs("/console/governance/places"),
+        sought: common::BLOCKED.to_owned(),
+        places: governance::Places::of(&world.vault, common::BLOCKED, now(&world)),
+    };
+    let mut pages = wallets + &people.render().unwrap() + &places.render().unwrap();
+    pages += include_str!("../../../../templates/policy.html");
+    // An invitation can't be open in this vault, and what takes one back stands beside it alone.
+    pages += "value=\"uninvite\"";
+    assert!(pages.contains("custodyctl propose set-console"));
+
+    let source = include_str!("../../../../crates/vault/src/governance/change.rs");
+    let (_, body) = source.split_once("pub enum Change {").unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let variants: Vec<String> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(" {"))
+        .filter(|line| line.starts_with(char::is_uppercase))
+        .map(|name| {
+            let mut snake = String::new();
+            for c in name.chars() {
+                if c.is_uppercase() && !snake.is_empty() {
+                    snake.push('_');
+                }
+                snake.extend(c.to_lowercase());
+            }
+            snake
+        })
+        .collect();
+    assert!(variants.len() > 15, "{variants:?}");
+    for name in variants.iter().filter(|name| *name != "set_console") {
+        let declared = format!("value=\"{name}\"");
+        assert!(pages.contains(&declared), "{name} has no form");
+    }
+}
+
+#[test]
+fn each_field_of_a_form_has_a_label_and_its_hint_and_ids_are_each_there_once() {
+    let world = World::governed();
+    let page = governance::WalletsPage {
+        frame: frame(&world, Section::Governance, "alice"),
+        tabs: governance::tabs("/console/governance/wallets"),
+        shown: governance::Wallets::of(&world.vault, now(&world)),
+    };
+    let html = page.render().unwrap();
+    let named = |attribute: &str| -> Vec<&str> {
+        let pieces = html.split(&format!(" {attribute}=\"")).skip(1);
+        pieces.filter_map(|piece| piece.split('"').next()).collect()
+    };
+    let ids = named("id");
+    let once: BTreeSet<&str> = ids.iter().copied().collect();
+    assert_eq!(once.len(), ids.len(), "{ids:?}");
+    for attribute in ["for", "aria-describedby", "list", "aria-labelledby"] {
+        for id in named(attribute) {
+            assert!(once.contains(id), "{attribute} names {id}");
+        }
+    }
+    assert!(named("for").len() >= 3 * world.vault.wallets().len());
+    assert!(
+        html.contains("Now 0.01 LTC.") || html.contains("Now 0."),
         "{html}"
     );
 }
