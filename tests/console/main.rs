@@ -15,6 +15,7 @@ mod cold;
 mod decisions;
 mod enrolment;
 mod freeze;
+mod journal;
 mod live;
 mod looks;
 mod theft;

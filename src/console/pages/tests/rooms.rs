@@ -265,8 +265,8 @@ fn every_change_that_the_vault_knows_has_a_form_or_a_word_on_where_it_is_made() 
     let places = governance::PlacesPage {
         frame: frame(&world, Section::Governance, "alice"),
         tabs: governance::tabs("/console/governance/places"),
-        sought: common::BLOCKED.to_owned(),
-        places: governance::Places::of(&world.vault, common::BLOCKED, now(&world)),
+        sought: String::new(),
+        places: governance::Places::of(&world.vault, "", now(&world)),
     };
     let mut pages = wallets + &people.render().unwrap() + &places.render().unwrap();
     pages += include_str!("../../../../templates/policy.html");
@@ -456,10 +456,21 @@ fn the_journal_says_what_its_last_audit_found() {
     assert!(html.contains("It does not hold"));
     let well = journal::Verification {
         under_way: Some((at.clone(), 5)),
-        last: Some((at.clone(), Ok(crate::audit::Audited::default()))),
+        last: Some((at.clone(), Ok(journal::Found::default()))),
     };
     let html = page(well).render().unwrap();
     let html = keep("journal", html);
     assert!(html.contains("it holds") && html.contains("under way"));
+    assert!(html.contains("<strong>No anchor</strong>"), "{html}");
+    let found = journal::Found {
+        anchored: Some(41),
+        ..journal::Found::default()
+    };
+    let anchored = journal::Verification {
+        under_way: None,
+        last: Some((at.clone(), Ok(found))),
+    };
+    let html = page(anchored).render().unwrap();
+    assert!(html.contains("which named entry 41") && !html.contains("No anchor"));
     assert!(html.contains("data-target=\"/console/journal/export?after=0&amp;until="));
 }
