@@ -47,7 +47,6 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
     let window = Window {
         from_ms: world.now - 24 * HOUR,
         to_ms: world.now,
-        by_day: false,
     };
     let coins = |number: u64| U256::from(number * 100_000_000);
     let series = [
@@ -91,7 +90,6 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
             ltc,
             &total,
             window,
-            24,
         ),
     );
     let (gauges, more_gauges) = treasury::gauges(world.vault.limit_usage(now(&world)), now(&world));
