@@ -16,6 +16,7 @@ mod decisions;
 mod enrolment;
 mod freeze;
 mod journal;
+mod keyboard;
 mod live;
 mod looks;
 mod theft;

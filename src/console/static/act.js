@@ -194,7 +194,7 @@
     if (form.dataset.then) location.assign(form.dataset.then.replace("{id}", encodeURIComponent(document_.id ?? "")));
   }
 
-  async function act(form) {
+  async function act(form, pressed) {
     if (form.getAttribute("aria-busy") === "true") return;
     form.setAttribute("aria-busy", "true");
     const buttons = [...form.querySelectorAll("button")].filter((button) => !button.disabled);
@@ -209,6 +209,8 @@
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((button) => { button.disabled = false; });
+      // A button that is disabled loses the focus; whoever uses the keyboard goes on from where they were.
+      if (document.activeElement === document.body) (pressed?.isConnected ? pressed : document.getElementById("main"))?.focus({ preventScroll: true });
     }
   }
 
@@ -216,6 +218,6 @@
     const form = event.target.closest?.("form[data-act]");
     if (!form) return;
     event.preventDefault();
-    act(form);
+    act(form, event.submitter);
   });
 })();
