@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use custodyd_httpsig::{
-    Algorithm, HttpSigError, Principal, PublicKey, SignedRequest, SigningKey, Verified,
+    Algorithm, Claimed, HttpSigError, Principal, PublicKey, SignedRequest, SigningKey, Verified,
 };
 use custodyd_passkey::{Assertion, CredentialId, Passkey, RelyingParty};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
@@ -81,6 +81,17 @@ impl From<&Vault> for Directory {
         directory.console = vault.console().cloned();
         directory
     }
+}
+
+/// A request's signature, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticated {
+    /// Who signed.
+    pub speaker: Speaker,
+    /// With which of the speaker's keys.
+    pub key: PublicKey,
+    /// What the signature proves.
+    pub verified: Verified,
 }
 
 /// A passkey's word, verified.
@@ -208,10 +219,11 @@ impl Directory {
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(&PublicKey) -> Result<Verified, HttpSigError>,
-    ) -> Result<(Speaker, Verified), Problem> {
+        verify: impl Fn(&Claimed<'_>, &PublicKey) -> Result<Verified, HttpSigError>,
+    ) -> Result<Authenticated, Problem> {
         let refuse = |e: HttpSigError| Problem::unauthenticated(e.to_string());
-        let parameters = request.parameters().map_err(refuse)?;
+        let claimed = request.claimed().map_err(refuse)?;
+        let parameters = claimed.parameters();
         let principal = parameters.principal().map_err(refuse)?;
         let (speaker, mut keys) = self.find(&principal).unzip();
         // A key of another kind can't have signed; to have none of this kind takes as long as to have the wrong one.
@@ -222,8 +234,14 @@ impl Directory {
             keys.push(*nobody(parameters.algorithm));
         }
         for key in keys {
-            match (verify(key), &speaker) {
-                (Ok(verified), Some(speaker)) => return Ok((speaker.clone(), verified)),
+            match (verify(&claimed, key), &speaker) {
+                (Ok(verified), Some(speaker)) => {
+                    return Ok(Authenticated {
+                        speaker: speaker.clone(),
+                        key: *key,
+                        verified,
+                    });
+                }
                 (Ok(_), None) | (Err(HttpSigError::BadSignature { .. }), _) => {}
                 (Err(e), _) => return Err(refuse(e)),
             }
@@ -231,6 +249,24 @@ impl Directory {
         Err(Problem::unauthenticated(
             "the key id is not known here, or the signature is not its key's",
         ))
+    }
+
+    /// Whether the key is one of the speaker's: what it verified under an earlier directory, it would verify under this one.
+    pub fn holds(&self, speaker: &Speaker, key: &PublicKey) -> bool {
+        match speaker {
+            Speaker::Client(id) => {
+                let client = self.clients.get(id);
+                client.is_some_and(|client| PublicKey::from(client.key.verifying_key()) == *key)
+            }
+            Speaker::Operator(id) => {
+                let person = self.operators.get(id);
+                person.is_some_and(|person| person.keys.contains(key))
+            }
+            Speaker::Invitation(invitation) => {
+                self.invitations.contains_key(invitation)
+                    && PublicKey::from(invitation.verifying_key()) == *key
+            }
+        }
     }
 
     fn find(&self, principal: &Principal) -> Option<(Speaker, Vec<PublicKey>)> {
@@ -311,13 +347,19 @@ mod tests {
         );
         let ask = |keyid: &str, created, byte| {
             let request = signed(keyid, created, &key(byte));
-            directory.authenticate(&request, |key| request.verify(key, 1_000, 300))
+            directory.authenticate(&request, |claimed, key| claimed.verify(key, 1_000, 300))
         };
-        let (speaker, verified) = ask("operator/alice", 1_000, 3).unwrap();
-        assert_eq!(
-            (speaker.to_string(), verified.keyid.as_str()),
-            ("operator/alice".to_owned(), "operator/alice")
-        );
+        let alice = ask("operator/alice", 1_000, 3).unwrap();
+        assert_eq!(alice.speaker.to_string(), "operator/alice");
+        assert_eq!(alice.verified.keyid, "operator/alice");
+        // The key that verified it is told, and asked for again by whoever acts on it later.
+        assert_eq!(alice.key, key(3).verifying_key().into());
+        assert!(directory.holds(&alice.speaker, &alice.key));
+        let shop = Speaker::Client("shop".parse().unwrap());
+        assert!(directory.holds(&shop, &key(1).verifying_key().into()));
+        for (speaker, byte) in [(&alice.speaker, 1), (&shop, 3), (&shop, 0)] {
+            assert!(!directory.holds(speaker, &key(byte).verifying_key().into()));
+        }
         let wrong = ask("client/shop", 1_000, 2).unwrap_err();
         assert_eq!(wrong.status, 401);
         for (keyid, byte) in [
@@ -355,10 +397,10 @@ mod tests {
         );
         let ask = |keyid: &str, byte| {
             let request = signed_by(keyid, 1_000, &card(byte));
-            directory.authenticate(&request, |key| request.verify(key, 1_000, 300))
+            directory.authenticate(&request, |claimed, key| claimed.verify(key, 1_000, 300))
         };
-        let (speaker, _) = ask("operator/alice", 5).unwrap();
-        assert_eq!(speaker.to_string(), "operator/alice");
+        let alice = ask("operator/alice", 5).unwrap();
+        assert_eq!(alice.speaker.to_string(), "operator/alice");
         let wrong = ask("operator/alice", 6).unwrap_err();
         // The key that stands in for nobody's is 1.
         for (keyid, byte) in [

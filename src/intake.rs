@@ -3,20 +3,24 @@
 //! Nothing is written in a request's future. One task stores what has gathered, many requests in one transaction, and
 //! then rings the engine. Whoever goes away changes nothing: the request is durable and will be answered.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+mod answers;
+mod submission;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, timeout_at},
 };
 
-use tokio::sync::{Notify, mpsc, oneshot};
+pub use answers::Answers;
+pub use submission::{Submission, Vouched};
 
 use crate::{
     clock::Clock,
     failpoint,
     problem::Problem,
     store::{InboxPut, InboxRow, Outcome, Store, StoreError},
-    stored_request::StoredRequest,
     telemetry::trail,
 };
 
@@ -27,63 +31,6 @@ const BATCH: usize = 512;
 /// How often an answer is looked for in the database when the engine is another process.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Answers on their way from the engine to whoever waits in this process.
-#[derive(Debug, Clone, Default)]
-pub struct Answers {
-    waiting: Arc<Mutex<HashMap<String, oneshot::Sender<Outcome>>>>,
-}
-
-impl Answers {
-    fn expect(&self, id: &str) -> Expected {
-        let (sender, answer) = oneshot::channel();
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.to_owned(), sender);
-        Expected {
-            answers: self.clone(),
-            id: id.to_owned(),
-            answer,
-        }
-    }
-
-    /// Gives durable answers to those who wait for them.
-    pub fn deliver(&self, outcomes: Vec<Outcome>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for outcome in outcomes {
-            if let Some(sender) = waiting.remove(&outcome.inbox_id) {
-                let _ = sender.send(outcome);
-            }
-        }
-    }
-}
-
-/// A place among those who wait. Given up when dropped, also by a request whose client went away.
-struct Expected {
-    answers: Answers,
-    id: String,
-    answer: oneshot::Receiver<Outcome>,
-}
-
-impl Expected {
-    async fn within(&mut self, patience: Duration) -> Option<Outcome> {
-        tokio::time::timeout(patience, &mut self.answer)
-            .await
-            .ok()?
-            .ok()
-    }
-}
-
-impl Drop for Expected {
-    fn drop(&mut self) {
-        self.answers
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
-    }
-}
-
 /// What became of a submitted request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submitted {
@@ -93,19 +40,22 @@ pub enum Submitted {
     Pending(String),
 }
 
-struct Put {
-    row: InboxRow,
-    stored: oneshot::Sender<Result<InboxPut, Problem>>,
-}
-
 /// The way in. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    queue: mpsc::Sender<Put>,
-    answers: Option<Answers>,
+    queue: mpsc::Sender<InboxRow>,
+    answers: Answers,
+    engine: Whereabouts,
     store: Store,
     patience: Duration,
     clock: Clock,
+}
+
+/// Where the engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whereabouts {
+    Here,
+    Elsewhere,
 }
 
 impl Intake {
@@ -119,10 +69,21 @@ impl Intake {
         clock: Clock,
     ) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
-        tokio::spawn(store_requests(store.clone(), requests, bell));
+        let engine = match answers {
+            Some(_) => Whereabouts::Here,
+            None => Whereabouts::Elsewhere,
+        };
+        let answers = answers.unwrap_or_default();
+        let storing = Storing {
+            store: store.clone(),
+            answers: answers.clone(),
+            bell,
+        };
+        tokio::spawn(storing.run(requests));
         Self {
             queue,
             answers,
+            engine,
             store,
             patience,
             clock,
@@ -134,48 +95,42 @@ impl Intake {
     /// # Errors
     /// 409 for a repeated nonce, 503 when it could not be stored: it has no effect. Where it is not known whether it was
     /// stored, the 503 says so.
-    pub async fn submit(
-        &self,
-        vault: &str,
-        kind: &str,
-        principal: &str,
-        nonce: &str,
-        request: &StoredRequest,
-    ) -> Result<Submitted, Problem> {
+    pub async fn submit(&self, vault: &str, submission: Submission) -> Result<Submitted, Problem> {
         let id = trail::take();
-        let request = request.to_text().map_err(|_| Problem::internal())?;
+        let text = submission.request.to_text();
+        let text = text.map_err(|_| Problem::internal())?;
         let row = InboxRow {
             id: id.clone(),
             vault: vault.to_owned(),
-            kind: kind.to_owned(),
-            principal: principal.to_owned(),
-            nonce: nonce.to_owned(),
+            kind: submission.intent.kind().to_owned(),
+            principal: submission.speaker.to_string(),
+            nonce: submission.nonce.clone(),
             at_ms: self.clock.now().as_ms(),
-            request,
+            request: text,
         };
-        let answer = self.answers.as_ref().map(|answers| answers.expect(&id));
-        let (stored, acknowledged) = oneshot::channel();
-        let put = match self.queue.try_send(Put { row, stored }) {
-            Ok(()) => acknowledged
-                .await
-                .unwrap_or_else(|_| Err(Problem::internal())),
-            Err(_) => Err(Problem::unavailable(
-                "too many requests wait to be stored; try again shortly",
-            )),
+        let vouched = match self.engine {
+            Whereabouts::Here => Vouched::of(submission, &row.request),
+            Whereabouts::Elsewhere => None,
         };
-        if put? == InboxPut::Replayed {
-            return Err(Problem::replayed(
-                "sign again with a fresh nonce; an idempotency key keeps a repetition from paying twice",
-            ));
-        }
-        let answered = match answer {
-            Some(mut expected) => expected.within(self.patience).await,
-            None => self.poll(&id).await,
+        let mut expected = self.answers.expect(&id, vouched);
+        self.queue.try_send(row).map_err(|_| {
+            Problem::unavailable("too many requests wait to be stored; try again shortly")
+        })?;
+        let answered = match self.engine {
+            Whereabouts::Here => expected.within(self.patience).await?,
+            Whereabouts::Elsewhere => {
+                // Nobody answers here, so the wait ends as soon as the request is stored.
+                match expected.within(Duration::ZERO).await? {
+                    None => self.poll(&id).await,
+                    answered => answered,
+                }
+            }
         };
         Ok(answered.map_or(Submitted::Pending(id), Submitted::Answered))
     }
 
     async fn poll(&self, id: &str) -> Option<Outcome> {
+        let until = Instant::now() + self.patience;
         let looking = async {
             loop {
                 if let Ok(Some(outcome)) = self.store.outcome(id).await {
@@ -184,25 +139,46 @@ impl Intake {
                 tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(self.patience, looking).await.ok()
+        timeout_at(until, looking).await.ok()
     }
 }
 
-async fn store_requests(store: Store, mut requests: mpsc::Receiver<Put>, bell: Arc<Notify>) {
-    let mut puts = Vec::with_capacity(BATCH);
-    while requests.recv_many(&mut puts, BATCH).await > 0 {
-        let (rows, waiting): (Vec<_>, Vec<_>) =
-            puts.drain(..).map(|put| (put.row, put.stored)).unzip();
-        let result = store.inbox_put(&rows).await;
-        failpoint::pass("inbox-stored");
-        bell.notify_one();
+/// The task that stores.
+struct Storing {
+    store: Store,
+    answers: Answers,
+    bell: Arc<Notify>,
+}
+
+impl Storing {
+    async fn run(self, mut requests: mpsc::Receiver<InboxRow>) {
+        let mut rows = Vec::with_capacity(BATCH);
+        while requests.recv_many(&mut rows, BATCH).await > 0 {
+            let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+            let result = self.store.inbox_put(std::mem::take(&mut rows)).await;
+            failpoint::pass("inbox-stored");
+            self.bell.notify_one();
+            self.tell(&ids, result);
+        }
+    }
+
+    fn tell(&self, ids: &[String], result: Result<Vec<InboxPut>, StoreError>) {
         match result {
-            Ok(stored) => waiting
-                .into_iter()
-                .zip(stored)
-                .for_each(|(w, put)| drop(w.send(Ok(put)))),
+            Ok(puts) => {
+                for (id, put) in ids.iter().zip(puts) {
+                    match put {
+                        InboxPut::Stored => self.answers.stored(id),
+                        InboxPut::Replayed => self.answers.refuse(
+                            id,
+                            Problem::replayed(
+                                "sign again with a fresh nonce; an idempotency key keeps a repetition from paying twice",
+                            ),
+                        ),
+                    }
+                }
+            }
             Err(e) => {
-                tracing::error!(error = %e, requests = rows.len(), "the inbox could not be written");
+                tracing::error!(error = %e, requests = ids.len(), "the inbox could not be written");
                 let problem = Problem::unavailable(match e {
                     StoreError::Unknown(_) => {
                         "it is not known whether the request was stored; a withdrawal is repeated safely under its \
@@ -210,33 +186,10 @@ async fn store_requests(store: Store, mut requests: mpsc::Receiver<Put>, bell: A
                     }
                     _ => "the request could not be stored, so it has no effect; try again",
                 });
-                waiting
-                    .into_iter()
-                    .for_each(|w| drop(w.send(Err(problem.clone()))));
+                for id in ids {
+                    self.answers.refuse(id, problem.clone());
+                }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_answer_goes_to_who_waits_and_who_went_away_leaves_nothing_behind() {
-        let answers = Answers::default();
-        let outcome = |id: &str| Outcome {
-            inbox_id: id.to_owned(),
-            status: 200,
-            body: String::new(),
-        };
-        let mut waiting = answers.expect("a");
-        drop(answers.expect("b"));
-        assert_eq!(answers.waiting.lock().unwrap().len(), 1);
-        answers.deliver(vec![outcome("a"), outcome("b")]);
-        let answered = waiting.within(Duration::from_secs(5)).await;
-        assert_eq!(answered, Some(outcome("a")));
-        drop(waiting);
-        assert!(answers.waiting.lock().unwrap().is_empty());
     }
 }

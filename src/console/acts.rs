@@ -22,10 +22,10 @@ pub(super) use self::prepare::prepare;
 use self::target::Target;
 use super::{posted, viewer::Viewer};
 use crate::{
-    directory::Sworn,
+    directory::{Speaker, Sworn},
     engine,
     http::AppState,
-    intake::Submitted,
+    intake::{Submission, Submitted},
     problem::Problem,
     stored_request::{LONGEST_ACT_MS, PasskeyRequest, Stated, StoredRequest},
     telemetry::console::{self, ActKind},
@@ -132,20 +132,23 @@ async fn submit(
     operator: &OperatorId,
     act: PasskeyRequest,
 ) -> Result<Response, Problem> {
-    let kind = act.intent()?.kind();
+    let intent = act.intent()?;
+    let kind = intent.kind();
     let stated = match act.stated {
         Stated::Act(_) => ActKind::Act,
         Stated::Approval(_) => ActKind::Approval,
         Stated::Governance(_) => ActKind::Governance,
     };
-    let (subject, nonce) = (act.target(), act.stated.nonce().to_owned());
-    let stored = StoredRequest::Passkey(Box::new(act));
+    let subject = act.target();
+    let submission = Submission {
+        speaker: Speaker::Operator(operator.clone()),
+        nonce: act.stated.nonce().to_owned(),
+        request: StoredRequest::Passkey(Box::new(act)),
+        intent,
+        key: None,
+    };
     let vault = state.standing.vault().as_str();
-    let principal = format!("operator/{operator}");
-    let intake = &state.intake;
-    let submitted = intake
-        .submit(vault, kind, &principal, &nonce, &stored)
-        .await?;
+    let submitted = state.intake.submit(vault, submission).await?;
     tracing::info!(%operator, kind, subject, "an act was handed in");
     let refused = matches!(&submitted, Submitted::Answered(outcome) if outcome.status >= 400);
     console::act(stated, !refused);

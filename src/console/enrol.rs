@@ -30,7 +30,7 @@ use super::{
 use crate::{
     directory::Speaker,
     http::AppState,
-    intake::Submitted,
+    intake::{Submission, Submitted},
     problem::Problem,
     request::{EnrolmentBody, Intent},
     stored_request::StoredRequest,
@@ -276,20 +276,18 @@ async fn submit(
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let in_force = state.standing.now();
-    let (speaker, verified) = in_force.directory.authenticate(&request, |key| {
-        request.verify(key, now.as_seconds(), state.max_skew_s)
+    let authenticated = in_force.directory.authenticate(&request, |claimed, key| {
+        claimed.verify(key, now.as_seconds(), state.max_skew_s)
     })?;
-    let intent = Intent::read((&request).into())?;
-    let submitted = state
-        .intake
-        .submit(
-            state.standing.vault().as_str(),
-            intent.kind(),
-            &speaker.to_string(),
-            &verified.nonce,
-            &StoredRequest::Signed(request),
-        )
-        .await?;
+    let submission = Submission {
+        intent: Intent::read((&request).into())?,
+        speaker: authenticated.speaker,
+        nonce: authenticated.verified.nonce,
+        request: StoredRequest::Signed(request),
+        key: Some(authenticated.key),
+    };
+    let vault = state.standing.vault().as_str();
+    let submitted = state.intake.submit(vault, submission).await?;
     match submitted {
         Submitted::Answered(outcome) => Ok(super::acts::answer(outcome.status, outcome.body)),
         Submitted::Pending(_) => Err(Problem::unavailable(

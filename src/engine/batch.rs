@@ -1,13 +1,17 @@
 //! One group commit: commands in, journal rows and projections out, all or nothing.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use custodyd_chain::PublicKey;
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
 use tracing::Instrument as _;
 
-use super::{Engine, projections, reply::Reply, vetting::Nonces};
+use super::{
+    Engine, projections,
+    reply::{Documents, Reply},
+    vetting::Nonces,
+};
 use crate::{
     alerts::Fact,
     directory::Directory,
@@ -117,7 +121,7 @@ impl Engine {
     /// Decides and commits one batch.
     pub(super) async fn step(
         &mut self,
-        inbox: Vec<InboxRow>,
+        inbox: &[InboxRow],
         results: Vec<Command>,
     ) -> Result<usize, BatchError> {
         let now = self.now();
@@ -130,10 +134,9 @@ impl Engine {
         }
         for row in inbox {
             let span = tracing::error_span!("engine", request = row.id, kind = row.kind);
-            let stored = row.clone();
             let reply = self.answer(row, now, &mut draft);
             let reply = reply.instrument(span.clone()).await?;
-            span.in_scope(|| draft.answered(&stored, reply));
+            span.in_scope(|| draft.answered(row, reply));
         }
         for _ in 0..MOST_STEPS {
             match self.take(&Command::Advance, now, &mut draft)? {
@@ -218,11 +221,6 @@ impl Engine {
         if draft.rows.is_empty() && draft.replies.is_empty() {
             return Ok(0);
         }
-        let outcomes: Vec<Outcome> = draft
-            .replies
-            .into_iter()
-            .map(|(id, reply)| reply.into_outcome(id, &self.vault))
-            .collect();
         let began = Instant::now();
         let head = match draft.rows.last() {
             Some(last) => self.sign_head(last).await?,
@@ -234,8 +232,14 @@ impl Engine {
             points.push(head_point(&self.vault.journal_key().public_key, &head)?);
         }
         let mut projections = projections(&self.vault, &draft.touched)?;
+        let shown = Documents::of(&projections);
+        let outcomes: Vec<Outcome> = draft
+            .replies
+            .into_iter()
+            .map(|(id, reply)| reply.into_outcome(id, &self.vault, &shown))
+            .collect();
         projections.extend(self.history.take(&self.vault, head.seq));
-        let batch = Batch {
+        let batch = Arc::new(Batch {
             vault: self.vault.id().to_string(),
             previous: Some((self.head.seq, self.head.hash)),
             projections,
@@ -244,11 +248,13 @@ impl Engine {
             outcomes,
             points,
             feed: draft.feed,
-        };
+        });
         kinds
             .iter()
             .for_each(|kind| failpoint::pass_for("committing", kind));
-        self.parts.store.commit(&batch).await?;
+        self.parts.store.commit(Arc::clone(&batch)).await?;
+        // The commit has ended, so this is the only one.
+        let batch = Arc::unwrap_or_clone(batch);
         let took = began.elapsed();
         kinds
             .iter()

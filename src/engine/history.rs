@@ -23,7 +23,7 @@ impl History {
     pub(super) fn see(&mut self, before: &Vault, recorded: &Recorded) {
         // Its rows were written by the commits of those ten minutes.
         drop(self.samples.see(before, recorded));
-        self.subjects.append(&mut subjects(&recorded.event));
+        self.subjects.extend(subjects(&recorded.event));
     }
 
     /// The rows of the commit whose head is at `head_seq`.

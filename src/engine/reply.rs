@@ -1,10 +1,35 @@
 //! What the engine answers.
 
+use std::collections::HashMap;
+
 use custodyd_policy::WithdrawalId;
 use custodyd_vault::{ExportId, KeyId, ProposalId, Vault};
 use serde::Serialize;
 
-use crate::{problem::Problem, store::Outcome, view};
+use crate::{
+    problem::Problem,
+    store::{Outcome, Projection},
+    view,
+};
+
+/// Withdrawals as readers will see them after the commit, by id: an answer shows the same, and is not written out twice.
+#[derive(Debug)]
+pub(super) struct Documents<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Documents<'a> {
+    /// Those of a commit.
+    pub(super) fn of(projections: &'a [Projection]) -> Self {
+        let shown = projections.iter().filter_map(|projection| match projection {
+            Projection::Withdrawal { id, document, .. } => Some((id.as_str(), document.as_str())),
+            _ => None,
+        });
+        Self(shown.collect())
+    }
+
+    fn withdrawal(&self, id: &WithdrawalId) -> Option<String> {
+        self.0.get(id.to_string().as_str()).map(|text| (*text).to_owned())
+    }
+}
 
 /// An answer. Documents are made when the batch is complete, so that they show what came of the request.
 #[derive(Debug)]
@@ -27,11 +52,17 @@ impl Reply {
         }
     }
 
-    pub(super) fn into_outcome(self, inbox_id: String, vault: &Vault) -> Outcome {
+    pub(super) fn into_outcome(
+        self,
+        inbox_id: String,
+        vault: &Vault,
+        shown: &Documents<'_>,
+    ) -> Outcome {
         let made = match self {
-            Self::Withdrawal(status, id) => {
-                view::withdrawal(vault, &id).map(|view| Self::json(status, &view))
-            }
+            Self::Withdrawal(status, id) => match shown.withdrawal(&id) {
+                Some(text) => Some(Self::Json(status, text)),
+                None => view::withdrawal(vault, &id).map(|view| Self::json(status, &view)),
+            },
             Self::Proposal(status, id) => {
                 view::proposal(vault, &id).map(|view| Self::json(status, &view))
             }

@@ -113,7 +113,7 @@ impl Engine {
             }
         };
         let full = inbox.len() == BATCH as usize;
-        match self.step(inbox.clone(), results).await {
+        match self.step(&inbox, results).await {
             Ok(_) => {
                 self.parts.pulse.note_trouble("hsm-journal", None);
                 if full {
@@ -136,14 +136,13 @@ impl Engine {
     /// answered, and the one that fails is refused instead of holding up the vault for ever.
     async fn isolate(&mut self, inbox: Vec<InboxRow>) -> Result<(), EngineError> {
         for row in inbox {
-            let id = row.id.clone();
-            let Err(error) = self.step(vec![row], Vec::new()).await else {
+            let Err(error) = self.step(std::slice::from_ref(&row), Vec::new()).await else {
                 continue;
             };
             self.recover(&error).await?;
             if error.comes_again() {
-                tracing::error!(request = %id, %error, "a request that can't be committed is refused");
-                if let Err(error) = self.refuse(id).await {
+                tracing::error!(request = %row.id, %error, "a request that can't be committed is refused");
+                if let Err(error) = self.refuse(row.id).await {
                     self.recover(&error).await?;
                 }
             }

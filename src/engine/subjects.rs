@@ -200,7 +200,7 @@ impl SubjectWalk {
             // Past the last head nothing is committed, and the walk itself says so.
             self.head_seq = self.heads.next().unwrap_or(u64::MAX);
         }
-        self.found.append(&mut subjects(&recorded.event));
+        self.found.extend(subjects(&recorded.event));
     }
 
     /// The rows.

@@ -131,13 +131,14 @@ fn still_speaks(state: &AppState, signed: Signed) -> Box<dyn Fn() -> bool + Send
         if Arc::ptr_eq(&seen, &now) {
             return true;
         }
-        let known = now.directory.authenticate(&signed.request, |key| {
+        let known = now.directory.authenticate(&signed.request, |claimed, key| {
             // Its age doesn't matter any more.
-            signed.request.verify(key, asked_at, max_skew_s)
+            claimed.verify(key, asked_at, max_skew_s)
         });
         let scopes = &[Scope::Read, Scope::Withdraw];
-        let may = known.is_ok_and(|(speaker, _)| {
-            speaker == signed.speaker && now.directory.check_scope(&speaker, scopes).is_ok()
+        let may = known.is_ok_and(|known| {
+            let speaker = &known.speaker;
+            *speaker == signed.speaker && now.directory.check_scope(speaker, scopes).is_ok()
         });
         if may {
             *seen = now;

@@ -6,13 +6,13 @@ use axum::{
     http::{HeaderMap, header::HOST},
     response::{IntoResponse as _, Response},
 };
-use custodyd_httpsig::{SignedRequest, Verified};
+use custodyd_httpsig::{PublicKey, SignedRequest, Verified};
 use custodyd_vault::Scope;
 
 use super::{AppState, reply};
 use crate::{
-    directory::Speaker,
-    intake::Submitted,
+    directory::{Authenticated, Speaker},
+    intake::{Submission, Submitted},
     problem::Problem,
     request::{self, Intent},
     stored_request::StoredRequest,
@@ -31,6 +31,7 @@ const TARGET_LIMIT: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) speaker: Speaker,
+    key: PublicKey,
     pub(super) verified: Verified,
     pub(super) request: SignedRequest,
 }
@@ -86,11 +87,17 @@ impl FromRequest<AppState> for Signed {
             body: read_body(body, limit).await?,
         };
         let now_s = state.clock.now().as_seconds();
-        let (speaker, verified) = state
+        let Authenticated {
+            speaker,
+            key,
+            verified,
+        } = state
             .standing
             .now()
             .directory
-            .authenticate(&request, |key| request.verify(key, now_s, state.max_skew_s))?;
+            .authenticate(&request, |claimed, key| {
+                claimed.verify(key, now_s, state.max_skew_s)
+            })?;
         state.let_in(&speaker, &parts.extensions)?;
         // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
         if matches!(speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
@@ -104,6 +111,7 @@ impl FromRequest<AppState> for Signed {
         }
         Ok(Self {
             speaker,
+            key,
             verified,
             request,
         })
@@ -170,17 +178,14 @@ impl AppState {
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
         let intent = Intent::read((&signed.request).into())?;
         let vault = self.standing.vault().as_str();
-        let principal = signed.speaker.to_string();
-        let submitted = self
-            .intake
-            .submit(
-                vault,
-                intent.kind(),
-                &principal,
-                &signed.verified.nonce,
-                &StoredRequest::Signed(signed.request),
-            )
-            .await?;
+        let submission = Submission {
+            speaker: signed.speaker,
+            nonce: signed.verified.nonce,
+            request: StoredRequest::Signed(signed.request),
+            intent,
+            key: Some(signed.key),
+        };
+        let submitted = self.intake.submit(vault, submission).await?;
         Ok(match submitted {
             Submitted::Answered(outcome) => reply::raw(outcome.status, outcome.body),
             Submitted::Pending(id) => {

@@ -117,8 +117,8 @@ impl Store {
     ///
     /// # Errors
     /// See [`CommitError`]; on all but `Unknown` nothing was written.
-    pub async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let batch = Arc::new(batch.clone());
+    pub async fn commit(&self, batch: impl Into<Arc<Batch>>) -> Result<(), CommitError> {
+        let batch = batch.into();
         let store = self.clone();
         // A task of its own: a future dropped between two statements would leave the transaction
         // open on its connection (https://github.com/launchbadge/sqlx/issues/4394).

@@ -39,11 +39,14 @@ impl Store {
     /// # Errors
     /// Nothing was stored, except on [`StoreError::Unknown`]. An id that is already there is
     /// [`Rule::InboxId`].
-    pub async fn inbox_put(&self, rows: &[InboxRow]) -> Result<Vec<InboxPut>, StoreError> {
+    pub async fn inbox_put(
+        &self,
+        rows: impl Into<Arc<[InboxRow]>>,
+    ) -> Result<Vec<InboxPut>, StoreError> {
+        let rows: Arc<[InboxRow]> = rows.into();
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Arc<[InboxRow]> = rows.into();
         let store = self.clone();
         let put = tokio::spawn(async move { store.inbox_put_whole(&rows).await })
             .await

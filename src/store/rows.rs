@@ -1,5 +1,7 @@
 //! What goes into the database and comes out of it.
 
+use std::sync::Arc;
+
 use super::FeedRow;
 use crate::journal::{HeadRow, JournalRow};
 
@@ -23,6 +25,12 @@ pub struct Batch {
     pub points: Vec<SignaturePointRow>,
     /// What outsiders may hear of the new rows, following on what the feed has.
     pub feed: Vec<FeedRow>,
+}
+
+impl From<&Batch> for Arc<Batch> {
+    fn from(batch: &Batch) -> Self {
+        Self::new(batch.clone())
+    }
 }
 
 /// What holds a signature: a head of the journal, or a transaction.

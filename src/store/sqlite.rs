@@ -22,6 +22,14 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Every statement of ours in all its widths stays prepared.
 const PREPARED: usize = 256;
 
+/// Pages that the writer keeps in memory, as PRAGMA cache_size has it: KiB, negative. A batch must fit, or SQLite writes pages
+/// out before they are complete.
+const WRITER_CACHE: &str = "-32768";
+
+/// Pages in the write-ahead log before they are moved into the file, 32 MiB. Most commits change the same pages again, and
+/// those are moved once for all of them. Durability doesn't depend on it.
+const LOG_PAGES: &str = "8192";
+
 pub(super) async fn open(path: &str) -> Result<Pools, StoreError> {
     if path.is_empty() || path.contains(":memory:") || path.contains('?') {
         return Err(StoreError::Url(
@@ -49,7 +57,13 @@ pub(super) async fn open(path: &str) -> Result<Pools, StoreError> {
     let write = pool
         .clone()
         .max_connections(1)
-        .connect_with(options.clone())
+        .connect_with(
+            options
+                .clone()
+                .pragma("cache_size", WRITER_CACHE)
+                .pragma("wal_autocheckpoint", LOG_PAGES)
+                .pragma("temp_store", "MEMORY"),
+        )
         .await?;
     let read = pool
         .max_connections(READERS)

@@ -104,7 +104,7 @@ async fn a_full_disk_is_named_writes_nothing_and_passes_with_the_disk() {
     // Room again.
     set_max_pages(&store, 1_000_000).await;
     store.commit(&batch(previous)).await.unwrap();
-    store.inbox_put(&[request]).await.unwrap();
+    store.inbox_put([request]).await.unwrap();
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) async fn what_waits_is_counted_with_its_oldest_and_nothing_else(bed: 
     );
 
     let requests: Vec<_> = (1..=4).map(request).collect();
-    store.inbox_put(&requests).await.unwrap();
+    store.inbox_put(requests.clone()).await.unwrap();
     let mut writer = Writer::new("main");
     let states = [
         "final",

@@ -149,7 +149,7 @@ pub(crate) async fn outcomes_alone_leave_the_journal_as_it_is(bed: Bed) {
     let mut writer = Writer::new("main");
     let first = writer.batch(2);
     writer.commit(&store, &first).await;
-    store.inbox_put(&[request(1), request(2)]).await.unwrap();
+    store.inbox_put([request(1), request(2)]).await.unwrap();
 
     let mut batch = writer.batch(0);
     batch.outcomes = vec![answer(1)];

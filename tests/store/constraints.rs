@@ -22,7 +22,7 @@ async fn seen(store: &Store) -> impl PartialEq + std::fmt::Debug {
 pub(crate) async fn a_constraint_broken_in_the_middle_writes_nothing_and_names_the_row(bed: Bed) {
     let store = bed.open().await;
     let mut writer = Writer::new("main");
-    store.inbox_put(&[request(1), request(2)]).await.unwrap();
+    store.inbox_put([request(1), request(2)]).await.unwrap();
     let mut first = writer.with(
         1,
         vec![

@@ -19,7 +19,7 @@ pub(crate) async fn requests_come_out_in_the_order_in_which_they_went_in(bed: Be
     assert_eq!(store.inbox_pending("main", 1000).await.unwrap(), rows);
     assert_eq!(store.inbox_pending("main", 5).await.unwrap(), rows[..5]);
     assert!(store.inbox_pending("other", 5).await.unwrap().is_empty());
-    assert!(store.inbox_put(&[]).await.unwrap().is_empty());
+    assert!(store.inbox_put(Vec::new()).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(bed: Bed) {
@@ -29,7 +29,7 @@ pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(b
         ..request(number)
     };
     let puts = store
-        .inbox_put(&[request(1), again("in_1b", 1), request(2)])
+        .inbox_put([request(1), again("in_1b", 1), request(2)])
         .await
         .unwrap();
     assert_eq!(
@@ -46,7 +46,7 @@ pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(b
         ..again("in_2c", 2)
     };
     let rows = [elsewhere, again("in_1c", 1), operator.clone(), request(3)];
-    let puts = store.inbox_put(&rows).await.unwrap();
+    let puts = store.inbox_put(rows.clone()).await.unwrap();
     assert_eq!(
         puts,
         [
@@ -61,12 +61,12 @@ pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(b
 
     // The very same row sent again is a replay, not a fault.
     assert_eq!(
-        store.inbox_put(&[request(3)]).await.unwrap(),
+        store.inbox_put([request(3)]).await.unwrap(),
         [InboxPut::Replayed]
     );
     // An id that is taken under another nonce is a fault, and nothing of its batch stays.
     let taken = again("in_3", 9);
-    let error = store.inbox_put(&[request(8), taken]).await.unwrap_err();
+    let error = store.inbox_put([request(8), taken]).await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -78,14 +78,14 @@ pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(b
         "{error}"
     );
     let twice = [again("in_9", 9), again("in_9", 10)];
-    assert!(store.inbox_put(&twice).await.is_err());
+    assert!(store.inbox_put(twice.clone()).await.is_err());
     assert_eq!(store.inbox_pending("main", 10).await.unwrap(), pending);
     let nul = InboxRow {
         nonce: "a\0b".into(),
         ..request(11)
     };
     assert!(matches!(
-        store.inbox_put(&[nul]).await,
+        store.inbox_put([nul]).await,
         Err(StoreError::Unstorable {
             column: "nonce",
             ..
@@ -96,7 +96,7 @@ pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(b
 pub(crate) async fn an_answered_request_is_no_longer_pending(bed: Bed) {
     let store = bed.open().await;
     let rows: Vec<InboxRow> = (0..100).map(request).collect();
-    store.inbox_put(&rows).await.unwrap();
+    store.inbox_put(rows.clone()).await.unwrap();
     let mut writer = Writer::new("main");
     let mut batch = writer.batch(3);
     batch.outcomes = (0..70).map(answer).collect();
@@ -129,7 +129,7 @@ pub(crate) async fn a_thousand_requests_from_many_sides_keep_one_order(bed: Bed)
                 });
                 let copies: Vec<InboxRow> = copies.collect();
                 let (first, second) =
-                    tokio::join!(store.inbox_put(&rows), store.inbox_put(&copies));
+                    tokio::join!(store.inbox_put(rows.clone()), store.inbox_put(copies.clone()));
                 let puts = first.unwrap().into_iter().zip(second.unwrap());
                 for (one, other) in puts {
                     assert_ne!(one, other, "one of two is stored");

@@ -43,5 +43,5 @@ pub use key::{Algorithm, PublicKey, SIGNATURE_BYTES, Signer, SigningFault};
 pub use keyid::Principal;
 pub use message::{MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY, MAX_TARGET};
 pub use parameters::{LABEL, MAX_SIGNATURE_INPUT, Parameters};
-pub use request::{SignedRequest, Verified};
+pub use request::{Claimed, SignedRequest, Verified};
 pub use sign::{SignedHeaders, UnsignedRequest, sign};

@@ -39,6 +39,13 @@ pub struct SignedRequest {
     pub body: Vec<u8>,
 }
 
+/// A request with its `Signature-Input` read once: whose it claims to be, and all that is needed to verify it.
+#[derive(Debug, Clone)]
+pub struct Claimed<'a> {
+    request: &'a SignedRequest,
+    parameters: Parameters,
+}
+
 /// What a verified signature proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -51,12 +58,23 @@ pub struct Verified {
 }
 
 impl SignedRequest {
-    /// Reads `Signature-Input`, to learn which key to verify with. Proves nothing.
+    /// Reads `Signature-Input`. Proves nothing.
     ///
     /// # Errors
     /// As [`Parameters::parse`].
     pub fn parameters(&self) -> Result<Parameters, HttpSigError> {
         Parameters::parse(&self.signature_input)
+    }
+
+    /// Reads `Signature-Input`, to learn which key to verify with. Proves nothing.
+    ///
+    /// # Errors
+    /// As [`Parameters::parse`].
+    pub fn claimed(&self) -> Result<Claimed<'_>, HttpSigError> {
+        Ok(Claimed {
+            request: self,
+            parameters: self.parameters()?,
+        })
     }
 
     /// Verifies the signature, and that it was made within `max_skew_s` seconds of `now_s`, Unix seconds.
@@ -71,15 +89,7 @@ impl SignedRequest {
         now_s: u64,
         max_skew_s: u64,
     ) -> Result<Verified, HttpSigError> {
-        let parameters = self.parameters()?;
-        if parameters.created.abs_diff(now_s) > max_skew_s {
-            return Err(HttpSigError::Stale {
-                created: parameters.created,
-                now: now_s,
-                max_skew: max_skew_s,
-            });
-        }
-        self.verify_parsed(parameters, &(*key).into())
+        self.claimed()?.verify(&(*key).into(), now_s, max_skew_s)
     }
 
     /// Verifies the signature of a stored request, whose time was judged when it came.
@@ -90,35 +100,7 @@ impl SignedRequest {
         &self,
         key: &(impl Into<PublicKey> + Copy),
     ) -> Result<Verified, HttpSigError> {
-        self.verify_parsed(self.parameters()?, &(*key).into())
-    }
-
-    fn verify_parsed(
-        &self,
-        parameters: Parameters,
-        key: &PublicKey,
-    ) -> Result<Verified, HttpSigError> {
-        let message = self.message();
-        message.check(&self.body)?;
-        check_coverage(&message, &parameters.components)?;
-        let signature = read_signature(&self.signature)?;
-        let covered = parameters
-            .components
-            .iter()
-            .filter_map(|&component| Some((component.name(), message.value(component)?)));
-        // Parsing has proven the prefix; without it the base could not be the signer's.
-        let params = signature_params(&self.signature_input).unwrap_or_default();
-        let base = signature_base(covered, params);
-        if parameters.algorithm != key.algorithm() || !key.verifies(base.as_bytes(), &signature) {
-            return Err(HttpSigError::BadSignature {
-                keyid: parameters.keyid,
-            });
-        }
-        Ok(Verified {
-            keyid: parameters.keyid,
-            created: parameters.created,
-            nonce: parameters.nonce,
-        })
+        self.claimed()?.verify_stored(&(*key).into())
     }
 
     fn message(&self) -> Message<'_> {
@@ -130,6 +112,67 @@ impl SignedRequest {
             content_type: self.content_type.as_deref(),
             idempotency_key: self.idempotency_key.as_deref(),
         }
+    }
+}
+
+impl Claimed<'_> {
+    /// What `Signature-Input` says.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// As [`SignedRequest::verify`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn verify(
+        &self,
+        key: &PublicKey,
+        now_s: u64,
+        max_skew_s: u64,
+    ) -> Result<Verified, HttpSigError> {
+        let created = self.parameters.created;
+        if created.abs_diff(now_s) > max_skew_s {
+            return Err(HttpSigError::Stale {
+                created,
+                now: now_s,
+                max_skew: max_skew_s,
+            });
+        }
+        self.verify_stored(key)
+    }
+
+    /// As [`SignedRequest::verify_stored`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn verify_stored(&self, key: &PublicKey) -> Result<Verified, HttpSigError> {
+        let Self {
+            request,
+            parameters,
+        } = self;
+        let message = request.message();
+        message.check(&request.body)?;
+        check_coverage(&message, &parameters.components)?;
+        let signature = read_signature(&request.signature)?;
+        let covered = parameters
+            .components
+            .iter()
+            .filter_map(|&component| Some((component.name(), message.value(component)?)));
+        // Parsing has proven the prefix; without it the base could not be the signer's.
+        let params = signature_params(&request.signature_input).unwrap_or_default();
+        let base = signature_base(covered, params);
+        if parameters.algorithm != key.algorithm() || !key.verifies(base.as_bytes(), &signature) {
+            return Err(HttpSigError::BadSignature {
+                keyid: parameters.keyid.clone(),
+            });
+        }
+        Ok(Verified {
+            keyid: parameters.keyid.clone(),
+            created: parameters.created,
+            nonce: parameters.nonce.clone(),
+        })
     }
 }
 
