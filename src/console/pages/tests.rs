@@ -12,6 +12,7 @@ use super::*;
 use crate::console::words::Moment;
 use crate::journal::JournalRow;
 
+mod alteration;
 #[path = "../../../crates/vault/tests/common/mod.rs"]
 #[allow(
     unreachable_pub,
@@ -19,7 +20,6 @@ use crate::journal::JournalRow;
     reason = "the vault's own test world, which other tests here use too"
 )]
 mod common;
-mod alteration;
 mod governing;
 mod list;
 mod rooms;

@@ -1,15 +1,14 @@
-//! Treasury, cold, governance and journal.
+//! Treasury, cold and journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use custodyd_chain::{Address, U256};
+use custodyd_chain::U256;
 use custodyd_policy::{Tier, TierTarget};
-use custodyd_vault::{Change, Scope};
 
 use super::common::HOUR;
 use super::*;
 use crate::console::{
-    pages::{cold, governance, journal, treasury},
+    pages::{cold, journal, treasury},
     plot::{Plot, Window},
     words::{Figure, in_fours},
 };
