@@ -206,6 +206,8 @@ const commands = {
     for (const { mode, colorScheme, viewport } of MODES) {
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      // What sticks to the window's upper edge would stand in the middle of a page that is scrolled.
+      await page.evaluate(() => scrollTo(0, 0));
       await page.screenshot({ path: join(shots, `${name}-${mode}.png`), fullPage: true, animations: "disabled" });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (wide > 0) faults.push(`${name} in ${mode}: ${wide} px wider than the window`);
