@@ -14,7 +14,7 @@ use tokio::{
 };
 
 pub use answers::Answers;
-pub use submission::{Submission, Vouched};
+pub use submission::{Pending, Submission, Vouched};
 
 use crate::{
     clock::Clock,
@@ -109,7 +109,7 @@ impl Intake {
             request: text,
         };
         let vouched = match self.engine {
-            Whereabouts::Here => Vouched::of(submission, &row.request),
+            Whereabouts::Here => Vouched::of(submission, &row),
             Whereabouts::Elsewhere => None,
         };
         let mut expected = self.answers.expect(&id, vouched);

@@ -10,7 +10,7 @@ use custodyd::{
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
-    http::{self, Admission, AppState, Entrance, Monitoring},
+    http::{self, Admission, AppState, Entrance, Monitoring, Shared},
     intake::{Answers, Intake},
     nodes::Node,
     signer::Signer,
@@ -115,7 +115,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         tokio::spawn(canary::watch(hsm, every, pulse, stopped.clone()));
     }
     let watched = Arc::clone(&pulse);
-    let state = AppState {
+    let state = AppState::from(Shared {
         standing: engine.standing(),
         feed: engine.feed(),
         intake,
@@ -140,7 +140,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
             &config.operators,
         )),
         metrics,
-    };
+    });
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;

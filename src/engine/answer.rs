@@ -1,5 +1,5 @@
-//! Answering a request from the inbox. The row is not trusted: the signature is verified again, unless the row is byte for
-//! byte what this process has just verified; and method, target and body that were signed say what is asked.
+//! Answering a request from the inbox. A row of the database is not trusted: the signature is verified again, unless this
+//! process verified the request itself and has it in memory; and method, target and body that were signed say what is asked.
 
 use custodyd_policy::{Dimension, LimitUsage, Timestamp};
 use custodyd_vault::{Command, Rejection, RequestWithdrawal};
@@ -12,10 +12,9 @@ use super::{
 };
 use crate::{
     directory::{Directory, Speaker, Sworn},
-    intake::Vouched,
+    intake::Pending,
     problem::Problem,
     request::Intent,
-    store::InboxRow,
     stored_request::{PasskeyRequest, StoredRequest},
     view::{LimitView, VerdictView},
 };
@@ -32,12 +31,11 @@ pub(super) struct Heard {
 impl Engine {
     pub(super) async fn answer(
         &mut self,
-        row: &InboxRow,
+        pending: &mut Pending,
         now: Timestamp,
         draft: &mut Draft,
     ) -> Result<Reply, BatchError> {
-        let vouched = self.parts.answers.vouched(&row.id);
-        let heard = match hear(&self.directory, row, vouched, now) {
+        let heard = match hear(&self.directory, pending, now) {
             Ok(heard) => heard,
             Err(problem) => return Ok(Reply::Problem(problem)),
         };
@@ -63,7 +61,7 @@ impl Engine {
         {
             return Ok(Reply::Problem(problem));
         }
-        match self.asked(row, heard, now).await {
+        match self.asked(&pending.row, heard, now).await {
             Err(problem) => Ok(Reply::Problem(problem)),
             Ok(Asked::Answered(reply)) => Ok(reply),
             Ok(Asked::Commands(commands, reply)) => {
@@ -145,15 +143,8 @@ impl Engine {
     }
 }
 
-fn hear(
-    directory: &Directory,
-    row: &InboxRow,
-    vouched: Option<Box<Vouched>>,
-    now: Timestamp,
-) -> Result<Heard, Problem> {
-    if let Some((speaker, request, intent)) =
-        vouched.and_then(|vouched| vouched.speaks_for(row, directory))
-    {
+fn hear(directory: &Directory, pending: &mut Pending, now: Timestamp) -> Result<Heard, Problem> {
+    if let Some((speaker, request, intent)) = pending.found(directory) {
         return Ok(Heard {
             speaker,
             request,
@@ -161,7 +152,7 @@ fn hear(
             sworn: None,
         });
     }
-    let request = StoredRequest::parse(&row.request)
+    let request = StoredRequest::parse(&pending.row.request)
         .map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
     let (speaker, sworn) = match &request {
         StoredRequest::Signed(request) => {

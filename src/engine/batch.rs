@@ -17,6 +17,7 @@ use crate::{
     directory::Directory,
     failpoint,
     feed::FeedRow,
+    intake::Pending,
     journal::{CanonicalError, Entry, HeadError, HeadRow, JournalRow, head_digest},
     nonces::{NonceError, head_point},
     problem::Problem,
@@ -121,7 +122,7 @@ impl Engine {
     /// Decides and commits one batch.
     pub(super) async fn step(
         &mut self,
-        inbox: &[InboxRow],
+        inbox: &mut [Pending],
         results: Vec<Command>,
     ) -> Result<usize, BatchError> {
         let now = self.now();
@@ -132,11 +133,12 @@ impl Engine {
                 Err(rejection) => tracing::warn!(%rejection, "the result of an effect was refused"),
             }
         }
-        for row in inbox {
-            let span = tracing::error_span!("engine", request = row.id, kind = row.kind);
-            let reply = self.answer(row, now, &mut draft);
+        for pending in inbox {
+            let (request, kind) = (&pending.row.id, &pending.row.kind);
+            let span = tracing::error_span!("engine", request, kind);
+            let reply = self.answer(pending, now, &mut draft);
             let reply = reply.instrument(span.clone()).await?;
-            span.in_scope(|| draft.answered(row, reply));
+            span.in_scope(|| draft.answered(&pending.row, reply));
         }
         for _ in 0..MOST_STEPS {
             match self.take(&Command::Advance, now, &mut draft)? {

@@ -19,15 +19,21 @@ pub(super) struct Documents<'a>(HashMap<&'a str, &'a str>);
 impl<'a> Documents<'a> {
     /// Those of a commit.
     pub(super) fn of(projections: &'a [Projection]) -> Self {
-        let shown = projections.iter().filter_map(|projection| match projection {
-            Projection::Withdrawal { id, document, .. } => Some((id.as_str(), document.as_str())),
-            _ => None,
-        });
+        let shown = projections
+            .iter()
+            .filter_map(|projection| match projection {
+                Projection::Withdrawal { id, document, .. } => {
+                    Some((id.as_str(), document.as_str()))
+                }
+                _ => None,
+            });
         Self(shown.collect())
     }
 
     fn withdrawal(&self, id: &WithdrawalId) -> Option<String> {
-        self.0.get(id.to_string().as_str()).map(|text| (*text).to_owned())
+        self.0
+            .get(id.to_string().as_str())
+            .map(|text| (*text).to_owned())
     }
 }
 

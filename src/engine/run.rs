@@ -1,6 +1,9 @@
 //! The engine's loop: wait, gather, decide and commit, act.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use custodyd_policy::Timestamp;
 use custodyd_vault::{Command, Effect, Touch};
@@ -18,8 +21,9 @@ use super::{
 use crate::{
     alerts::Fact,
     directory::Directory,
+    intake::{Pending, Vouched},
     standing::InForce,
-    store::{CommitError, InboxRow},
+    store::{CommitError, InboxRow, StoreError},
     telemetry::nodes,
 };
 
@@ -95,15 +99,10 @@ impl Engine {
         if let Some(what) = self.unsafe_journal_key.take() {
             return Err(EngineError::JournalKey(what));
         }
-        let inbox = match self
-            .parts
-            .store
-            .inbox_pending(self.vault.id().as_str(), BATCH)
-            .await
-        {
-            Ok(rows) => {
+        let mut inbox = match self.pending().await {
+            Ok(pending) => {
                 self.parts.pulse.note_trouble("database", None);
-                rows
+                pending
             }
             Err(e) => {
                 self.parts
@@ -113,7 +112,7 @@ impl Engine {
             }
         };
         let full = inbox.len() == BATCH as usize;
-        match self.step(&inbox, results).await {
+        match self.step(&mut inbox, results).await {
             Ok(_) => {
                 self.parts.pulse.note_trouble("hsm-journal", None);
                 if full {
@@ -132,17 +131,39 @@ impl Engine {
         }
     }
 
+    /// The oldest requests of the inbox. What this process took in itself is in memory; the database says that it is durable,
+    /// and in which order. What it did not, it reads.
+    async fn pending(&self) -> Result<Vec<Pending>, StoreError> {
+        let (store, vault) = (&self.parts.store, self.vault.id().as_str());
+        let ids = store.inbox_waiting(vault, BATCH).await?;
+        let mut known: HashMap<&str, Box<Vouched>> = ids
+            .iter()
+            .filter_map(|id| Some((id.as_str(), self.parts.answers.vouched(id)?)))
+            .collect();
+        if known.len() == ids.len() {
+            let known = ids.iter().filter_map(|id| known.remove(id.as_str()));
+            return Ok(known.map(Pending::from).collect());
+        }
+        let rows = store.inbox_pending(vault, BATCH).await?;
+        let pending = |row: InboxRow| match known.remove(row.id.as_str()) {
+            Some(vouched) => Pending::from(vouched),
+            None => Pending::from(row),
+        };
+        Ok(rows.into_iter().map(pending).collect())
+    }
+
     /// One of these requests can't be committed, however often it is tried. Each goes alone, so that the others are
     /// answered, and the one that fails is refused instead of holding up the vault for ever.
-    async fn isolate(&mut self, inbox: Vec<InboxRow>) -> Result<(), EngineError> {
-        for row in inbox {
-            let Err(error) = self.step(std::slice::from_ref(&row), Vec::new()).await else {
+    async fn isolate(&mut self, inbox: Vec<Pending>) -> Result<(), EngineError> {
+        for mut pending in inbox {
+            let alone = std::slice::from_mut(&mut pending);
+            let Err(error) = self.step(alone, Vec::new()).await else {
                 continue;
             };
             self.recover(&error).await?;
             if error.comes_again() {
-                tracing::error!(request = %row.id, %error, "a request that can't be committed is refused");
-                if let Err(error) = self.refuse(row.id).await {
+                tracing::error!(request = %pending.row.id, %error, "a request that can't be committed is refused");
+                if let Err(error) = self.refuse(pending.row.id).await {
                     self.recover(&error).await?;
                 }
             }

@@ -101,7 +101,7 @@ async fn two_signatures_with_one_nonce_in_one_batch_are_told_apart_too() {
             }
         })
         .into();
-    bench.engine.step(Vec::new(), results).await.unwrap();
+    bench.engine.step(&mut [], results).await.unwrap();
     assert_eq!(bench.state(&first), TransactionState::Signed);
     assert_eq!(bench.state(&second), TransactionState::Planned);
     assert!(
@@ -128,7 +128,7 @@ async fn of_a_transaction_signed_twice_in_one_batch_only_what_the_journal_holds_
         }
     };
     let results = vec![signed(11), signed(12)];
-    bench.engine.step(Vec::new(), results).await.unwrap();
+    bench.engine.step(&mut [], results).await.unwrap();
     assert_eq!(bench.state(&id), TransactionState::Signed);
     let store = bench.engine.parts.store.clone();
     let explained = nonces::of_journal(&store, "main", bench.engine.vault());
@@ -171,7 +171,7 @@ async fn the_engine_stops_when_the_journal_key_repeats_a_nonce() {
     };
     let error = bench
         .engine
-        .step(Vec::new(), vec![command])
+        .step(&mut [], vec![command])
         .await
         .unwrap_err();
     let stopped = bench.engine.recover(&error).await.unwrap_err();

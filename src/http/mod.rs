@@ -62,9 +62,27 @@ use crate::{
     store::Store,
 };
 
-/// What handlers share.
+/// What handlers share, behind one pointer: every request takes several copies of it.
 #[derive(Debug, Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+/// What handlers share.
+#[derive(Debug)]
+pub struct Shared {
     /// Who may speak, under which policy.
     pub standing: Standing,
     /// The way to the engine.

@@ -1,7 +1,8 @@
 //! A verified request on its way in, and what the edge vouches for to the engine of the same process.
 //!
-//! The engine takes no row of the inbox on trust: the database is not its memory. Where a row is byte for byte what this
-//! process has verified and stored a moment ago, though, to verify it once more would show nothing new (ADR 23).
+//! The engine takes no row of the inbox on trust: the database is not its memory. What this process has verified a moment ago,
+//! and still has in memory, needs no second look; the row in the database then only says that it is durable, and when it is its
+//! turn (ADR 23).
 
 use custodyd_httpsig::PublicKey;
 
@@ -12,7 +13,7 @@ use crate::{
     stored_request::StoredRequest,
 };
 
-/// Longest text of a stored request that is kept for the engine, bytes; a longer one it reads from the row.
+/// Longest text of a stored request that is kept for the engine, bytes; a longer one it reads from the database.
 const LONGEST_KEPT: usize = 128 * 1024;
 
 /// A request that the edge verified.
@@ -30,10 +31,16 @@ pub struct Submission {
     pub key: Option<PublicKey>,
 }
 
-/// A submission, and the text that it was stored as.
+/// A request of the inbox as this process took it in: the row, and what it was found to be.
 #[derive(Debug)]
 pub struct Vouched {
-    text: String,
+    row: InboxRow,
+    found: Found,
+}
+
+/// What the edge found of a request.
+#[derive(Debug)]
+struct Found {
     key: PublicKey,
     speaker: Speaker,
     request: StoredRequest,
@@ -42,26 +49,148 @@ pub struct Vouched {
 
 impl Vouched {
     /// What a submission is vouched for with; nothing where the engine has to see for itself.
-    pub(super) fn of(submission: Submission, text: &str) -> Option<Box<Self>> {
+    pub(super) fn of(submission: Submission, row: &InboxRow) -> Option<Box<Self>> {
+        let signed = matches!(submission.request, StoredRequest::Signed(_));
         let key = submission
             .key
-            .filter(|_| text.len() <= LONGEST_KEPT && matches!(submission.request, StoredRequest::Signed(_)))?;
-        Some(Box::new(Self {
-            text: text.to_owned(),
+            .filter(|_| signed && row.request.len() <= LONGEST_KEPT)?;
+        let found = Found {
             key,
             speaker: submission.speaker,
             request: submission.request,
             intent: submission.intent,
-        }))
+        };
+        let row = row.clone();
+        Some(Box::new(Self { row, found }))
+    }
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub struct Pending {
+    /// Its row.
+    pub row: InboxRow,
+    found: Option<Found>,
+}
+
+impl Pending {
+    /// Who asks for what, once, if the edge verified this row, and the key that it did so with is still its speaker's.
+    pub fn found(&mut self, directory: &Directory) -> Option<(Speaker, StoredRequest, Intent)> {
+        let found = self.found.take()?;
+        directory.holds(&found.speaker, &found.key).then_some((
+            found.speaker,
+            found.request,
+            found.intent,
+        ))
+    }
+}
+
+impl From<InboxRow> for Pending {
+    /// A row as the database has it: nobody vouches for it.
+    fn from(row: InboxRow) -> Self {
+        Self { row, found: None }
+    }
+}
+
+impl From<Box<Vouched>> for Pending {
+    fn from(vouched: Box<Vouched>) -> Self {
+        let Vouched { row, found } = *vouched;
+        Self {
+            row,
+            found: Some(found),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use custodyd_httpsig::{SigningKey, UnsignedRequest, sign};
+    use custodyd_vault::{Client, Scope};
+
+    use super::*;
+
+    const BODY: &[u8] = br#"{"vault":"main","asset":"LTC","amount":"1","destination":"rltc1q"}"#;
+
+    fn directory(byte: u8) -> Directory {
+        let shop = Client {
+            key: SigningKey::from_bytes(&[byte; 32]).verifying_key().into(),
+            scopes: [Scope::Withdraw].into(),
+        };
+        Directory::new(
+            "main".parse().unwrap(),
+            BTreeMap::from([("shop".parse().unwrap(), shop)]),
+            BTreeMap::new(),
+        )
     }
 
-    /// Who asks for what, if the row is exactly what was verified, and the key is still its speaker's.
-    pub fn speaks_for(
-        self,
-        row: &InboxRow,
-        directory: &Directory,
-    ) -> Option<(Speaker, StoredRequest, Intent)> {
-        let stands = self.text == row.request && directory.holds(&self.speaker, &self.key);
-        stands.then_some((self.speaker, self.request, self.intent))
+    /// As the edge makes it of a request that it verified.
+    fn submission() -> Submission {
+        let unsigned = UnsignedRequest {
+            method: "POST",
+            authority: "localhost",
+            target: "/v1/withdrawals",
+            content_type: Some("application/json"),
+            idempotency_key: Some("order-7"),
+            body: BODY,
+        };
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let headers = sign(&unsigned, "client/shop", "0123456789abcdef", 1_000, &key);
+        let request = headers.unwrap().attach(&unsigned);
+        let verify = directory(1).authenticate(&request, |claimed, key| claimed.verify_stored(key));
+        let authenticated = verify.unwrap();
+        Submission {
+            speaker: authenticated.speaker,
+            nonce: authenticated.verified.nonce,
+            intent: Intent::read((&request).into()).unwrap(),
+            request: StoredRequest::Signed(request),
+            key: Some(authenticated.key),
+        }
+    }
+
+    fn row(submission: &Submission) -> InboxRow {
+        InboxRow {
+            id: "00".repeat(16),
+            vault: "main".into(),
+            kind: submission.intent.kind().into(),
+            principal: submission.speaker.to_string(),
+            nonce: submission.nonce.clone(),
+            at_ms: 1,
+            request: submission.request.to_text().unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_was_verified_speaks_once_and_only_while_its_key_is_its_speakers() {
+        let submission = submission();
+        let row = row(&submission);
+        let vouched = || Pending::from(Vouched::of(submission.clone(), &row).unwrap());
+
+        let mut pending = vouched();
+        let (speaker, request, _) = pending.found(&directory(1)).unwrap();
+        assert_eq!(speaker, submission.speaker);
+        assert_eq!(request, submission.request);
+        // Whoever asks again, as after a batch that was not committed, verifies the row.
+        assert!(pending.found(&directory(1)).is_none());
+        // The client's key was rotated between edge and engine.
+        assert!(vouched().found(&directory(2)).is_none());
+        assert!(Pending::from(row.clone()).found(&directory(1)).is_none());
+    }
+
+    #[test]
+    fn nobody_vouches_for_what_the_engine_has_to_verify_itself() {
+        let submission = submission();
+        let row = row(&submission);
+        let without_key = Submission {
+            key: None,
+            ..submission.clone()
+        };
+        assert!(Vouched::of(without_key, &row).is_none());
+        let long = InboxRow {
+            request: "x".repeat(LONGEST_KEPT + 1),
+            ..row
+        };
+        assert!(Vouched::of(submission, &long).is_none());
     }
 }

@@ -6,6 +6,12 @@ use super::connection::{Conn, Row, Value};
 /// Rows a statement. At most 64 × 10 values, far from either database's bound.
 const WIDTHS: [usize; 4] = [64, 16, 4, 1];
 
+/// The statement for SQLite. Whoever meets a fault there rolls the whole transaction back, so the statement by itself need not be
+/// able to (<https://sqlite.org/lang_conflict.html>): SQLite keeps no copy of each page that it is about to change.
+fn whole(text: &str) -> String {
+    text.replacen("INSERT INTO", "INSERT OR FAIL INTO", 1)
+}
+
 /// One statement with a list of row tuples in it, written out in every width.
 #[derive(Debug)]
 pub(super) struct Bulk {
@@ -30,7 +36,7 @@ impl Bulk {
         Self {
             columns,
             numbered: WIDTHS.map(|width| text(width, |number| format!("${number}"))),
-            nameless: WIDTHS.map(|width| text(width, |_| "?".to_owned())),
+            nameless: WIDTHS.map(|width| whole(&text(width, |_| "?".to_owned()))),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::Store;
 use super::bulk::Bulk;
-use super::connection::{Transaction, Value};
+use super::connection::{Row, Transaction, Value};
 use super::error::{Failure, Rule, StoreError};
 use super::fold::{int, text};
 use super::record::Record;
@@ -27,6 +27,8 @@ static PUT: LazyLock<Bulk> = LazyLock::new(|| {
 
 const PENDING: &str = "SELECT id, kind, principal, nonce, at_ms, request FROM inbox \
      WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
+const WAITING: &str =
+    "SELECT id FROM inbox WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
 const PRINCIPAL: &str = "SELECT principal FROM inbox WHERE vault = $1 AND id = $2";
 const OUTCOME: &str = "SELECT status, body FROM outcomes WHERE inbox_id = $1";
 
@@ -90,22 +92,20 @@ impl Store {
         vault: &str,
         limit: u32,
     ) -> Result<Vec<InboxRow>, StoreError> {
-        let mut conn = self.reader().await?;
         let values = [text("vault", vault)?, Value::Int(limit.into())];
-        let rows = conn.fetch(PENDING, &values).await?;
+        let rows = self.rows(PENDING, &values).await?;
+        rows.iter().map(|row| inbox_row(vault, row)).collect()
+    }
+
+    /// The ids of the oldest requests of `vault` that have no outcome yet, oldest first.
+    ///
+    /// # Errors
+    /// As for [`Store::inbox_pending`].
+    pub async fn inbox_waiting(&self, vault: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let values = [text("vault", vault)?, Value::Int(limit.into())];
+        let rows = self.rows(WAITING, &values).await?;
         rows.iter()
-            .map(|row| {
-                let mut record = Record::new("inbox", row);
-                Ok(InboxRow {
-                    id: record.key("id")?,
-                    vault: vault.to_owned(),
-                    kind: record.text("kind")?,
-                    principal: record.text("principal")?,
-                    nonce: record.text("nonce")?,
-                    at_ms: record.number("at_ms")?,
-                    request: record.text("request")?,
-                })
-            })
+            .map(|row| Record::new("inbox", row).key("id"))
             .collect()
     }
 
@@ -144,6 +144,19 @@ impl Store {
             })
             .transpose()
     }
+}
+
+fn inbox_row(vault: &str, row: &Row) -> Result<InboxRow, StoreError> {
+    let mut record = Record::new("inbox", row);
+    Ok(InboxRow {
+        id: record.key("id")?,
+        vault: vault.to_owned(),
+        kind: record.text("kind")?,
+        principal: record.text("principal")?,
+        nonce: record.text("nonce")?,
+        at_ms: record.number("at_ms")?,
+        request: record.text("request")?,
+    })
 }
 
 async fn put(

@@ -8,7 +8,7 @@ use custodyd::{
     console::Console,
     directory::Directory,
     feed::{Announcer, FeedRow},
-    http::{Admission, AppState, Entrance, Limits, serve},
+    http::{Admission, AppState, Entrance, Limits, Shared, serve},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
     standing::{InForce, PolicyDocument, Standing},
@@ -133,7 +133,7 @@ impl Edge {
         let patience = Duration::from_millis(200);
         let bell = Arc::new(Notify::new());
         let announcer = Announcer::new(0);
-        let state = AppState {
+        let state = AppState::from(Shared {
             vault: None,
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
             standing: Standing::new(InForce {
@@ -155,7 +155,7 @@ impl Edge {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             replays: Arc::default(),
             admission: Arc::new(admission),
-        };
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);

@@ -265,7 +265,7 @@ impl Bench {
     }
 
     pub(super) async fn tell(&mut self, command: Command) {
-        self.engine.step(Vec::new(), vec![command]).await.unwrap();
+        self.engine.step(&mut [], vec![command]).await.unwrap();
     }
 
     /// A wallet with ten ether, and a fee quote.
@@ -319,7 +319,7 @@ impl Bench {
             while !done(self.engine.vault()) {
                 let finished = self.engine.done.recv().await.unwrap();
                 let results = self.engine.settle(std::iter::once(finished));
-                self.engine.step(Vec::new(), results).await.unwrap();
+                self.engine.step(&mut [], results).await.unwrap();
             }
         };
         tokio::time::timeout(Duration::from_secs(30), wait)

@@ -55,7 +55,7 @@ async fn a_manifest_with_the_nonce_of_a_head_stops_the_engine() {
     let mut bench = Bench::funded().await;
     // The nonce of the very first head.
     let command = built(&mut bench, 100).await;
-    let step = bench.engine.step(Vec::new(), vec![command]).await;
+    let step = bench.engine.step(&mut [], vec![command]).await;
     let stopped = bench.engine.recover(&step.unwrap_err()).await.unwrap_err();
     let EngineError::JournalKey(what) = &stopped else {
         panic!("{stopped}");

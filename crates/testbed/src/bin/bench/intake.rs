@@ -1,5 +1,5 @@
 //! Intake: signed requests that need people's approval, until each is durable and answered. Nothing is signed with a wallet's
-//! key; what is measured is HTTP, two verifications of the client's signature, policy, the journal and its heads.
+//! key; what is measured is HTTP, the client's signature, policy, the journal and its heads.
 
 use std::{path::Path, time::Instant};
 
