@@ -105,6 +105,15 @@ fn hidden_no_other_way(house: &House, stage: &mut Stage, id: &str) {
         let shown = stage.text("alice", "#altered");
         assert!(shown.contains(told), "{edit}: {shown}");
         assert_eq!(stage.count("alice", "article form"), 0, "{edit}");
+        // Taken out of the queue it is told above it.
+        if edit.ends_with("asked = NULL") || edit.starts_with("DELETE") {
+            stage.open_page("alice", "/console/queue");
+            let told = stage.text("alice", "#queue .altered");
+            assert!(
+                told.contains("1 payout waits") && told.contains(id),
+                "{told}"
+            );
+        }
         sql(
             house,
             "DELETE FROM withdrawals; INSERT INTO withdrawals SELECT * FROM kept;",

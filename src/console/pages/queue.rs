@@ -8,7 +8,7 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Timestamp, WithdrawalId};
 use custodyd_vault::Vault;
 
-use super::{Fault, Frame, Section, page, payout::Payout};
+use super::{Fault, Frame, Section, ask, page, payout::Payout};
 use crate::{
     console::copies,
     http::AppState,
@@ -41,6 +41,20 @@ impl Part {
     }
 }
 
+/// The database's queue isn't as long as the engine's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeptOut {
+    /// Payouts that wait for people, as the engine knows.
+    pub(super) known: u64,
+    /// Those that the database's queue has.
+    pub(super) listed: u64,
+    /// Those that were altered, as far as was looked.
+    pub(super) altered: Vec<WithdrawalId>,
+}
+
+/// Payouts that are looked at for those that the database's queue lacks.
+const MOST_SOUGHT: usize = 400;
+
 #[derive(Template)]
 #[template(path = "queue.html")]
 pub(super) struct Page {
@@ -49,6 +63,8 @@ pub(super) struct Page {
     pub(super) payouts: Vec<Payout>,
     /// Rows of this part of the queue that the daemon didn't write, and that are none of the payouts above.
     pub(super) invented: Vec<WithdrawalId>,
+    /// What waits, and isn't in the database's queue.
+    pub(super) kept_out: Option<KeptOut>,
     pub(super) mine: u64,
     pub(super) others: u64,
     /// The policy in force, SHA-256 in hex: part of what each code stands for.
@@ -90,10 +106,15 @@ pub async fn show(
     let question = move |vault: &Vault, now| {
         let known: Vec<_> = listed.iter().map(|id| copies::known(vault, id)).collect();
         let payouts = payouts(vault, &listed, part, &viewer, now);
-        (payouts, known, vault.policy().hash().to_string())
+        let policy = vault.policy().hash().to_string();
+        (payouts, known, policy, waiting_in(vault))
     };
-    let (frame, (payouts, known, policy)) =
+    let (frame, (payouts, known, policy, waiting)) =
         Frame::with(state, operator, Section::Queue, question).await?;
+    let kept_out = match waiting == count.all {
+        true => None,
+        false => kept_out(state, operator).await?,
+    };
     let suspects = copies::suspects(&ids, &known, &stored);
     let altered = copies::altered(state, suspects).await?;
     let (payouts, invented) = marked(payouts, altered.into_keys().collect());
@@ -102,6 +123,7 @@ pub async fn show(
         part,
         payouts,
         invented,
+        kept_out,
         mine: count.theirs,
         others: count.all.saturating_sub(count.theirs),
         policy,
@@ -128,6 +150,30 @@ pub(super) fn payouts(
         .filter(|withdrawal| withdrawal.state_name() == state)
         .map(|withdrawal| Payout::of(vault, withdrawal, viewer, now))
         .collect()
+}
+
+fn waiting_in(vault: &Vault) -> u64 {
+    u64::try_from(vault.awaiting_approval().len()).unwrap_or(u64::MAX)
+}
+
+/// Looks once more at what waits and what is listed, since a commit may lie between both; and at which payouts make the difference.
+async fn kept_out(state: &AppState, operator: &OperatorId) -> Result<Option<KeptOut>, Fault> {
+    let vault = state.standing.vault().as_str();
+    let asked = ask(state, |vault, _| {
+        let ids = vault.awaiting_approval().iter().take(MOST_SOUGHT);
+        (waiting_in(vault), ids.copied().collect::<Vec<_>>())
+    });
+    let (known, ids) = asked.await?;
+    let listed = state.store.queue_count(vault, operator.as_str()).await?.all;
+    if known == listed {
+        return Ok(None);
+    }
+    let altered = copies::altered(state, ids).await?;
+    Ok(Some(KeptOut {
+        known,
+        listed,
+        altered: altered.into_keys().collect(),
+    }))
 }
 
 /// The payouts, with those marked that were altered, and what else was.

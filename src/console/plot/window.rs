@@ -204,7 +204,7 @@ mod tests {
             let asked = window(to - days * DAY_MS, to);
             let drawn = asked.in_columns();
             let bounds = drawn.bounds();
-            assert!(drawn.from_ms <= asked.from_ms && drawn.from_ms % width == 0);
+            assert!(drawn.from_ms <= asked.from_ms && drawn.from_ms.is_multiple_of(width));
             assert_eq!((bounds[0], bounds[1] - bounds[0]), (drawn.from_ms, width));
             assert_eq!(bounds.last(), Some(&to));
             assert!(bounds.len() <= 55, "{}", bounds.len());
