@@ -351,7 +351,7 @@ fn a_sent_withdrawal_shows_what_its_raw_bytes_do_and_where_they_are() {
         "Read from the raw bytes",
         "this withdrawal",
         // Change goes to the wallet itself.
-        "<td>wallet hot-ltc</td>",
+        "<td data-label=\"whose\">wallet hot-ltc</td>",
         "signed in the HSM",
         "in block 1204",
         "1 of 2 confirmations",

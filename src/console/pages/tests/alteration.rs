@@ -30,7 +30,7 @@ fn a_payout_whose_copy_was_altered_says_so_before_anything_else_and_offers_no_de
     let html = keep("withdrawal-altered", page(altered));
     assert!(html.contains("Altered in the database"), "{html}");
     assert!(
-        html.contains("<td><bdi>2.5</bdi></td><td class=\"false\"><bdi>&#60;script&#62;"),
+        html.contains("<td data-label=\"memory\"><bdi>2.5</bdi></td><td data-label=\"database\" class=\"false\"><bdi>&#60;script&#62;"),
         "{html}"
     );
     assert!(
