@@ -1,4 +1,5 @@
-//! The console under load: the queue while 10,000 payouts wait, and the way of an approval that a passkey signed.
+//! The console under load: the queue while 10,000 payouts wait, the way of an approval that a passkey signed, and lists of
+//! 100,000.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,19 @@ use crate::{
 
 /// Payouts that wait.
 const PENDING: usize = 10_000;
-/// Readings of the queue, on a connection that is open as a browser's is.
+/// Payouts when lists are read.
+const LISTED: usize = 100_000;
+/// Lists as people open them: all, some, and somewhere in the middle.
+const LISTS: [&str; 7] = [
+    "/console/queue",
+    "/console/withdrawals",
+    "/console/withdrawals?state=awaiting_approval&client=exchange&wallet=hot-eth",
+    "/console/withdrawals?state=final",
+    "/console/withdrawals?after=100000.wd_0",
+    "/console/journal?by=client/exchange",
+    "/console/journal?kind=withdrawal_judged&before=100000",
+];
+/// Readings of a page, on a connection that is open as a browser's is.
 const READINGS: usize = 100;
 /// Approvals that are timed.
 const APPROVALS: usize = 200;
@@ -43,7 +56,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
     )?;
     load::answered(&house, &identity, "console", AMOUNT, PENDING).await?;
 
-    let (mut firsts, bytes) = readings(&house, &alice).await?;
+    let (mut firsts, bytes) = readings(&house, &alice, "/console/queue").await?;
     let (median, worst) = spread(&mut firsts)?;
     println!(
         "  the queue's first byte after {median:.1} ms, after {worst:.1} ms at the 99th percentile"
@@ -56,6 +69,10 @@ pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
     println!("  an approval takes {median:.1} ms, {worst:.1} ms at the 99th percentile");
     report.add("approval_ms", median, "ms", Goal::AtMost(100.0));
     report.add("approval_p99_ms", worst, "ms", Goal::None);
+
+    load::answered(&house, &identity, "more", AMOUNT, LISTED - PENDING).await?;
+    let slowest = lists(&house, &alice).await?;
+    report.add("list_first_byte_ms", slowest, "ms", Goal::AtMost(50.0));
     Ok(())
 }
 
@@ -79,15 +96,34 @@ async fn house() -> Result<House, Failure> {
     Ok(house)
 }
 
-/// Opens the queue again and again: milliseconds from the request to the first byte of the answer, and the page's bytes.
-async fn readings(house: &House, user: &ConsoleUser) -> Result<(Vec<f64>, f64), Failure> {
+/// The slowest list's first byte, milliseconds, median.
+async fn lists(house: &House, user: &ConsoleUser) -> Result<f64, Failure> {
+    let mut slowest = 0.0_f64;
+    for list in LISTS {
+        let (mut firsts, bytes) = readings(house, user, list).await?;
+        let (median, worst) = spread(&mut firsts)?;
+        println!(
+            "  of {LISTED}: {list} {median:.1} ms, {worst:.1} ms at the 99th percentile, {:.1} kB",
+            bytes / 1e3
+        );
+        slowest = slowest.max(median);
+    }
+    Ok(slowest)
+}
+
+/// Opens a page again and again: milliseconds from the request to the first byte of the answer, and the page's bytes.
+async fn readings(
+    house: &House,
+    user: &ConsoleUser,
+    page: &str,
+) -> Result<(Vec<f64>, f64), Failure> {
     let address = house.daemon.url();
     let address = address.trim_start_matches("http://");
     let host = house.console();
     let host = host.trim_start_matches("http://");
     let cookie = user.cookie.as_deref().ok_or("nobody is signed in")?;
     let request = format!(
-        "GET /console/queue HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\naccept: text/html\r\nsec-fetch-mode: navigate\r\n\r\n"
+        "GET {page} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\naccept: text/html\r\nsec-fetch-mode: navigate\r\n\r\n"
     );
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -112,7 +148,7 @@ async fn rest(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<usize, Fai
             let mut lines = head.lines();
             let status = lines.next().unwrap_or_default();
             if !status.contains(" 200") {
-                return Err(format!("the queue answered {status}").into());
+                return Err(format!("the console answered {status}").into());
             }
             let length = lines.find_map(|line| line.strip_prefix("content-length:"));
             let length: usize = length.ok_or("no content-length")?.trim().parse()?;
