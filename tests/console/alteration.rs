@@ -113,6 +113,7 @@ fn hidden_no_other_way(house: &House, stage: &mut Stage, id: &str) {
                 told.contains("1 payout waits") && told.contains(id),
                 "{told}"
             );
+            stage.look("alice", "queue-kept-out");
         }
         sql(
             house,

@@ -54,6 +54,8 @@ pub(super) struct KeptOut {
 
 /// Payouts that are looked at for those that the database's queue lacks.
 const MOST_SOUGHT: usize = 400;
+/// Times that both are counted until no commit comes between.
+const COUNTED_AGAIN: u32 = 5;
 
 #[derive(Template)]
 #[template(path = "queue.html")]
@@ -156,24 +158,32 @@ fn waiting_in(vault: &Vault) -> u64 {
     u64::try_from(vault.awaiting_approval().len()).unwrap_or(u64::MAX)
 }
 
-/// Looks once more at what waits and what is listed, since a commit may lie between both; and at which payouts make the difference.
+/// Counts again what waits and what is listed, with nothing committed in between, and looks which payouts make the difference. Where
+/// commits follow each other too fast to tell, nothing is said.
 async fn kept_out(state: &AppState, operator: &OperatorId) -> Result<Option<KeptOut>, Fault> {
     let vault = state.standing.vault().as_str();
-    let asked = ask(state, |vault, _| {
-        let ids = vault.awaiting_approval().iter().take(MOST_SOUGHT);
-        (waiting_in(vault), ids.copied().collect::<Vec<_>>())
-    });
-    let (known, ids) = asked.await?;
-    let listed = state.store.queue_count(vault, operator.as_str()).await?.all;
-    if known == listed {
-        return Ok(None);
+    for _ in 0..COUNTED_AGAIN {
+        let asked = ask(state, |vault, _| {
+            let ids = vault.awaiting_approval().iter().take(MOST_SOUGHT);
+            (waiting_in(vault), ids.copied().collect(), vault.seq())
+        });
+        let (known, ids, before): (u64, Vec<WithdrawalId>, u64) = asked.await?;
+        let listed = state.store.queue_count(vault, operator.as_str()).await?.all;
+        if known == listed {
+            return Ok(None);
+        }
+        let after = ask(state, |vault, _| vault.seq()).await?;
+        if before == after {
+            let altered = copies::altered(state, ids).await?.into_keys();
+            let altered = altered.collect();
+            return Ok(Some(KeptOut {
+                known,
+                listed,
+                altered,
+            }));
+        }
     }
-    let altered = copies::altered(state, ids).await?;
-    Ok(Some(KeptOut {
-        known,
-        listed,
-        altered: altered.into_keys().collect(),
-    }))
+    Ok(None)
 }
 
 /// The payouts, with those marked that were altered, and what else was.
