@@ -7,6 +7,7 @@ mod acts;
 pub mod assets;
 mod base64url;
 mod begun;
+mod copies;
 mod enrol;
 mod guard;
 mod login;
@@ -21,7 +22,7 @@ mod throttle;
 mod viewer;
 pub mod words;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -55,6 +56,8 @@ pub struct Console {
     spent: Spent,
     bundle_places: Arc<Semaphore>,
     looks: pages::Looks,
+    /// Where the last head lies beside the database.
+    anchor: Option<PathBuf>,
 }
 
 impl Console {
@@ -69,7 +72,15 @@ impl Console {
             spent: Spent::default(),
             bundle_places: acts::places(),
             looks: pages::Looks::default(),
+            anchor: None,
         }
+    }
+
+    /// The same, whose audits compare the journal with the anchor in this file.
+    #[must_use]
+    pub fn anchored(self, anchor: PathBuf) -> Self {
+        let anchor = Some(anchor);
+        Self { anchor, ..self }
     }
 
     /// Takes out sessions that ended by themselves; measurements ask for it.

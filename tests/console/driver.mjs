@@ -88,8 +88,42 @@ const commands = {
   // Until something is there to be seen.
   wait: (asked) => one(asked).waitFor({ state: "visible" }),
   waitGone: (asked) => one(asked).waitFor({ state: "hidden" }),
-  waitPath: ({ who, path }) => person(who).page.waitForURL((url) => url.pathname === path),
+  waitNone: ({ who, at }) => person(who).page.waitForFunction((at) => !document.querySelector(at), at).then(() => null),
+  waitPath: ({ who, path, begins }) => person(who).page.waitForURL((url) => begins ? url.pathname.startsWith(begins) : url.pathname === path),
+  // What stands there, once anything does.
+  async waitText(asked) {
+    await one(asked).filter({ hasText: /\S/ }).waitFor({ state: "attached" });
+    return one(asked).innerText();
+  },
   settle: ({ who }) => person(who).page.waitForTimeout(300),
+
+  key: ({ who, name }) => person(who).page.keyboard.press(name),
+
+  // What the keyboard is on: what it is called, whether it is one of `at`, and whether whoever looks can see that it is there.
+  focused: ({ who, at }) =>
+    person(who).page.evaluate((at) => {
+      const on = document.activeElement;
+      const { left, top, right, bottom, width, height } = on.getBoundingClientRect();
+      const { outlineStyle, outlineWidth } = getComputedStyle(on);
+      return {
+        called: `${on.localName}#${on.id} ${on.textContent.trim().slice(0, 40)}`,
+        is: at !== undefined && on.matches(at),
+        id: on.id,
+        marked: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
+        seen: width > 0 && height > 0 && right > 0 && bottom > 0 && left < innerWidth && top < innerHeight,
+      };
+    }, at),
+
+  // What a canvas shows, a byte of brightness for each pixel, and what stands beside it at that moment.
+  pixels: ({ who, at, beside }) =>
+    person(who).page.evaluate(([at, beside]) => {
+      const canvas = document.querySelector(at);
+      const { width, height } = canvas;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+      let bits = "";
+      for (let place = 0; place < data.length; place += 4) bits += data[place] < 128 ? "1" : "0";
+      return { width, height, bits, beside: document.querySelector(beside).textContent };
+    }, [at, beside]),
 
   // What pressing something saves, as a file of this name.
   async download({ file, ...asked }) {
@@ -172,6 +206,8 @@ const commands = {
     for (const { mode, colorScheme, viewport } of MODES) {
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      // What sticks to the window's upper edge would stand in the middle of a page that is scrolled.
+      await page.evaluate(() => scrollTo(0, 0));
       await page.screenshot({ path: join(shots, `${name}-${mode}.png`), fullPage: true, animations: "disabled" });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (wide > 0) faults.push(`${name} in ${mode}: ${wide} px wider than the window`);

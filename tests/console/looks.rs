@@ -45,6 +45,7 @@ async fn every_page_can_be_read_in_light_in_dark_on_a_phone_and_by_a_screen_read
         ("governance", "/console/governance"),
         ("people", "/console/governance/people"),
         ("places", "/console/governance/places"),
+        ("wallets", "/console/governance/wallets"),
         ("policy", "/console/governance/policy"),
         ("journal", "/console/journal"),
         ("journal-entry", "/console/journal/9"),

@@ -10,10 +10,13 @@ mod bed;
 mod stage;
 
 mod alteration;
+mod changes;
 mod cold;
 mod decisions;
 mod enrolment;
 mod freeze;
+mod journal;
+mod keyboard;
 mod live;
 mod looks;
 mod theft;

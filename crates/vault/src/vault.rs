@@ -104,6 +104,8 @@ pub struct Vault {
     pub(crate) exports_to_build: BTreeSet<ExportId>,
     /// Payouts that somebody else is asked about.
     pub(crate) screening: BTreeSet<WithdrawalId>,
+    /// Payouts that people are asked about.
+    pub(crate) awaiting: BTreeSet<WithdrawalId>,
     pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
     /// When an open proposal is due; each open one is here once.
     pub(crate) proposal_timers: BTreeSet<(Timestamp, ProposalId)>,
@@ -345,6 +347,11 @@ impl Vault {
     /// What assets cost, as last told.
     pub fn prices(&self) -> &Prices {
         &self.prices
+    }
+
+    /// Payouts that wait for people's approval.
+    pub fn awaiting_approval(&self) -> &BTreeSet<WithdrawalId> {
+        &self.awaiting
     }
 
     /// Payouts that a cold wallet may be asked to sign, in order.

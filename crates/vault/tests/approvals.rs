@@ -20,6 +20,20 @@ fn waiting() -> (World, WithdrawalId) {
     (world, id)
 }
 
+#[test]
+fn what_waits_for_people_is_known_until_it_waits_no_more() {
+    let (mut world, id) = waiting();
+    let paid = world.request("0.5 LTC", KNOWN).unwrap();
+    assert_ne!(world.state(&paid), "awaiting_approval");
+    let awaiting = |world: &World| world.vault.awaiting_approval().clone();
+    assert_eq!(awaiting(&world), [id].into());
+    world.approve(&["alice", "bob"], &id);
+    assert_eq!(awaiting(&world), [id].into());
+    world.approve(&["dave"], &id);
+    assert_ne!(world.state(&id), "awaiting_approval");
+    assert!(awaiting(&world).is_empty());
+}
+
 fn refused(change: impl FnOnce(&mut Statement)) -> Rejection {
     let (mut world, id) = waiting();
     let mut statement = world.statement("alice", &id, Decision::Approve);

@@ -3,7 +3,12 @@
 
 use custodyd_policy::WithdrawalId;
 
-use crate::{http::AppState, problem::Problem, stored_request::Stated, view};
+use crate::{
+    console::copies::{differences, known, stored},
+    http::AppState,
+    problem::Problem,
+    stored_request::Stated,
+};
 
 /// Compares the row of the payout that is decided on with the engine's own, and tells of one that differs.
 ///
@@ -36,16 +41,10 @@ async fn is_true(state: &AppState, id: WithdrawalId) -> Result<bool, Problem> {
     let inquiries = state.vault.as_ref();
     let inquiries =
         inquiries.ok_or_else(|| Problem::unavailable("the engine does not run in this process"))?;
-    let known = inquiries.ask(move |vault, _| {
-        let document = view::withdrawal(vault, &id)?;
-        serde_json::to_string(&document).ok()
-    });
-    let known = known.await?;
-    let vault = state.standing.vault().as_str();
-    let row = state.store.withdrawal(vault, &id.to_string()).await;
-    let row = row.map_err(|error| {
+    let row = inquiries.ask(move |vault, _| known(vault, &id)).await?;
+    let stored = stored(state, &id).await.map_err(|error| {
         tracing::error!(%error, "the database did not answer a read");
         Problem::unavailable("the database does not answer")
     })?;
-    Ok(known == row.map(|row| row.document))
+    Ok(differences(row.as_ref(), &stored).is_empty())
 }

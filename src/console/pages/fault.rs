@@ -58,6 +58,13 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the database did not answer a page");
+        if let StoreError::Row { .. } = error {
+            return Self {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                title: "The database holds what this daemon never wrote",
+                detail: format!("{error}. Decide nothing before custodyd journal verify was run."),
+            };
+        }
         Self::unavailable(
             "The database does not answer. Nothing on this page would be true, so nothing is shown.",
         )

@@ -1,11 +1,14 @@
-//! Governance: what is proposed and what became of it, who may speak, where may be paid, and the policy in force. What is
+//! Governance: what is proposed and what became of it, who may speak, where may be paid, from which wallets, and the policy in force. What is
 //! changed here is proposed, never done: the quorum that the policy names agrees first.
 
+mod check;
 mod coverage;
+mod form;
 mod people;
 mod places;
 mod policy;
 mod proposal;
+mod wallets;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,7 @@ use axum::{
     Router,
     extract::{Path, Query, State},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use custodyd_policy::{OperatorId, Timestamp};
 
@@ -31,6 +34,9 @@ pub use policy::{Checks, show as policy};
 pub use proposal::show as proposal;
 #[cfg(test)]
 pub(super) use proposal::{Page as ProposalPage, Shown};
+pub use wallets::show as wallets;
+#[cfg(test)]
+pub(super) use wallets::{Page as WalletsPage, Wallets};
 
 use super::{Fault, Frame, Section, page};
 use crate::{
@@ -52,12 +58,16 @@ pub(super) struct Tab {
     pub(super) here: bool,
 }
 
+/// All of them.
+pub(super) type Tabs = [Tab; 5];
+
 /// The parts of governance, the one at `shown` marked.
-pub(super) fn tabs(shown: &str) -> [Tab; 4] {
+pub(super) fn tabs(shown: &str) -> Tabs {
     [
         ("/console/governance", "Proposals"),
         ("/console/governance/people", "People and clients"),
         ("/console/governance/places", "Destinations"),
+        ("/console/governance/wallets", "Wallets"),
         ("/console/governance/policy", "Policy"),
     ]
     .map(|(href, title)| Tab {
@@ -97,6 +107,13 @@ pub(super) fn router() -> Router<AppState> {
             ),
         )
         .route(
+            "/governance/wallets",
+            get(|State(state): State<AppState>, viewer: Viewer| async move {
+                wallets(&state, &viewer.operator).await
+            }),
+        )
+        .route("/governance/check", post(check::check))
+        .route(
             "/governance/policy",
             get(|State(state): State<AppState>, viewer: Viewer| async move {
                 policy(&state, &viewer.operator).await
@@ -116,7 +133,7 @@ pub(super) fn router() -> Router<AppState> {
 #[template(path = "governance.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
-    pub(super) tabs: [Tab; 4],
+    pub(super) tabs: Tabs,
     pub(super) open: Vec<Line>,
     pub(super) done: Vec<Line>,
     pub(super) next: Option<String>,

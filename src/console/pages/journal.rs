@@ -19,6 +19,8 @@ use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
 pub use audits::Audits;
+#[cfg(test)]
+pub(super) use audits::Found;
 pub(super) use audits::Verification;
 pub(super) use entry::Proof;
 #[cfg(test)]
@@ -175,11 +177,12 @@ pub async fn entry(state: &AppState, operator: &OperatorId, seq: &str) -> Result
 pub fn verify(state: &AppState) -> Result<Response, Fault> {
     let key = pinned(&state.journal_key)?;
     let vault = state.standing.vault().to_string();
+    let anchor = state.console.anchor.clone();
     state
         .console
         .looks
         .audits
-        .begin(state.store.clone(), vault, key, state.clock.clone());
+        .begin(state.store.clone(), vault, key, anchor, state.clock.clone());
     Ok(StatusCode::ACCEPTED.into_response())
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Payout {
     pub may_cancel: bool,
     /// What freeze stops it.
     pub frozen: Option<String>,
+    /// Whether the database's copy of it says something else, so that nothing can be decided.
+    pub altered: bool,
 }
 
 /// Where a payout goes, and what the vault takes that for.
@@ -198,11 +200,22 @@ impl Payout {
             may_vote: may_vote(vault, withdrawal, viewer),
             may_cancel: withdrawal.state.is_cancellable(),
             frozen: frozen(vault, withdrawal),
+            altered: false,
         }
     }
 }
 
 impl Payout {
+    /// The same, whose row in the database was altered: every decision would be refused, so none is offered.
+    pub(super) fn altered(self) -> Self {
+        Self {
+            altered: true,
+            may_vote: false,
+            may_cancel: false,
+            ..self
+        }
+    }
+
     /// As many reasons as a place in the queue has room for; those that weigh most come first.
     pub(super) fn first_reasons(&self) -> impl Iterator<Item = &Why> {
         self.why.iter().take(MOST_REASONS)

@@ -1,15 +1,16 @@
 //! The queue: what waits for whoever looks, riskiest and oldest first; what waits for others; what is held. Which payouts are
 //! on a page is read off an index; what is shown of each comes from the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::response::Response;
 use custodyd_policy::{OperatorId, Timestamp, WithdrawalId};
 use custodyd_vault::Vault;
 
-use super::{Fault, Frame, Section, page, payout::Payout};
+use super::{Fault, Frame, Section, ask, page, payout::Payout};
 use crate::{
+    console::copies,
     http::AppState,
     store::{Cursor, Filter, QueueFor, QueueSpot},
 };
@@ -40,12 +41,32 @@ impl Part {
     }
 }
 
+/// The database's queue isn't as long as the engine's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeptOut {
+    /// Payouts that wait for people, as the engine knows.
+    pub(super) known: u64,
+    /// Those that the database's queue has.
+    pub(super) listed: u64,
+    /// Those that were altered, as far as was looked.
+    pub(super) altered: Vec<WithdrawalId>,
+}
+
+/// Payouts that are looked at for those that the database's queue lacks.
+const MOST_SOUGHT: usize = 400;
+/// Times that both are counted until no commit comes between.
+const COUNTED_AGAIN: u32 = 5;
+
 #[derive(Template)]
 #[template(path = "queue.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
     pub(super) part: Part,
     pub(super) payouts: Vec<Payout>,
+    /// Rows of this part of the queue that the daemon didn't write, and that are none of the payouts above.
+    pub(super) invented: Vec<WithdrawalId>,
+    /// What waits, and isn't in the database's queue.
+    pub(super) kept_out: Option<KeptOut>,
     pub(super) mine: u64,
     pub(super) others: u64,
     /// The policy in force, SHA-256 in hex: part of what each code stands for.
@@ -82,16 +103,29 @@ pub async fn show(
         .store
         .proposals(vault, Some("voting"), None, MOST_PROPOSALS);
     let proposals = voting.await?.rows.len();
-    let viewer = operator.clone();
+    let stored = copies::all_stored(state, &ids).await?;
+    let (viewer, listed) = (operator.clone(), ids.clone());
     let question = move |vault: &Vault, now| {
-        let payouts = payouts(vault, &ids, part, &viewer, now);
-        (payouts, vault.policy().hash().to_string())
+        let known: Vec<_> = listed.iter().map(|id| copies::known(vault, id)).collect();
+        let payouts = payouts(vault, &listed, part, &viewer, now);
+        let policy = vault.policy().hash().to_string();
+        (payouts, known, policy, waiting_in(vault))
     };
-    let (frame, (payouts, policy)) = Frame::with(state, operator, Section::Queue, question).await?;
+    let (frame, (payouts, known, policy, waiting)) =
+        Frame::with(state, operator, Section::Queue, question).await?;
+    let kept_out = match waiting == count.all {
+        true => None,
+        false => kept_out(state, operator).await?,
+    };
+    let suspects = copies::suspects(&ids, &known, &stored);
+    let altered = copies::altered(state, suspects).await?;
+    let (payouts, invented) = marked(payouts, altered.into_keys().collect());
     page(&Page {
         frame,
         part,
         payouts,
+        invented,
+        kept_out,
         mine: count.theirs,
         others: count.all.saturating_sub(count.theirs),
         policy,
@@ -118,6 +152,54 @@ pub(super) fn payouts(
         .filter(|withdrawal| withdrawal.state_name() == state)
         .map(|withdrawal| Payout::of(vault, withdrawal, viewer, now))
         .collect()
+}
+
+fn waiting_in(vault: &Vault) -> u64 {
+    u64::try_from(vault.awaiting_approval().len()).unwrap_or(u64::MAX)
+}
+
+/// Counts again what waits and what is listed, with nothing committed in between, and looks which payouts make the difference. Where
+/// commits follow each other too fast to tell, nothing is said.
+async fn kept_out(state: &AppState, operator: &OperatorId) -> Result<Option<KeptOut>, Fault> {
+    let vault = state.standing.vault().as_str();
+    for _ in 0..COUNTED_AGAIN {
+        let asked = ask(state, |vault, _| {
+            let ids = vault.awaiting_approval().iter().take(MOST_SOUGHT);
+            (waiting_in(vault), ids.copied().collect(), vault.seq())
+        });
+        let (known, ids, before): (u64, Vec<WithdrawalId>, u64) = asked.await?;
+        let listed = state.store.queue_count(vault, operator.as_str()).await?.all;
+        if known == listed {
+            return Ok(None);
+        }
+        let after = ask(state, |vault, _| vault.seq()).await?;
+        if before == after {
+            let altered = copies::altered(state, ids).await?.into_keys();
+            let altered = altered.collect();
+            return Ok(Some(KeptOut {
+                known,
+                listed,
+                altered,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The payouts, with those marked that were altered, and what else was.
+pub(super) fn marked(
+    payouts: Vec<Payout>,
+    mut altered: BTreeSet<WithdrawalId>,
+) -> (Vec<Payout>, Vec<WithdrawalId>) {
+    let mark = |payout: Payout| {
+        let id = payout.id.parse().ok();
+        match id.is_some_and(|id| altered.remove(&id)) {
+            true => payout.altered(),
+            false => payout,
+        }
+    };
+    let payouts = payouts.into_iter().map(mark).collect();
+    (payouts, altered.into_iter().collect())
 }
 
 type Ids = (Vec<WithdrawalId>, Option<String>);

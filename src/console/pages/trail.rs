@@ -143,7 +143,7 @@ impl Reader {
         }
         trail.entries.push(Line {
             seq: row.seq,
-            kind: row.kind.clone(),
+            kind: spoken(&row.kind),
             what,
             who,
             at,

@@ -141,8 +141,8 @@ pub async fn show(
     let mut holdings = Vec::new();
     for (asset, wallets) in by_asset {
         let window = span.until(asked.now);
-        let balances = flows::balances(&state.store, vault, asset, &wallets, window).await?;
-        let outflow = flows::outflow(&state.store, vault, asset, span, window).await?;
+        let drawn = flows::plots(&state.store, vault, asset, &wallets, window);
+        let (balances, outflow) = drawn.await?;
         holdings.push(holding(asset, &wallets, &asked.targets, balances, outflow));
     }
     let (gauges, more_gauges) = gauges(asked.usage, asked.now);

@@ -13,9 +13,12 @@ use super::{
     trail::{Reader, Trail},
 };
 use crate::{
-    console::words::{Figure, Grouped, in_fours, spoken},
+    console::{
+        copies::{self, Difference},
+        words::{Figure, Grouped, in_fours, spoken},
+    },
     http::AppState,
-    view,
+    store::WithdrawalRow,
 };
 
 /// Rules and limits without a part in the verdict that are shown.
@@ -31,8 +34,8 @@ pub(super) struct Page {
     pub(super) ahead: Vec<&'static str>,
     pub(super) sent: Option<Sent>,
     pub(super) policy: Option<Explained>,
-    /// The database's copy says something else than the engine knows.
-    pub(super) altered: bool,
+    /// Where the database's copy says something else than the engine knows.
+    pub(super) altered: Vec<Difference>,
 }
 
 /// The transaction that pays it.
@@ -95,7 +98,8 @@ pub(super) struct Judged {
 pub(super) struct Read {
     pub(super) payout: Payout,
     pub(super) reader: Reader,
-    document: String,
+    /// The payout's row as it would have to be stored.
+    row: Option<WithdrawalRow>,
     transaction: Option<(String, Transaction)>,
     names: Vec<Option<String>>,
     destination: String,
@@ -123,9 +127,7 @@ impl Read {
         Some(Self {
             payout: Payout::of(vault, withdrawal, viewer, now),
             reader: Reader::of(vault, withdrawal, now),
-            document: view::withdrawal(vault, id)
-                .and_then(|document| serde_json::to_string(&document).ok())
-                .unwrap_or_default(),
+            row: copies::known(vault, id),
             names: payments
                 .unwrap_or_default()
                 .iter()
@@ -138,11 +140,6 @@ impl Read {
                 .map(|facts| vault.explain(facts)),
         })
     }
-
-    /// Whether a stored document says what the engine knows.
-    pub(super) fn is_copied_in(&self, document: &str) -> bool {
-        self.document == document
-    }
 }
 
 /// `GET /console/withdrawals/{id}`.
@@ -153,25 +150,14 @@ pub async fn show(state: &AppState, operator: &OperatorId, id: &str) -> Result<R
     let missing = || Fault::missing("There is no such withdrawal.");
     let id: WithdrawalId = id.parse().map_err(|_| missing())?;
     let vault = state.standing.vault().as_str();
-    let mut altered = false;
-    let mut frame_and_read = None;
-    // A commit may lie between the two reads; what differs twice differs.
-    for _ in 0..2 {
-        let viewer = operator.clone();
-        let question = move |vault: &Vault, now| Read::of(vault, &id, &viewer, now);
-        let (frame, read) = Frame::with(state, operator, Section::Withdrawals, question).await?;
-        let read = read.ok_or_else(missing)?;
-        let row = state.store.withdrawal(vault, &id.to_string()).await?;
-        altered = !row.is_some_and(|row| read.is_copied_in(&row.document));
-        frame_and_read = Some((frame, read));
-        if !altered {
-            break;
-        }
-    }
-    if altered {
-        tracing::error!(withdrawal = %id, "the database's copy of a withdrawal differs from what the engine knows");
-    }
-    let (frame, read) = frame_and_read.ok_or_else(missing)?;
+    let viewer = operator.clone();
+    let question = move |vault: &Vault, now| Read::of(vault, &id, &viewer, now);
+    let (frame, read) = Frame::with(state, operator, Section::Withdrawals, question).await?;
+    let read = read.ok_or_else(missing)?;
+    let stored = copies::stored(state, &id).await?;
+    let suspect = !copies::differences(read.row.as_ref(), &stored).is_empty();
+    let altered = copies::altered(state, suspect.then_some(id).into_iter().collect()).await?;
+    let altered = altered.into_values().flatten().collect();
     let trail = read.reader.read(&state.store, vault).await?;
     let depth = |id: &str| state.pulse.as_ref()?.confirmations(id);
     page(&Page::of(frame, read, trail, depth, altered))
@@ -183,15 +169,19 @@ impl Page {
         read: Read,
         trail: Trail,
         depth: impl Fn(&str) -> Option<u32>,
-        altered: bool,
+        altered: Vec<Difference>,
     ) -> Self {
+        let p = match altered.is_empty() {
+            true => read.payout.clone(),
+            false => read.payout.clone().altered(),
+        };
         Self {
             frame,
             trail,
             ahead: ahead(read.payout.state_name, &read.payout.tier),
             sent: Sent::of(&read, depth),
             policy: read.explanation.as_ref().map(Explained::from),
-            p: read.payout,
+            p,
             altered,
         }
     }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::response::Response;
-use custodyd_policy::{ClientId, OperatorId, Timestamp, WalletId};
+use custodyd_policy::{ClientId, OperatorId, Timestamp, WalletId, WithdrawalId};
+use custodyd_vault::Vault;
 
 use super::{Fault, Frame, Section, page};
 use crate::{
-    console::words::{Figure, Grouped, Moment, in_fours, spoken},
+    console::{
+        copies,
+        words::{Figure, Grouped, Moment, in_fours, spoken},
+    },
     http::AppState,
     store::{Cursor, Filter, WithdrawalRow},
     view::WithdrawalView,
@@ -75,6 +79,8 @@ pub(super) struct Line {
     pub(super) asked_by: String,
     pub(super) reference: String,
     pub(super) at: Moment,
+    /// Whether the database says something else of it than the engine knows.
+    pub(super) altered: bool,
 }
 
 impl Line {
@@ -93,6 +99,7 @@ impl Line {
             reference: view.reference,
             at: Moment::of(Timestamp::from_ms(view.created_at), now),
             id: view.id,
+            altered: false,
         })
     }
 }
@@ -127,12 +134,19 @@ pub async fn show(
         .store
         .withdrawals(vault, &filter, cursor.as_ref(), PAGE);
     let listed = listed.await?;
-    let (frame, (clients, wallets, now)) =
-        Frame::with(state, operator, Section::Withdrawals, |vault, now| {
-            let clients: Vec<String> = names(vault.clients().keys());
-            (clients, names(vault.wallets().keys()), now)
-        })
-        .await?;
+    let stored = listed.rows.iter().map(|row| row.id.parse().ok());
+    let ids: Vec<Option<WithdrawalId>> = stored.collect();
+    let question = move |vault: &Vault, now| {
+        let clients: Vec<String> = names(vault.clients().keys());
+        let known = ids
+            .iter()
+            .map(|id| id.and_then(|id| copies::known(vault, &id)));
+        let known: Vec<_> = known.collect();
+        (clients, names(vault.wallets().keys()), known, now)
+    };
+    let (frame, (clients, wallets, known, now)) =
+        Frame::with(state, operator, Section::Withdrawals, question).await?;
+    let rows = truthful(state, &listed.rows, known, now).await?;
     let mut next = listed
         .next
         .map(|next| format!("/console/withdrawals?after={next}"));
@@ -149,11 +163,7 @@ pub async fn show(
     let same = |name: String| (name.clone(), name);
     page(&Page {
         frame,
-        rows: listed
-            .rows
-            .iter()
-            .filter_map(|row| Line::of(row, now))
-            .collect(),
+        rows,
         state: Choice::of(("state", "State"), filter.state, states.collect()),
         client: Choice::of(
             ("client", "Client"),
@@ -167,6 +177,34 @@ pub async fn show(
         ),
         next,
     })
+}
+
+/// What is shown of the rows: a row that says something else than the engine knows is marked, and told as the engine knows it.
+async fn truthful(
+    state: &AppState,
+    rows: &[WithdrawalRow],
+    known: Vec<Option<WithdrawalRow>>,
+    now: Timestamp,
+) -> Result<Vec<Line>, Fault> {
+    let mut suspects = Vec::new();
+    for (row, known) in rows.iter().zip(&known) {
+        if known.as_ref() != Some(row) {
+            suspects.extend(row.id.parse::<WithdrawalId>().ok());
+        }
+    }
+    let altered = copies::altered(state, suspects).await?;
+    let line = |(row, known): (&WithdrawalRow, Option<WithdrawalRow>)| {
+        let id: Option<WithdrawalId> = row.id.parse().ok();
+        if id.is_some_and(|id| !altered.contains_key(&id)) {
+            return Line::of(row, now);
+        }
+        let told = Line::of(known.as_ref().unwrap_or(row), now)?;
+        Some(Line {
+            altered: true,
+            ..told
+        })
+    };
+    Ok(rows.iter().zip(known).filter_map(line).collect())
 }
 
 /// Only what can be in the columns is looked for there.

@@ -4,10 +4,12 @@
 //
 // A form's named fields make the body: a.b.0 nests; data-type on a field says json, lines, list, number, boolean, and omit-empty
 // leaves it out when empty. On the form: data-body="none" for no body, data-content-type with a file field data-body for a file,
-// data-idempotent for a fresh Idempotency-Key, data-then for the page to go to ({id} from the answer), data-done for the words.
+// data-check for where the console looks at the body beforehand, data-idempotent for a fresh Idempotency-Key, data-then for the
+// page to go to ({id} from the answer), data-done for the words.
 "use strict";
 (() => {
   const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // Crockford's base32
+  const CHECKED = 32768; // bytes of a proposal that the console looks at beforehand
   const DECISIONS = { approvals: "approve", rejections: "reject", cancellation: "cancel", vetoes: "veto" };
   const refuse = (why) => { throw new passkey.Refusal(why); };
 
@@ -139,6 +141,8 @@
 
   async function perform(form) {
     const { bytes, type } = await bodyOf(form);
+    // What would be refused is said before a passkey is asked for.
+    if (form.dataset.check && bytes.length <= CHECKED) await passkey.post(form.dataset.check, JSON.parse(new TextDecoder().decode(bytes)));
     const asked = {
       kind: form.dataset.kind,
       method: form.dataset.method,
@@ -190,7 +194,7 @@
     if (form.dataset.then) location.assign(form.dataset.then.replace("{id}", encodeURIComponent(document_.id ?? "")));
   }
 
-  async function act(form) {
+  async function act(form, pressed) {
     if (form.getAttribute("aria-busy") === "true") return;
     form.setAttribute("aria-busy", "true");
     const buttons = [...form.querySelectorAll("button")].filter((button) => !button.disabled);
@@ -201,9 +205,12 @@
       await finish(form, await settled(await perform(form)));
     } catch (error) {
       tell(form, passkey.words(error), "failed");
+      document.dispatchEvent(new CustomEvent("custodyd:refused"));
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((button) => { button.disabled = false; });
+      // A button that is disabled loses the focus; whoever uses the keyboard goes on from where they were.
+      if (document.activeElement === document.body) (pressed?.isConnected ? pressed : document.getElementById("main"))?.focus({ preventScroll: true });
     }
   }
 
@@ -211,6 +218,6 @@
     const form = event.target.closest?.("form[data-act]");
     if (!form) return;
     event.preventDefault();
-    act(form);
+    act(form, event.submitter);
   });
 })();

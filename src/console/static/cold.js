@@ -36,7 +36,6 @@
     const [controls, text] = [box.querySelector(".acts"), box.querySelector("details")];
     text.querySelector("textarea").value = codes.map((code) => code.text).join("\n");
     for (const part of [canvas, controls, text]) part.hidden = false;
-    clearInterval(box.timer);
     let next = 0;
     box.step = () => {
       draw(canvas, codes[next]);
@@ -44,18 +43,14 @@
       next = (next + 1) % codes.length;
     };
     box.step();
-    box.timer = setInterval(box.step, PAUSE_MS);
+    // Whoever asked their system for less motion pages through them.
+    run(box, !matchMedia("(prefers-reduced-motion: reduce)").matches);
   }
 
-  function pause(box, button) {
-    if (box.timer) {
-      clearInterval(box.timer);
-      box.timer = undefined;
-      button.textContent = "Go on";
-    } else {
-      box.timer = setInterval(box.step, PAUSE_MS);
-      button.textContent = "Pause";
-    }
+  function run(box, runs) {
+    clearInterval(box.timer);
+    box.timer = runs ? setInterval(box.step, PAUSE_MS) : undefined;
+    box.querySelector("[data-pause]").textContent = runs ? "Pause" : "Go on";
   }
 
   async function join(box) {
@@ -80,7 +75,11 @@
     const button = event.target.closest?.("button");
     if (!button) return;
     const [codes, parts] = [button.closest("[data-codes]"), button.closest("[data-join]")];
-    if (codes && "pause" in button.dataset) pause(codes, button);
+    if (codes && "pause" in button.dataset) run(codes, !codes.timer);
+    if (codes && "next" in button.dataset) {
+      run(codes, false);
+      codes.step();
+    }
     if (parts) told(parts, join(parts));
   });
 })();

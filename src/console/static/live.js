@@ -132,4 +132,6 @@
   addEventListener("pagehide", () => source?.close());
   // After an act the page shows what came of it.
   document.addEventListener("custodyd:acted", () => soon());
+  // Whatever refused an act may be something that the page doesn't show yet.
+  document.addEventListener("custodyd:refused", () => soon());
 })();

@@ -78,6 +78,7 @@ impl Vault {
             open: Default::default(),
             exports_to_build: Default::default(),
             screening: Default::default(),
+            awaiting: Default::default(),
             compromised: Default::default(),
             proposals: Default::default(),
             proposal_timers: Default::default(),

@@ -285,6 +285,11 @@ impl Vault {
         } else {
             self.screening.remove(id);
         }
+        if matches!(withdrawal.state, WithdrawalState::AwaitingApproval { .. }) {
+            self.awaiting.insert(*id);
+        } else {
+            self.awaiting.remove(id);
+        }
         Ok(vec![Touch::Withdrawal(*id)])
     }
 }

@@ -8,7 +8,11 @@ use custodyd_chain::{Address, Network};
 use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
-use super::{Tab, page, tabs};
+use super::{
+    Tabs,
+    form::{Field, Form, Kind},
+    page, tabs,
+};
 use crate::{
     console::{
         pages::{Fault, Frame, Section},
@@ -26,7 +30,7 @@ const LONGEST: usize = 120;
 #[template(path = "places.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
-    pub(in crate::console::pages) tabs: [Tab; 4],
+    pub(in crate::console::pages) tabs: Tabs,
     /// What is looked for.
     pub(in crate::console::pages) sought: String,
     pub(in crate::console::pages) places: Places,
@@ -38,23 +42,44 @@ pub(in crate::console::pages) struct Places {
     pub(in crate::console::pages) known: Vec<Place>,
     pub(in crate::console::pages) known_in_all: usize,
     pub(in crate::console::pages) more_known: bool,
-    pub(in crate::console::pages) blocked: Vec<(String, Grouped)>,
+    pub(in crate::console::pages) blocked: Vec<Blocked>,
     pub(in crate::console::pages) blocked_in_all: usize,
     pub(in crate::console::pages) more_blocked: bool,
+    pub(in crate::console::pages) add: Form,
+    pub(in crate::console::pages) block: Form,
+}
+
+/// An address that is never paid.
+#[derive(Debug)]
+pub(in crate::console::pages) struct Blocked {
+    pub(in crate::console::pages) network: String,
+    pub(in crate::console::pages) address: Grouped,
+    pub(in crate::console::pages) unblock: Form,
+}
+
+impl Blocked {
+    fn of(address: &Address) -> Self {
+        Self {
+            network: address.network().to_string(),
+            address: in_fours(address.as_str()),
+            unblock: Form::new("unblock", "Unblock", "Propose to unblock it")
+                .noting("From then on the rules judge it like any other address.")
+                .about("addresses.0", full(address)),
+        }
+    }
 }
 
 /// An entry of the address book.
 #[derive(Debug)]
 pub(in crate::console::pages) struct Place {
     pub(in crate::console::pages) name: String,
-    /// With its network, as proposals name it.
-    pub(in crate::console::pages) full: String,
     pub(in crate::console::pages) network: String,
     pub(in crate::console::pages) address: Grouped,
     pub(in crate::console::pages) tags: String,
     /// Since when it is known, or until when it is still new.
     pub(in crate::console::pages) class: String,
     pub(in crate::console::pages) added: Moment,
+    pub(in crate::console::pages) remove: Form,
 }
 
 impl Places {
@@ -69,7 +94,6 @@ impl Places {
             })
             .map(|(address, entry)| Place {
                 name: entry.name.clone(),
-                full: full(address),
                 network: address.network().to_string(),
                 address: in_fours(address.as_str()),
                 tags: entry
@@ -80,6 +104,8 @@ impl Places {
                     .join(", "),
                 class: vault.classify(address, now).to_string(),
                 added: Moment::of(entry.added_at, now),
+                remove: Form::taking("remove_destination", "Remove", "Propose to remove it")
+                    .about("address", full(address)),
             });
         let (known_shown, more_known) = first(&mut known);
         let block_list = vault.block_list();
@@ -100,10 +126,22 @@ impl Places {
             known: known_shown,
             known_in_all: vault.address_book().len(),
             more_known,
-            blocked: blocked
-                .into_iter()
-                .map(|address| (address.network().to_string(), in_fours(address.as_str())))
-                .collect(),
+            blocked: blocked.into_iter().map(Blocked::of).collect(),
+            add: Form::new("add_destination", "Add a destination", "Propose it")
+                .noting("Its cool-off begins when the proposal takes effect; until that is over it counts as new.")
+                .with(Field::text("address", "Address, with its network", 200, "litecoin:ltc1q…"))
+                .with(Field::text("name", "Name", 64, "Northwind settlement"))
+                .with(
+                    Field::of("tags", "Tags, one a line", Kind::Lines(""))
+                        .hint("What the policy may know it by; none will do.")
+                        .optional(),
+                )
+                .standing_open(),
+            block: Form::taking("block", "Block addresses", "Propose to block").with(Field::of(
+                "addresses",
+                "Addresses, with their network, one a line",
+                Kind::Lines("litecoin:ltc1q…"),
+            )),
             blocked_in_all: block_list.len(),
             more_blocked,
         }

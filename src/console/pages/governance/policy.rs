@@ -10,7 +10,7 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Policy, analysis::check};
 use tokio::sync::Semaphore;
 
-use super::{Rated, SourceLine, Tab, page, tabs};
+use super::{Rated, SourceLine, Tabs, page, tabs};
 use crate::{
     console::pages::{Fault, Frame, Section},
     http::AppState,
@@ -90,7 +90,7 @@ fn checked(source: &str) -> Checked {
 #[template(path = "policy.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
-    pub(in crate::console::pages) tabs: [Tab; 4],
+    pub(in crate::console::pages) tabs: Tabs,
     pub(in crate::console::pages) hash: String,
     pub(in crate::console::pages) lines: Vec<SourceLine>,
     pub(in crate::console::pages) withdrawals: u64,

@@ -5,7 +5,7 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Shortfall, Timestamp, may_approve};
 use custodyd_vault::{Change, Proposal, ProposalId, ProposalState, Vault, line_diff};
 
-use super::{Line, Tab, page, tabs};
+use super::{Line, Tabs, page, tabs};
 use crate::{
     console::{
         pages::{Fault, Frame, Section},
@@ -20,7 +20,7 @@ use crate::{
 #[template(path = "proposal.html")]
 pub(in crate::console::pages) struct Page {
     pub(in crate::console::pages) frame: Frame,
-    pub(in crate::console::pages) tabs: [Tab; 4],
+    pub(in crate::console::pages) tabs: Tabs,
     pub(in crate::console::pages) line: Line,
     pub(in crate::console::pages) shown: Shown,
     /// What a policy in it changes of the one in force, line by line.

@@ -1,8 +1,11 @@
 //! The audit behind the Verify button: one at a time, beside everything else, with its progress and what came of the last one.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use custodyd_policy::Timestamp;
@@ -11,7 +14,7 @@ use crate::{
     audit::{AuditFault, Audited, audit_watched},
     clock::Clock,
     console::words::Moment,
-    journal::JournalKey,
+    journal::{Anchor, JournalKey},
     store::Store,
 };
 
@@ -26,7 +29,16 @@ pub struct Audits {
 #[derive(Debug, Clone, Default)]
 struct State {
     began: Option<Timestamp>,
-    last: Option<(Timestamp, Result<Audited, String>)>,
+    last: Option<(Timestamp, Result<Found, String>)>,
+}
+
+/// What an audit found that holds.
+#[derive(Debug, Clone, Default)]
+pub(in crate::console::pages) struct Found {
+    pub(in crate::console::pages) audited: Audited,
+    /// The entry that the anchor beside the database named when the audit began: the journal goes at least as far, and says the same
+    /// there. None if no anchor lies there.
+    pub(in crate::console::pages) anchored: Option<u64>,
 }
 
 /// How far the audit is, and what the last one found.
@@ -35,12 +47,19 @@ pub(in crate::console::pages) struct Verification {
     /// Since when one is under way, and how many entries it has verified.
     pub(in crate::console::pages) under_way: Option<(Moment, u64)>,
     /// When the last one ended, and what it found.
-    pub(in crate::console::pages) last: Option<(Moment, Result<Audited, String>)>,
+    pub(in crate::console::pages) last: Option<(Moment, Result<Found, String>)>,
 }
 
 impl Audits {
     /// Begins an audit, unless one is under way.
-    pub(super) fn begin(&self, store: Store, vault: String, key: JournalKey, clock: Clock) {
+    pub(super) fn begin(
+        &self,
+        store: Store,
+        vault: String,
+        key: JournalKey,
+        anchor: Option<PathBuf>,
+        clock: Clock,
+    ) {
         let mut state = self.locked();
         if state.began.is_some() {
             return;
@@ -52,8 +71,13 @@ impl Audits {
         // A thread of its own: verifying signatures would hold up whoever else is served.
         drop(tokio::task::spawn_blocking(move || {
             let guard = Ended { audits: own, clock };
-            let audit = audit_watched(&store, &vault, &key, None, &guard.audits.seen);
-            guard.end(runtime.block_on(audit));
+            let anchor = anchor.map(Anchor::at);
+            let anchored = anchor.as_ref().and_then(|anchor| anchor.read().ok()?);
+            let seen = &guard.audits.seen;
+            let audit = audit_watched(&store, &vault, &key, anchor.as_ref(), seen);
+            let anchored = anchored.map(|head| head.seq);
+            let found = runtime.block_on(audit);
+            guard.end(found.map(|audited| Found { audited, anchored }));
         }));
     }
 
@@ -79,7 +103,7 @@ struct Ended {
 }
 
 impl Ended {
-    fn end(&self, found: Result<Audited, AuditFault>) {
+    fn end(&self, found: Result<Found, AuditFault>) {
         if let Err(fault) = &found {
             tracing::error!(%fault, "an audit asked for in the console found a fault");
         }

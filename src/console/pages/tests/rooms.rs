@@ -1,20 +1,19 @@
-//! Treasury, cold, governance and journal.
+//! Treasury, cold and journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use custodyd_chain::{Address, U256};
+use custodyd_chain::U256;
 use custodyd_policy::{Tier, TierTarget};
-use custodyd_vault::{Change, Scope};
 
 use super::common::HOUR;
 use super::*;
 use crate::console::{
-    pages::{cold, governance, journal, treasury},
+    pages::{cold, journal, treasury},
     plot::{Plot, Window},
     words::{Figure, in_fours},
 };
 
-fn safe(html: &str) {
+pub(super) fn safe(html: &str) {
     assert!(!html.contains("<script>alert"), "{html}");
     assert!(
         !html.contains(" style="),
@@ -23,7 +22,7 @@ fn safe(html: &str) {
     assert!(!html.contains("onclick"), "nor an inline script");
 }
 
-fn now(world: &World) -> Timestamp {
+pub(super) fn now(world: &World) -> Timestamp {
     Timestamp::from_ms(world.now)
 }
 
@@ -47,7 +46,6 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
     let window = Window {
         from_ms: world.now - 24 * HOUR,
         to_ms: world.now,
-        by_day: false,
     };
     let coins = |number: u64| U256::from(number * 100_000_000);
     let series = [
@@ -91,7 +89,6 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
             ltc,
             &total,
             window,
-            24,
         ),
     );
     let (gauges, more_gauges) = treasury::gauges(world.vault.limit_usage(now(&world)), now(&world));
@@ -136,135 +133,6 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
         html.contains("03-04 07:00: 0 LTC") || html.contains("from 03-03 17:00: 3 LTC"),
         "{html}"
     );
-}
-
-#[test]
-fn a_proposal_shows_its_changes_as_they_are_signed_and_asks_only_whom_the_policy_asks() {
-    let mut world = World::governed();
-    let changes = [Change::AddDestination {
-        address: Address::parse(common::ltc(), NEW).unwrap(),
-        name: MARKUP.to_owned(),
-        tags: BTreeSet::new(),
-    }];
-    let id = world.propose("dave", &changes).unwrap();
-    let shown = |world: &World, who: &str| {
-        let proposal = &world.vault.proposals()[&id];
-        governance::Shown::of(&world.vault, proposal, &viewer(who), now(world)).unwrap()
-    };
-    let page = |world: &World, who: &str| {
-        let shown = shown(world, who);
-        let page = governance::ProposalPage {
-            frame: frame(world, Section::Governance, who),
-            tabs: governance::tabs(""),
-            line: governance::Line::of(&shown.view, now(world)),
-            shown,
-            diff: Vec::new(),
-            meaning: None,
-        };
-        page.render().unwrap()
-    };
-    let html = page(&world, "alice");
-    let html = keep("proposal", html);
-    safe(&html);
-    let digest = &world.vault.proposals()[&id].digest;
-    assert!(html.contains(&format!("data-expect-changes=\"{digest}\"")));
-    assert!(html.contains(">Agree</button>") && html.contains(">Veto</button>"));
-    let own = page(&world, "dave");
-    assert!(!own.contains(">Agree</button>") && own.contains(">Take it back</button>"));
-    world.agree("alice", &id).unwrap();
-    assert!(
-        !page(&world, "alice").contains(">Agree</button>"),
-        "nobody agrees twice"
-    );
-
-    let line = governance::Line::of(&shown(&world, "bob").view, now(&world));
-    let list = governance::Page {
-        frame: frame(&world, Section::Governance, "bob"),
-        tabs: governance::tabs("/console/governance"),
-        open: vec![line],
-        done: Vec::new(),
-        next: Some("/console/governance?after=1.pr_0".to_owned()),
-    };
-    let html = list.render().unwrap();
-    let html = keep("governance", html);
-    safe(&html);
-    assert!(html.contains("voted on until"));
-}
-
-#[test]
-fn who_has_one_passkey_or_none_is_warned_of_and_scopes_are_offered_as_they_are() {
-    let world = World::governed();
-    let people = governance::PeoplePage {
-        frame: frame(&world, Section::Governance, "alice"),
-        tabs: governance::tabs("/console/governance/people"),
-        shown: governance::Everybody::of(&world.vault, now(&world)),
-    };
-    let html = people.render().unwrap();
-    let html = keep("people", html);
-    safe(&html);
-    assert!(
-        html.contains("has no passkey, and can&#39;t sign in here"),
-        "{html}"
-    );
-    assert_eq!(
-        html.matches("name=\"changes.0.scopes\"").count(),
-        2 * Scope::ALL.len()
-    );
-    assert!(html.contains("value=\"withdraw\" checked"));
-    assert!(html.contains("name=\"changes.0.until\" data-type=\"number\""));
-}
-
-#[test]
-fn the_block_list_is_searched_by_whole_addresses_and_the_address_book_by_any_part() {
-    let world = World::governed();
-    let places = |sought: &str| governance::Places::of(&world.vault, sought, now(&world));
-    assert_eq!(places("").blocked_in_all, world.vault.block_list().len());
-    assert_eq!(places(common::BLOCKED).blocked.len(), 1);
-    assert_eq!(
-        places(&format!("litecoin-regtest:{}", common::BLOCKED))
-            .blocked
-            .len(),
-        1
-    );
-    assert!(
-        places("rltc1qqv").blocked.is_empty(),
-        "the beginning of one is none"
-    );
-    assert_eq!(places(&KNOWN[6..20]).known.len(), 1);
-    let page = governance::PlacesPage {
-        frame: frame(&world, Section::Governance, "alice"),
-        tabs: governance::tabs("/console/governance/places"),
-        sought: MARKUP.to_owned(),
-        places: places(""),
-    };
-    let html = page.render().unwrap();
-    let html = keep("places", html);
-    safe(&html);
-    assert!(
-        html.contains("name=\"changes.0.address\" value=\"litecoin-regtest:rltc1"),
-        "{html}"
-    );
-}
-
-#[test]
-fn the_policy_is_shown_line_by_line_with_what_it_decided() {
-    let mut world = World::governed();
-    world.request("0.5 LTC", KNOWN).unwrap();
-    let rated = governance::Rated::of(&world.vault);
-    let source = format!("{}\n# {MARKUP}", world.vault.policy().source());
-    let page = governance::PolicyPage {
-        frame: frame(&world, Section::Governance, "alice"),
-        tabs: governance::tabs("/console/governance/policy"),
-        hash: world.vault.policy().hash().to_string(),
-        lines: rated.lines(&source),
-        withdrawals: rated.withdrawals,
-        checked: Ok(vec![("warning".to_owned(), MARKUP.to_owned())]),
-    };
-    let html = page.render().unwrap();
-    let html = keep("policy", html);
-    safe(&html);
-    assert!(html.contains("decided 1 of 1"), "{html}");
-    assert!(html.contains("class=\"untouched\""));
 }
 
 #[test]
@@ -369,10 +237,21 @@ fn the_journal_says_what_its_last_audit_found() {
     assert!(html.contains("It does not hold"));
     let well = journal::Verification {
         under_way: Some((at.clone(), 5)),
-        last: Some((at.clone(), Ok(crate::audit::Audited::default()))),
+        last: Some((at.clone(), Ok(journal::Found::default()))),
     };
     let html = page(well).render().unwrap();
     let html = keep("journal", html);
     assert!(html.contains("it holds") && html.contains("under way"));
+    assert!(html.contains("<strong>No anchor</strong>"), "{html}");
+    let found = journal::Found {
+        anchored: Some(41),
+        ..journal::Found::default()
+    };
+    let anchored = journal::Verification {
+        under_way: None,
+        last: Some((at.clone(), Ok(found))),
+    };
+    let html = page(anchored).render().unwrap();
+    assert!(html.contains("which named entry 41") && !html.contains("No anchor"));
     assert!(html.contains("data-target=\"/console/journal/export?after=0&amp;until="));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use custodyd_chain::{Asset, U256};
-use custodyd_policy::{Tier, Timestamp};
+use custodyd_policy::Timestamp;
 
 use super::TIERS;
 use crate::{
@@ -44,8 +44,6 @@ pub(in crate::console::pages) struct Span {
     /// What it is called.
     pub(in crate::console::pages) title: &'static str,
     length_ms: u64,
-    /// Columns that outflow is shown in.
-    parts: u64,
 }
 
 /// The spans to choose from.
@@ -54,25 +52,21 @@ pub(in crate::console::pages) static SPANS: [Span; 4] = [
         name: "day",
         title: "24 hours",
         length_ms: DAY_MS,
-        parts: 24,
     },
     Span {
         name: "week",
         title: "7 days",
         length_ms: 7 * DAY_MS,
-        parts: 28,
     },
     Span {
         name: "month",
         title: "30 days",
         length_ms: 30 * DAY_MS,
-        parts: 30,
     },
     Span {
         name: "year",
         title: "1 year",
         length_ms: 365 * DAY_MS,
-        parts: 52,
     },
 ];
 
@@ -86,13 +80,13 @@ impl Span {
             .ok_or_else(|| Fault::malformed("There is no time of that name to show."))
     }
 
-    /// That much time until `now`.
+    /// That much time until `now`, and what the first column takes beyond it.
     pub(super) fn until(&self, now: Timestamp) -> Window {
-        Window {
+        let window = Window {
             from_ms: now.as_ms().saturating_sub(self.length_ms),
             to_ms: now.as_ms(),
-            by_day: self.length_ms > 7 * DAY_MS,
-        }
+        };
+        window.in_columns()
     }
 }
 
@@ -107,14 +101,14 @@ pub(in crate::console::pages) struct Move {
     pub(in crate::console::pages) at: Moment,
 }
 
-/// What each tier held, a line each.
-pub(super) async fn balances(
+/// What each tier held, a line each; and what was paid to others, as it became final. Both begin where anything is known.
+pub(super) async fn plots(
     store: &Store,
     vault: &str,
     asset: Asset,
     wallets: &[WalletView],
     window: Window,
-) -> Result<Plot, Fault> {
+) -> Result<(Plot, Plot), Fault> {
     let mut tiers = Vec::new();
     for tier in TIERS {
         let name = tier.to_string();
@@ -124,37 +118,29 @@ pub(super) async fn balances(
             series.push(steps(store, vault, &Series::Wallet(id), window).await?);
         }
         if !series.is_empty() {
-            tiers.push((tier, summed(&series)));
+            tiers.push((name, summed(&series)));
         }
     }
-    let named = |(tier, steps): (Tier, Vec<Step>)| (tier.to_string(), steps);
-    let lines: Vec<(String, Vec<Step>)> = tiers.into_iter().map(named).collect();
-    Ok(Plot::lines(
-        format!("balances-{}", asset.to_string().to_lowercase()),
+    let total = steps(store, vault, &Series::Outflow(asset), window).await?;
+    let firsts = tiers.iter().map(|(_, steps)| steps).chain([&total]);
+    let first = firsts.filter_map(|steps| Some(steps.first()?.0)).min();
+    let window = window.beginning(first);
+    let key = asset.to_string().to_lowercase();
+    let balances = Plot::lines(
+        format!("balances-{key}"),
         format!("{asset} by tier"),
         asset,
-        &lines,
+        &tiers,
         window,
-    ))
-}
-
-/// What was paid to others, as it became final.
-pub(super) async fn outflow(
-    store: &Store,
-    vault: &str,
-    asset: Asset,
-    span: &Span,
-    window: Window,
-) -> Result<Plot, Fault> {
-    let total = steps(store, vault, &Series::Outflow(asset), window).await?;
-    Ok(Plot::columns(
-        format!("outflow-{}", asset.to_string().to_lowercase()),
+    );
+    let outflow = Plot::columns(
+        format!("outflow-{key}"),
         format!("{asset} paid to others"),
         asset,
         &total,
         window,
-        span.parts,
-    ))
+    );
+    Ok((balances, outflow))
 }
 
 async fn steps(
