@@ -1,5 +1,5 @@
-//! What is kept apart from the database, so that whoever can only write there is noticed: which key signs the journal, and
-//! the last head that was seen.
+//! What is kept apart from the database, so that whoever can only write there is noticed: which key signs the journal, the
+//! last head that was seen, and alerts on their way.
 
 use std::{
     fs,
@@ -77,6 +77,11 @@ impl StateDir {
     /// Where the last head is kept.
     pub fn anchor(&self) -> PathBuf {
         self.folder.join(format!("{}.head.json", self.vault))
+    }
+
+    /// Where alerts are kept until they have arrived.
+    pub fn alerts(&self) -> PathBuf {
+        self.folder.join(format!("{}.alerts", self.vault))
     }
 
     fn pin_path(&self) -> PathBuf {

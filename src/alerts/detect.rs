@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_policy::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Fact, Kind, burst::Burst, sight::VaultSight};
 
@@ -73,6 +74,19 @@ pub struct Alert {
     pub summary: String,
 }
 
+/// A condition that was told to hold, as it is kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// As what.
+    pub kind: Kind,
+    /// Of what.
+    pub subject: String,
+    /// Since when it holds, Unix milliseconds.
+    pub since_ms: u64,
+    /// What was known, for people.
+    pub what: String,
+}
+
 type Key = (Kind, String);
 
 #[derive(Debug)]
@@ -103,6 +117,32 @@ impl Detector {
             newcomers: Burst::new(thresholds.new_destinations, thresholds.window_ms),
             thresholds,
         }
+    }
+
+    /// Goes on from what a process before this one told: what still holds is not told again, what doesn't is told to be over.
+    pub fn go_on_from(&mut self, told: Vec<Told>) {
+        let seen = told.into_iter().filter(|told| told.kind.is_seen_at_start());
+        for told in seen.take(MOST_SUBJECTS) {
+            let held = Held {
+                since: Timestamp::from_ms(told.since_ms),
+                well_since: None,
+                told: true,
+                what: told.what,
+            };
+            self.held.insert((told.kind, told.subject), held);
+        }
+    }
+
+    /// What holds now and was told.
+    pub fn told(&self) -> Vec<Told> {
+        let told = self.held.iter().filter(|(_, held)| held.told);
+        let told = told.map(|((kind, subject), held)| Told {
+            kind: *kind,
+            subject: subject.clone(),
+            since_ms: held.since.as_ms(),
+            what: held.what.clone(),
+        });
+        told.collect()
     }
 
     /// Something happened.
@@ -299,10 +339,14 @@ fn incident(fact: &Fact) -> Option<(Kind, String, String)> {
             let what = format!("{principal} asked for {target}, and it was refused: {detail}");
             (*kind, format!("{principal} {target}"), what)
         }
-        Fact::Enrolled(operator) => (
+        // Each credential is one of its own: a second one within minutes is the one to look at.
+        Fact::Enrolled {
+            operator,
+            credential,
+        } => (
             Kind::CredentialEnrolled,
-            operator.to_string(),
-            format!("operator {operator} enrolled a credential by an invitation"),
+            format!("{operator} {credential}"),
+            format!("operator {operator} enrolled a credential by an invitation: {credential}"),
         ),
         Fact::CoinsUnexplained {
             wallet,

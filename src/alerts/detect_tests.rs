@@ -238,3 +238,38 @@ fn however_many_subjects_there_are_what_is_remembered_is_bounded() {
     assert_eq!(alerts, MOST_SUBJECTS + 1, "all beyond are one");
     assert_eq!(detector.active()[&Kind::RequestForged], MOST_SUBJECTS + 1);
 }
+
+#[test]
+fn after_a_restart_what_still_holds_is_not_told_again_and_what_ended_meanwhile_is() {
+    let mut before = detector();
+    before.see_parts(down(Kind::NodeDown, "bitcoin"), at(0));
+    let mut both = down(Kind::NodeDown, "bitcoin");
+    both.extend(down(Kind::NodeDown, "litecoin"));
+    before.see_parts(both.clone(), at(10));
+    let mut frozen = using(0.0);
+    frozen.conditions = down(Kind::Frozen, "vault");
+    before.see_vault(&frozen, at(11));
+    before.see_parts(down(Kind::HsmNonces, ""), at(12));
+    // Litecoin's node was not told yet.
+    let told = before.told();
+    assert_eq!(told.len(), 3, "{told:?}");
+
+    let mut after = detector();
+    after.go_on_from(told);
+    assert_eq!(after.active()[&Kind::NodeDown], 1);
+    // The canary looks again in a day, so nothing is known of it.
+    assert_eq!(after.active()[&Kind::HsmNonces], 0);
+    // The first glance comes before anything was asked.
+    assert_eq!(self::told(after.see_parts(Vec::new(), at(100))), []);
+    assert_eq!(self::told(after.see_parts(both, at(101))), []);
+    assert_eq!(self::told(after.see_vault(&frozen, at(101))), []);
+    let over = after.see_vault(&using(0.0), at(102));
+    assert_eq!((over[0].phase, over[0].since), (Phase::Resolved, at(11)));
+    let litecoin = down(Kind::NodeDown, "litecoin");
+    after.see_parts(litecoin.clone(), at(103));
+    let over = after.see_parts(litecoin, at(108));
+    assert_eq!(
+        (over[0].subject.as_str(), over[0].phase, over[0].since),
+        ("bitcoin", Phase::Resolved, at(0))
+    );
+}

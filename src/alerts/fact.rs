@@ -3,7 +3,7 @@
 
 use custodyd_chain::{Network, OutPoint};
 use custodyd_policy::{DestinationClass, OperatorId, Outcome, WalletId, WithdrawalId};
-use custodyd_vault::{Event, TransactionId, Vault};
+use custodyd_vault::{Credential, Event, TransactionId, Vault};
 
 use super::Kind;
 use crate::{problem::Problem, store::InboxRow, stored_request::StoredRequest};
@@ -27,7 +27,12 @@ pub enum Fact {
         detail: String,
     },
     /// Somebody who was invited has a credential.
-    Enrolled(OperatorId),
+    Enrolled {
+        /// Who.
+        operator: OperatorId,
+        /// Which.
+        credential: Credential,
+    },
     /// A node no longer shows these outputs.
     CoinsGone {
         /// Whose they were.
@@ -70,7 +75,14 @@ impl Fact {
                 denied.into_iter().chain(new).collect()
             }
             Event::ScreeningRefused { id, .. } => vec![Self::Denied(*id)],
-            Event::Enrolled { operator, .. } => vec![Self::Enrolled(operator.clone())],
+            Event::Enrolled {
+                operator,
+                credential,
+                ..
+            } => vec![Self::Enrolled {
+                operator: operator.clone(),
+                credential: credential.clone(),
+            }],
             Event::CoinsObserved {
                 wallet, removed, ..
             } if !removed.is_empty() => {
@@ -113,13 +125,13 @@ impl Fact {
         })
     }
 
-    /// What the API's own refusal tells, of a request that never reached the engine.
-    pub fn of_answer(code: &str, route: &str, detail: &str) -> Option<Self> {
+    /// What the console's refusal tells of something that never reached the engine; `operator` asked for `target`.
+    pub fn of_answer(problem: &Problem, operator: &OperatorId, target: &str) -> Option<Self> {
         Some(Self::Suspect {
-            kind: suspect(code)?,
-            principal: "somebody at the API".to_owned(),
-            target: route.to_owned(),
-            detail: detail.to_owned(),
+            kind: suspect(problem.code())?,
+            principal: format!("operator/{operator}"),
+            target: target.to_owned(),
+            detail: problem.detail.clone(),
         })
     }
 }

@@ -23,7 +23,10 @@ impl Severity {
 }
 
 /// What an alert is about. The names are stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A limit's window is nearly full.
     LimitNear,
@@ -123,8 +126,26 @@ impl Kind {
         }
     }
 
+    /// Whether a daemon that has just started sees soon whether it still holds. What the canary found holds until it looks
+    /// again.
+    pub(super) const fn is_seen_at_start(self) -> bool {
+        !matches!(self, Self::HsmNonces)
+    }
+
     /// Whether it is about a part that may hiccup: such a one must be out, or well again, for a while before it is told.
     pub(super) const fn may_flap(self) -> bool {
         matches!(self, Self::NodeDown | Self::HsmDown | Self::NotCommitting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_written_to_files_by_the_name_that_it_has_in_messages() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::json!(kind), kind.word());
+        }
     }
 }

@@ -9,6 +9,7 @@ mod fact;
 mod kind;
 mod outbox;
 mod sight;
+mod spool;
 mod watch;
 
 use tokio::sync::{mpsc, watch as signal};

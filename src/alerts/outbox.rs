@@ -1,12 +1,17 @@
-//! Alerts on their way to the webhook: one after the other, tried again until they arrive or are too old. Kept in memory
-//! only: what still holds after a restart is seen and told again.
+//! Alerts on their way to the webhook: one after the other, tried again until they arrive or are too old. What has not
+//! arrived when the daemon ends is in the spool, and is sent first by the next.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use custodyd_policy::Timestamp;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use super::{Alert, Phase, stopped};
+use super::{
+    Alert, Phase,
+    spool::{Letter, Spool},
+    stopped,
+};
 use crate::{
     clock::Clock,
     engine::Pulse,
@@ -21,7 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const PART: &str = "alerts";
 
 /// Puts an alert into the form in which it is sent.
-pub(super) fn message(vault: &str, alert: &Alert) -> Message {
+pub(super) fn letter(vault: &str, alert: &Alert) -> Letter {
     let phase = match alert.phase {
         Phase::Firing => "alert.firing",
         Phase::Resolved => "alert.resolved",
@@ -38,9 +43,12 @@ pub(super) fn message(vault: &str, alert: &Alert) -> Message {
             "summary": alert.summary,
         },
     });
-    Message {
-        id: format!("alert_{}", uuid::Uuid::now_v7().simple()),
-        body: body.to_string(),
+    Letter {
+        message: Message {
+            id: format!("alert_{}", uuid::Uuid::now_v7().simple()),
+            body: body.to_string(),
+        },
+        raised: alert.at,
     }
 }
 
@@ -51,42 +59,57 @@ pub(super) struct Outbox {
     pub(super) pulse: Arc<Pulse>,
     /// How long one is tried.
     pub(super) give_up: Duration,
+    /// What waits, for the next process.
+    pub(super) spool: Option<Spool>,
 }
 
 impl Outbox {
-    /// Sends what comes until nothing more can come. From `stop` on each that waits is tried once more, for a short while.
+    /// Sends what was `left` and what comes, until nothing more can come. From `stop` on each that waits is tried once more,
+    /// for a short while.
     pub(super) async fn run(
         self,
-        mut alerts: mpsc::Receiver<Message>,
+        left: Vec<Letter>,
+        mut alerts: mpsc::Receiver<Letter>,
         mut stop: watch::Receiver<bool>,
     ) {
-        let mut unsent = None;
-        while let Some(message) = alerts.recv().await {
-            // This one and those behind it.
-            show(alerts.len().saturating_add(1));
+        let mut left = VecDeque::from(left);
+        while let Some(letter) = next(&mut left, &mut alerts).await {
+            let behind = || left.len().saturating_add(alerts.len());
+            show(behind().saturating_add(1));
             tokio::select! {
                 biased;
-                () = self.send(&message) => show(alerts.len()),
+                () = self.send(&letter) => show(behind()),
                 () = stopped(&mut stop) => {
-                    unsent = Some(message);
+                    left.push_front(letter);
                     break;
                 }
             }
         }
         let rest = async {
-            if let Some(message) = &unsent {
-                let _ = self.courier.deliver(message, self.clock.now()).await;
-            }
-            while let Some(message) = alerts.recv().await {
-                let _ = self.courier.deliver(&message, self.clock.now()).await;
+            while let Some(Letter { message, .. }) = next(&mut left, &mut alerts).await {
+                let sent = self.courier.deliver(&message, self.clock.now()).await;
+                if sent.is_ok() {
+                    self.forget(&message).await;
+                }
             }
         };
         let _ = tokio::time::timeout(FAREWELL, rest).await;
     }
 
     /// Sends one, however often that takes.
-    async fn send(&self, message: &Message) {
-        let began = self.clock.now();
+    async fn send(&self, letter: &Letter) {
+        let message = &letter.message;
+        self.try_until_settled(message, letter.raised).await;
+        self.forget(message).await;
+    }
+
+    async fn forget(&self, message: &Message) {
+        if let Some(spool) = &self.spool {
+            spool.forget(&message.id).await;
+        }
+    }
+
+    async fn try_until_settled(&self, message: &Message, raised: Timestamp) {
         let mut failures = 0_u32;
         loop {
             let now = self.clock.now();
@@ -99,7 +122,7 @@ impl Outbox {
             };
             count("failed");
             self.pulse.note_trouble(PART, Some(fault.to_string()));
-            let age = Duration::from_millis(now.saturating_ms_since(began));
+            let age = Duration::from_millis(now.saturating_ms_since(raised));
             if matches!(fault, DeliveryFault::Gone) || age >= self.give_up {
                 return given_up(&fault.to_string());
             }
@@ -107,6 +130,14 @@ impl Outbox {
             let pause = pause_ms(failures, now.as_ms()).min(LONGEST_PAUSE_MS);
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
+    }
+}
+
+/// What was left comes before what came since.
+async fn next(left: &mut VecDeque<Letter>, alerts: &mut mpsc::Receiver<Letter>) -> Option<Letter> {
+    match left.pop_front() {
+        Some(letter) => Some(letter),
+        None => alerts.recv().await,
     }
 }
 

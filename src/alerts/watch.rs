@@ -1,6 +1,11 @@
 //! The task that watches: gathers what there is to see, has the detector say what is to be told, and tells it.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use custodyd_chain::Network;
 use custodyd_hsm::{Health, Hsm};
@@ -11,8 +16,12 @@ use tokio::{
 };
 
 use super::{
-    Alert, Condition, Detector, Fact, Facts, Kind, Phase, VaultSight, audit::Audit, outbox,
-    outbox::Outbox, stopped,
+    Alert, Condition, Detector, Fact, Facts, Kind, Phase, VaultSight,
+    audit::Audit,
+    outbox,
+    outbox::Outbox,
+    spool::{Letter, Spool},
+    stopped,
 };
 use crate::{
     clock::Clock,
@@ -20,7 +29,7 @@ use crate::{
     engine::{Inquiries, Pulse},
     journal::JournalKey,
     store::Store,
-    webhooks::{Courier, Message},
+    webhooks::Courier,
 };
 
 /// How often parts are looked at.
@@ -53,6 +62,8 @@ pub struct Subjects {
     pub journal_key: JournalKey,
     /// Where the last head is kept outside of the database.
     pub anchor: PathBuf,
+    /// Where alerts are kept until they have arrived.
+    pub spool: PathBuf,
     /// The time.
     pub clock: Clock,
 }
@@ -91,21 +102,26 @@ impl Watch {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let Self {
             subjects,
-            detector,
+            mut detector,
             facts: Facts(mut facts),
             courier,
             config,
         } = self;
         let mut tasks = JoinSet::new();
         let (out, letters) = mpsc::channel(QUEUE);
+        let mut spool = None;
         let out = courier.map(|courier| {
+            spool = open_spool(&subjects.spool);
+            let left = spool.as_ref().map(Spool::left).unwrap_or_default();
+            detector.go_on_from(left.told);
             let outbox = Outbox {
                 courier,
                 clock: subjects.clock.clone(),
                 pulse: Arc::clone(&subjects.pulse),
                 give_up: Duration::from_secs(config.give_up_s),
+                spool: spool.clone(),
             };
-            tasks.spawn(outbox.run(letters, stop.clone()));
+            tasks.spawn(outbox.run(left.letters, letters, stop.clone()));
             out
         });
         let (report, mut audits) = mpsc::channel(1);
@@ -123,6 +139,7 @@ impl Watch {
             subjects,
             detector,
             out,
+            spool,
         };
         for kind in Kind::ALL {
             // So that there is something to compare the first with.
@@ -141,10 +158,21 @@ impl Watch {
     }
 }
 
+/// Without it alerts are told as long as the daemon lives.
+fn open_spool(folder: &Path) -> Option<Spool> {
+    let opened = Spool::open(folder.to_owned());
+    let failed = |error| {
+        let folder = folder.display();
+        tracing::error!(%error, %folder, "alerts can't be kept; a restart would lose those that did not arrive");
+    };
+    opened.map_err(failed).ok()
+}
+
 struct Watching {
     subjects: Subjects,
     detector: Detector,
-    out: Option<mpsc::Sender<Message>>,
+    out: Option<mpsc::Sender<Letter>>,
+    spool: Option<Spool>,
 }
 
 impl Watching {
@@ -167,9 +195,9 @@ impl Watching {
                 Some(fault) = audits.recv() => {
                     let now = self.subjects.clock.now();
                     let alerts = self.detector.see_audit(fault, now);
-                    self.tell(alerts);
+                    self.tell(alerts).await;
                 }
-                _ = glances.tick() => self.glance(),
+                _ = glances.tick() => self.glance().await,
                 _ = looks.tick() => self.look().await,
             }
             self.take(batches.drain(..)).await;
@@ -187,7 +215,7 @@ impl Watching {
             };
             let now = self.subjects.clock.now();
             let alert = self.detector.note(&fact, now);
-            self.tell(alert);
+            self.tell(alert).await;
         }
     }
 
@@ -216,13 +244,13 @@ impl Watching {
     }
 
     /// Time passed; how are the parts?
-    fn glance(&mut self) {
+    async fn glance(&mut self) {
         let now = self.subjects.clock.now();
         let alerts = self.detector.tick(now);
-        self.tell(alerts);
+        self.tell(alerts).await;
         let conditions = self.parts();
         let alerts = self.detector.see_parts(conditions, now);
-        self.tell(alerts);
+        self.tell(alerts).await;
     }
 
     fn parts(&self) -> Vec<Condition> {
@@ -270,11 +298,13 @@ impl Watching {
         });
         self.subjects.pulse.note_trouble(PRICES, trouble);
         let alerts = self.detector.see_vault(&sight, self.subjects.clock.now());
-        self.tell(alerts);
+        self.tell(alerts).await;
     }
 
-    fn tell(&self, alerts: impl IntoIterator<Item = Alert>) {
+    async fn tell(&self, alerts: impl IntoIterator<Item = Alert>) {
+        let mut any = false;
         for alert in alerts {
+            any = true;
             let (kind, severity) = (alert.kind.word(), alert.kind.severity().word());
             let Alert {
                 subject, summary, ..
@@ -288,15 +318,28 @@ impl Watching {
                     tracing::warn!(alert = kind, severity, subject, "over: {summary}");
                 }
             }
-            if let Some(out) = &self.out
-                && out
-                    .try_send(outbox::message(&self.subjects.vault, &alert))
-                    .is_err()
-            {
-                outbox::given_up("too many wait");
-            }
+            self.send(&alert).await;
+        }
+        if any && let Some(spool) = &self.spool {
+            spool.keep_told(&self.detector.told()).await;
         }
         self.show_active();
+    }
+
+    async fn send(&self, alert: &Alert) {
+        let Some(out) = &self.out else {
+            return;
+        };
+        let letter = outbox::letter(&self.subjects.vault, alert);
+        if let Some(spool) = &self.spool {
+            spool.keep(&letter.message).await;
+        }
+        if let Err(full) = out.try_send(letter) {
+            outbox::given_up("too many wait");
+            if let Some(spool) = &self.spool {
+                spool.forget(&full.into_inner().message.id).await;
+            }
+        }
     }
 
     fn show_active(&self) {

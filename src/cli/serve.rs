@@ -18,7 +18,11 @@ use custodyd::{
     store::Store,
     telemetry, webhooks,
 };
-use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify, sync::watch};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind},
+    sync::{Notify, watch},
+};
 
 use super::{
     Failure,
@@ -26,6 +30,8 @@ use super::{
 };
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
+    // From here on a hang-up ends nothing, also while the journal is replayed: it asks for certificates to be read again.
+    let hangups = tokio::signal::unix::signal(SignalKind::hangup())?;
     let metrics = telemetry::start(&config.log)?;
     http::warn_if_unheard();
     let entrance = Entrance::open(&config.http)?;
@@ -105,6 +111,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         store: store.clone(),
         journal_key: journal_key.clone(),
         anchor: state_dir.anchor(),
+        spool: state_dir.alerts(),
         clock: Clock::system(),
     };
     let watching = Watch::new(watched, facts, config.alerts.clone())?;
@@ -145,6 +152,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         .await
         .map_err(|e| format!("can't listen on {}: {e}", config.http.listen))?;
     let tls = entrance.tls.is_some();
+    if !tls {
+        tokio::spawn(answer_hangups(hangups));
+    }
     tracing::info!(address = %listener.local_addr()?, tls, "API open");
 
     tokio::spawn(keep_within(
@@ -197,6 +207,15 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     })
     .await;
     outcome
+}
+
+/// Tells who sends SIGHUP to a daemon without TLS that it was heard.
+async fn answer_hangups(mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        tracing::info!(
+            "SIGHUP: there are no certificates to read again; custodyd.toml is read at the start"
+        );
+    }
 }
 
 /// Any number; which doesn't matter where there is no randomness.

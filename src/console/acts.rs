@@ -65,7 +65,10 @@ pub(super) async fn act(
     let act: PasskeyRequest = posted::json(&body)?;
     drop(body);
     let now = state.clock.now();
-    let sworn = verify(&state, &viewer, &act, now)?;
+    let sworn = verify(&state, &viewer, &act, now).map_err(|refused| {
+        let monitoring = &state.monitoring;
+        monitoring.told(refused, &viewer.operator, "/console/acts")
+    })?;
     let target = Target::of(&act.stated)?;
     if large && !matches!(target, Target::Import) {
         return Err(Problem::new(
@@ -75,7 +78,8 @@ pub(super) async fn act(
             format!("at most {ACT_LIMIT} bytes for this"),
         ));
     }
-    state.console.check_counter(&state, &sworn).await?;
+    let console = &state.console;
+    console.check_counter(&state, &sworn, &act.target()).await?;
     copy::check(&state, &act.stated).await?;
     match target {
         Target::Read(download) => {

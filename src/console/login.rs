@@ -249,7 +249,10 @@ async fn verify(
         Some((operator, _)) => directory.swear(operator, &challenge, &body.assertion)?,
         None => return Err(stranger(directory, &challenge, &body.assertion)),
     };
-    state.console.check_counter(state, &sworn).await?;
+    let console = &state.console;
+    console
+        .check_counter(state, &sworn, "/console/login")
+        .await?;
     Ok(sworn)
 }
 

@@ -87,7 +87,8 @@ impl Counters {
 }
 
 impl Console {
-    /// Refuses a passkey whose counter doesn't grow: there may be a copy of it (WebAuthn Level 2 §6.1.1).
+    /// Refuses a passkey whose counter doesn't grow, and tells of it: there may be a copy of it (WebAuthn Level 2 §6.1.1).
+    /// `target` is what its word was for.
     ///
     /// # Errors
     /// 403 `passkey-copied`; 503 if the engine doesn't answer.
@@ -95,6 +96,7 @@ impl Console {
         &self,
         state: &AppState,
         sworn: &Sworn,
+        target: &str,
     ) -> Result<(), Problem> {
         let in_vault = match &state.vault {
             Some(inquiries) => {
@@ -107,7 +109,7 @@ impl Console {
         self.counters.take(sworn, in_vault).map_err(|copied| {
             tracing::error!(operator = %sworn.operator, credential = %sworn.credential, %copied, "refused");
             metrics::counter!("custodyd_console_copied_passkeys_total").increment(1);
-            copied.into()
+            state.monitoring.told(copied.into(), &sworn.operator, target)
         })
     }
 }

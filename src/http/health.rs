@@ -7,12 +7,14 @@ use std::{
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use custodyd_hsm::{Health, MemberStatus};
+use custodyd_policy::OperatorId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AppState, reply};
 use crate::{
-    alerts::Alerts,
+    alerts::{Alerts, Fact},
+    problem::Problem,
     telemetry::{
         self,
         page::Page,
@@ -33,6 +35,15 @@ pub struct Monitoring {
     pub alerts: Alerts,
     /// Whether `/metrics` shows what wallets hold.
     pub balances: bool,
+}
+
+impl Monitoring {
+    /// Hands in what the refusal of something tells that never reached the engine, and gives it back.
+    pub(crate) fn told(&self, refused: Problem, operator: &OperatorId, target: &str) -> Problem {
+        let fact = Fact::of_answer(&refused, operator, target);
+        self.alerts.see(fact.into_iter().collect());
+        refused
+    }
 }
 
 /// The process serves.

@@ -11,6 +11,7 @@ mod connection;
 mod enrolments;
 mod entrance;
 pub(crate) mod events;
+mod expiry;
 mod forwarded;
 mod freeze;
 mod health;

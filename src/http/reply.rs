@@ -5,7 +5,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::trail::Refused;
 use crate::{
     problem::Problem,
     store::{Cursor, StoreError},
@@ -15,10 +14,6 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_string(&self).unwrap_or_default();
         let mut response = raw(self.status, body);
-        response.extensions_mut().insert(Refused {
-            code: self.code().to_owned(),
-            detail: self.detail.clone(),
-        });
         let more = match self.status {
             // The rest of the request is not read, so the connection can't go on.
             408 | 411 | 413 => Some((header::CONNECTION, HeaderValue::from_static("close"))),

@@ -25,6 +25,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
+use super::expiry::Ends;
 use crate::config::{ClientAuth, TlsConfig, TlsVersion};
 
 /// How often files are looked at: a new certificate is in use that much later, a signal is faster.
@@ -90,9 +91,11 @@ impl Tls {
     /// # Errors
     /// Names the file and what is wrong with it, never what stands in it.
     pub fn open(files: &TlsConfig) -> Result<Self, TlsError> {
+        let (now, ends) = configuration(files)?;
+        ends.show();
         Ok(Self {
             files: files.clone(),
-            now: RwLock::new(configuration(files)?),
+            now: RwLock::new(now),
         })
     }
 
@@ -107,8 +110,9 @@ impl Tls {
     /// # Errors
     /// As [`Tls::open`]; what was in use stays.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let read = configuration(&self.files)?;
+        let (read, ends) = configuration(&self.files)?;
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = read;
+        ends.show();
         Ok(())
     }
 
@@ -155,7 +159,9 @@ fn marks(files: &TlsConfig) -> Vec<Option<(u64, u64, i64, i64)>> {
         .collect()
 }
 
-fn configuration(files: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
+/// What handshakes are made with, and until when that is good.
+fn configuration(files: &TlsConfig) -> Result<(Arc<ServerConfig>, Ends), TlsError> {
+    let mut ends = Ends::default();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions: &[_] = match files.min_version {
         TlsVersion::V1_3 => &[&TLS13],
@@ -176,15 +182,21 @@ fn configuration(files: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
                 source,
             };
             let mut roots = RootCertStore::empty();
-            for authority in certificates(path)? {
+            let authorities = certificates(path)?;
+            ends.note_certificates("client_ca", &authorities);
+            for authority in authorities {
                 let unusable = |source| TlsError::Unusable {
                     path: path.clone(),
                     source,
                 };
                 roots.add(authority).map_err(unusable)?;
             }
+            let lists = revoked(files.client_crl.as_deref())?;
+            if files.client_crl.is_some() {
+                ends.note_lists("client_crl", &lists);
+            }
             let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .with_crls(revoked(files.client_crl.as_deref())?)
+                .with_crls(lists)
                 // A list that is out of date says nothing of what was revoked since.
                 .enforce_revocation_expiration();
             let clients = match files.client_auth {
@@ -194,11 +206,13 @@ fn configuration(files: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
             builder.with_client_cert_verifier(clients.build().map_err(verifier)?)
         }
     };
+    let chain = certificates(&files.certificate)?;
+    ends.note_certificates("certificate", &chain);
     let mut configuration = builder
-        .with_single_cert(certificates(&files.certificate)?, key(&files.key)?)
+        .with_single_cert(chain, key(&files.key)?)
         .map_err(unusable)?;
     configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(configuration))
+    Ok((Arc::new(configuration), ends))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

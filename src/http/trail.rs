@@ -1,16 +1,9 @@
-//! Outermost around each request: its id, which every line that is logged on its behalf carries; and what its refusal tells.
+//! Outermost around each request: its id, which every line that is logged on its behalf carries.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, middleware::Next, response::Response};
 use tracing::{Instrument as _, field};
 
-use crate::{
-    alerts::{Alerts, Fact},
-    telemetry::trail,
-};
+use crate::telemetry::trail;
 
 /// A client's own id for its request.
 const THEIRS: &str = "x-request-id";
@@ -18,24 +11,13 @@ const THEIRS: &str = "x-request-id";
 #[derive(Debug, Clone)]
 struct TrailId(String);
 
-/// A problem as an answer, with what it was.
-#[derive(Debug, Clone)]
-pub(super) struct Refused {
-    pub(super) code: String,
-    pub(super) detail: String,
-}
-
 /// The id of the request at hand.
 pub(super) fn id_of(request: &Request) -> String {
     let id = request.extensions().get::<TrailId>();
     id.map_or_else(trail::fresh, |id| id.0.clone())
 }
 
-pub(super) async fn follow(
-    State(alerts): State<Alerts>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn follow(mut request: Request, next: Next) -> Response {
     let id = trail::fresh();
     request.extensions_mut().insert(TrailId(id.clone()));
     let theirs = request.headers().get(THEIRS);
@@ -44,10 +26,5 @@ pub(super) async fn follow(
     if let Some(theirs) = theirs {
         span.record("client_request", theirs);
     }
-    let path = request.uri().path().to_owned();
-    let response = trail::under(id, next.run(request)).instrument(span).await;
-    if let Some(Refused { code, detail }) = response.extensions().get() {
-        alerts.see(Fact::of_answer(code, &path, detail).into_iter().collect());
-    }
-    response
+    trail::under(id, next.run(request)).instrument(span).await
 }

@@ -221,7 +221,7 @@ async fn while_the_token_is_gone_nothing_is_signed_and_nothing_is_lost() {
 }
 
 /// The process in which the daemon's HSM library runs, while there is one.
-fn worker_of(daemon: u32) -> Option<Pid> {
+pub(crate) fn worker_of(daemon: u32) -> Option<Pid> {
     let tasks = std::fs::read_dir(format!("/proc/{daemon}/task")).unwrap();
     let children = tasks
         .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok());

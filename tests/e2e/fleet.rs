@@ -10,8 +10,9 @@ use std::{
 use custodyd_testbed::{SOFTHSM_MODULE, p11_kit_client_module};
 use serde_json::Value;
 
-use crate::house::{
-    House, LONG, SOMEBODY, add_token, ask, copy_of_token, ethereum_house, pay, readyz,
+use crate::{
+    house::{House, LONG, SOMEBODY, add_token, ask, copy_of_token, ethereum_house, pay, readyz},
+    monitoring::pager::Pager,
 };
 
 /// A copy of the house's token, behind a p11-kit server of its own.
@@ -81,6 +82,9 @@ async fn pay_ether(house: &House, key: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
     let mut house = ethereum_house().await;
+    let pager = Pager::start();
+    let told = fs::read_to_string(house.daemon.config()).unwrap() + "\n" + &pager.config("");
+    fs::write(house.daemon.config(), told).unwrap();
     let copy = add_copy(&mut house);
     pay_ether(&house, "k1").await;
     let operator = house.client_as("operator/alice").unwrap();
@@ -113,6 +117,8 @@ async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
         "{metrics}"
     );
     pay_ether(&house, "k3").await;
+    let alert = pager.until(&house, "alert.firing", "hsm_down").await;
+    assert_eq!(alert["subject"], "copy", "{alert}");
 
     copy.signal("-CONT");
     house
@@ -121,6 +127,8 @@ async fn with_two_tokens_one_may_hang_and_everything_shows_which() {
         })
         .await
         .unwrap();
+    let over = pager.until(&house, "alert.resolved", "hsm_down").await;
+    assert_eq!(over["subject"], "copy", "{over}");
     pay_ether(&house, "k4").await;
     let (ok, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     assert!(ok, "{printed}");

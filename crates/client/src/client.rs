@@ -13,6 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::identity::Identity;
 use crate::problem::{self, Problem};
+use crate::tls::{Tls, TlsError};
 
 /// The longest answer that is read, in bytes: a bundle with all its transactions fits.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -40,10 +41,11 @@ struct Call<'a> {
 }
 
 impl Client {
-    /// Speaks to the daemon at `base_url` as `identity`.
+    /// Speaks to the daemon at `base_url` as `identity`. Over https it believes the authorities of this machine, and shows no
+    /// certificate.
     ///
     /// # Errors
-    /// `Endpoint` for a URL that may not be spoken to, `Tls` if TLS can't be set up.
+    /// `Endpoint` for a URL that may not be spoken to, `Tls` if this machine's authorities can't be used.
     pub fn new(base_url: &str, identity: Identity) -> Result<Self, ClientError> {
         Self::at(Endpoint::parse(base_url, false)?, Some(identity))
     }
@@ -51,12 +53,25 @@ impl Client {
     /// Speaks to a daemon; without an identity, requests go unsigned, which is enough for `/healthz` and the like.
     ///
     /// # Errors
-    /// `Tls` if TLS can't be set up.
+    /// `Tls` if this machine's authorities can't be used.
     pub fn at(endpoint: Endpoint, identity: Option<Identity>) -> Result<Self, ClientError> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        // An error only says that the program installed one before.
-        let _ = provider.install_default();
+        Self::over(&Tls::load(None, None)?, endpoint, identity)
+    }
+
+    /// The same over connections secured by `tls`: a private authority, or a certificate of the client's own.
+    ///
+    /// # Errors
+    /// `Tls` if certificates were named and the daemon's address is plain http.
+    pub fn over(
+        tls: &Tls,
+        endpoint: Endpoint,
+        identity: Option<Identity>,
+    ) -> Result<Self, ClientError> {
+        if tls.is_told() && !endpoint.is_https() {
+            return Err(TlsError::PlainHttp(endpoint.origin()).into());
+        }
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.configuration())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             // A signature names its authority and path, so no request may go elsewhere.
@@ -64,7 +79,7 @@ impl Client {
             .no_proxy()
             .user_agent(concat!("custodyctl/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|fault| ClientError::Tls(causes(&fault)))?;
+            .map_err(|fault| ClientError::Connections(causes(&fault)))?;
         Ok(Self {
             http,
             endpoint,

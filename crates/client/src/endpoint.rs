@@ -68,6 +68,10 @@ impl Endpoint {
         self.base.origin().ascii_serialization()
     }
 
+    pub(crate) fn is_https(&self) -> bool {
+        self.base.scheme() == "https"
+    }
+
     /// The URL of a path with query, which stands in it as given.
     pub(crate) fn url(&self, target: &str) -> Result<Url, EndpointError> {
         let wrong = || EndpointError::Target(target.to_owned());

@@ -8,6 +8,7 @@ use crate::identity::IdentityError;
 use crate::problem::Problem;
 use crate::proposal::GovernanceError;
 use crate::statement::StatementError;
+use crate::tls::TlsError;
 
 /// A failed call. Only `Refused` is the daemon's word.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +87,12 @@ pub enum ClientError {
     /// The machine has no usable clock or randomness.
     #[error("{0}")]
     Machine(String),
-    /// TLS can't be set up.
-    #[error("TLS can't be set up: {0}")]
-    Tls(String),
+    /// Certificates can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Nothing can be sent.
+    #[error("connections can't be set up: {0}")]
+    Connections(String),
 }
 
 impl ClientError {

@@ -2,9 +2,9 @@
 //!
 //! The key is PKCS#8 in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes it too.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use custodyd_httpsig::{Principal, Signer, SigningFault};
@@ -14,8 +14,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
-/// A PEM file with one Ed25519 key is about 120 bytes.
-const MAX_FILE: u64 = 4096;
+use crate::secret_file::{self, SecretFileError};
 
 /// A key that speaks for somebody: it signs requests (RFC 9421), and the challenges of statements.
 pub trait Key: Signer + Send + Sync {
@@ -48,27 +47,9 @@ pub struct Identity {
 /// A key that can't be used. Never holds key material.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The file can't be read or written.
-    #[error("key file {path}: {fault}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        fault: std::io::Error,
-    },
-    /// Others may read the file.
-    #[error(
-        "key file {path} has mode {mode:04o}: others may read it; chmod 600 it, and consider the key known"
-    )]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It is a folder, a pipe or a device.
-    #[error("key file {0} is not a regular file")]
-    NotFile(PathBuf),
+    /// The file can't be read, or may be read by others.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// It holds something else.
     #[error("key file {0} does not hold one Ed25519 private key as PKCS#8 PEM")]
     NotKey(PathBuf),
@@ -149,7 +130,7 @@ impl KeyFile {
         }
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|_| IdentityError::NotKey(path.to_owned()))?;
-        write_new(path, pem.as_bytes()).map_err(|fault| IdentityError::File {
+        write_new(path, pem.as_bytes()).map_err(|fault| SecretFileError::File {
             path: path.to_owned(),
             fault,
         })?;
@@ -161,29 +142,10 @@ impl KeyFile {
     /// # Errors
     /// As [`Identity::load`].
     pub fn load(path: &Path) -> Result<SigningKey, IdentityError> {
-        let file = |fault| IdentityError::File {
-            path: path.to_owned(),
-            fault,
-        };
-        let opened = File::open(path).map_err(file)?;
-        // Of the opened file, not of the path: nobody can swap it in between.
-        let about = opened.metadata().map_err(file)?;
-        if !about.is_file() {
-            return Err(IdentityError::NotFile(path.to_owned()));
-        }
-        let mode = about.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(IdentityError::Mode {
-                path: path.to_owned(),
-                mode,
-            });
-        }
-        let mut pem = Zeroizing::new(String::with_capacity(512));
-        opened
-            .take(MAX_FILE)
-            .read_to_string(&mut pem)
-            .map_err(file)?;
-        SigningKey::from_pkcs8_pem(&pem).map_err(|_| IdentityError::NotKey(path.to_owned()))
+        let read = secret_file::read(path)?;
+        let not_key = || IdentityError::NotKey(path.to_owned());
+        let pem = std::str::from_utf8(&read).map_err(|_| not_key())?;
+        SigningKey::from_pkcs8_pem(pem).map_err(|_| not_key())
     }
 }
 
@@ -229,7 +191,7 @@ mod tests {
         let public = KeyFile::generate(&path).unwrap();
         assert!(matches!(
             KeyFile::generate(&path),
-            Err(IdentityError::File { .. })
+            Err(IdentityError::File(SecretFileError::File { .. }))
         ));
         assert_eq!(KeyFile::load(&path).unwrap().verifying_key(), public);
     }
@@ -242,7 +204,7 @@ mod tests {
         for mode in [0o640, 0o604, 0o660, 0o601, 0o644, 0o777] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             assert!(
-                matches!(Identity::load(alice(), &path), Err(IdentityError::Mode { mode: seen, .. }) if seen == mode)
+                matches!(Identity::load(alice(), &path), Err(IdentityError::File(SecretFileError::Mode { mode: seen, .. })) if seen == mode)
             );
         }
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
@@ -274,7 +236,6 @@ mod tests {
                 "public",
                 "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
             ),
-            ("huge", &"secret-garbage".repeat(10_000)),
         ] {
             let path = folder.path().join(name);
             write_new(&path, text.as_bytes()).unwrap();
@@ -282,13 +243,16 @@ mod tests {
             assert!(matches!(error, IdentityError::NotKey(_)));
             assert!(!format!("{error} {error:?}").contains("secret-garbage"));
         }
-        assert!(matches!(
-            KeyFile::load(folder.path()),
-            Err(IdentityError::NotFile(_))
-        ));
-        assert!(matches!(
-            KeyFile::load(&folder.path().join("absent")),
-            Err(IdentityError::File { .. })
-        ));
+        let huge = folder.path().join("huge");
+        write_new(&huge, "secret-garbage".repeat(10_000).as_bytes()).unwrap();
+        let refused = |path: &Path| match KeyFile::load(path) {
+            Err(IdentityError::File(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(refused(&huge), SecretFileError::TooLong { .. }));
+        let folder = folder.path();
+        assert!(matches!(refused(folder), SecretFileError::NotFile(_)));
+        let absent = refused(&folder.join("absent"));
+        assert!(matches!(absent, SecretFileError::File { .. }));
     }
 }

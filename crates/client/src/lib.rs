@@ -47,8 +47,10 @@ mod page;
 mod pages;
 mod problem;
 mod proposal;
+mod secret_file;
 mod state;
 mod statement;
+mod tls;
 mod withdrawal;
 
 pub use api::{ColdSelection, Filter, Retries};
@@ -74,8 +76,10 @@ pub use proposal::{
     Approver, GovernanceError, NewProposal, OfferedStatement, PolicyChange, Proposal,
     SignedGovernance, sign_governance,
 };
+pub use secret_file::SecretFileError;
 pub use state::State;
 pub use statement::{Asked, StatementError};
+pub use tls::{Papers, Tls, TlsError};
 pub use withdrawal::{
     Given, NewWithdrawal, Payout, ProposedStatement, Reason, VerdictView, Withdrawal,
 };

@@ -5,10 +5,10 @@ use crate::{
     console::copies::is_altered, http::AppState, problem::Problem, stored_request::Stated,
 };
 
-/// Compares the row of the payout that is decided on with the engine's own.
+/// Compares the row of the payout that is decided on with the engine's own, and tells of one that differs.
 ///
 /// # Errors
-/// 409 `statement-differs`, which an alert is made of: they differ. 503: engine or database don't answer.
+/// 409 `statement-differs`: they differ. 503: engine or database don't answer.
 pub(super) async fn check(state: &AppState, stated: &Stated) -> Result<(), Problem> {
     let Stated::Approval(statement) = stated else {
         return Ok(());
@@ -18,7 +18,7 @@ pub(super) async fn check(state: &AppState, stated: &Stated) -> Result<(), Probl
         return Ok(());
     }
     tracing::error!(withdrawal = %id, "a decision on an altered withdrawal was refused");
-    Err(Problem::new(
+    let differs = Problem::new(
         409,
         "statement-differs",
         "The withdrawal was altered in the database",
@@ -26,5 +26,7 @@ pub(super) async fn check(state: &AppState, stated: &Stated) -> Result<(), Probl
             "the database's copy of {id} differs from what the engine knows, so nothing is decided on it here; run custodyd \
              journal verify"
         ),
-    ))
+    );
+    let target = format!("/v1/withdrawals/{id}");
+    Err(state.monitoring.told(differs, &statement.operator, &target))
 }

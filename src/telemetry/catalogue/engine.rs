@@ -22,6 +22,13 @@ pub(super) const METRICS: &[Metric] = &[
     )
     .later(),
     Metric::gauge(
+        "custodyd_tls_expires_timestamp_seconds",
+        &["file"],
+        "Unix time at which the first certificate or revocation list in use ends, of the files of http.tls: certificate, client_ca, client_crl; 0 if that can't be read",
+    )
+    .within("seconds")
+    .later(),
+    Metric::gauge(
         "custodyd_inbox_requests",
         &[],
         "Stored requests that the engine has not answered",

@@ -39,9 +39,15 @@ default = {{ require = [{{ group = "treasury", quorum = 2 }}], delay = "{}s" }}
 
 /// A house with ether, governed like that.
 pub(crate) async fn governed_house(policy: String) -> House {
+    governed_house_with(policy, String::new()).await
+}
+
+/// The same with these lines more in custodyd.toml.
+pub(crate) async fn governed_house_with(policy: String, extra_config: String) -> House {
     let house = house(Plan {
         litecoin: false,
         policy: Some(policy),
+        extra_config,
         ..Plan::default()
     })
     .await;

@@ -1,7 +1,9 @@
 //! Alerts that arrive: a receiver on loopback hears of what goes wrong, and that it is over, without anybody asking.
 
+mod hsm;
 mod metrics;
-mod pager;
+pub(crate) mod pager;
+mod restarts;
 
 use custodyd_vault::Decision;
 use serde_json::{Value, json};

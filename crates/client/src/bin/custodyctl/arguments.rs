@@ -1,5 +1,6 @@
 //! The command line.
 
+mod certificates;
 mod evidence;
 mod options;
 mod signer;
@@ -11,6 +12,7 @@ use custodyd_chain::Asset;
 use custodyd_client::State;
 use custodyd_policy::{Currency, Price, WalletId, WithdrawalId, parse_duration};
 use custodyd_vault::{ProposalId, TransactionId};
+pub(crate) use certificates::CertificateOptions;
 pub(crate) use evidence::Evidence;
 use options::priced;
 pub(crate) use options::{Export, FreezeScope, Order, Simulation, Subject};
@@ -37,6 +39,8 @@ pub(crate) struct Connection {
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) signer: SignerOptions,
+    #[command(flatten)]
+    pub(crate) certificates: CertificateOptions,
     /// Print the daemon's JSON as it is
     #[arg(long, global = true)]
     pub(crate) json: bool,

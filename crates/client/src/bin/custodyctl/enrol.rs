@@ -32,7 +32,7 @@ pub(crate) async fn enrol(session: &Session, invitation: &Path) -> Result<(), Fa
         credential: identity.credential(),
     };
     let invited = read(invitation)?.into_identity();
-    let client = Client::at(session.endpoint.clone(), Some(invited))?;
+    let client = Client::over(&session.tls, session.endpoint.clone(), Some(invited))?;
     let enrolled = client.enrol(&enrolment).await?;
     session.print(&json!(enrolled), text::outline);
     Ok(())

@@ -77,6 +77,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Client(fault) | Self::Unknown { fault, .. } => match fault {
                 ClientError::Endpoint(_)
+                | ClientError::Tls(_)
                 | ClientError::Identity(_)
                 | ClientError::Signature(_)
                 | ClientError::Decision(DecisionError::NotOperator(_) | DecisionError::Expiry(_))

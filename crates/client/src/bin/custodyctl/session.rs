@@ -1,6 +1,6 @@
 //! One run's connection, and how its answers are printed.
 
-use custodyd_client::{Client, ClientError, Endpoint, Identity, Page, with_query};
+use custodyd_client::{Client, ClientError, Endpoint, Identity, Page, Tls, with_query};
 use serde_json::Value;
 
 use crate::arguments::{Command, Connection};
@@ -11,25 +11,28 @@ use crate::text;
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) endpoint: Endpoint,
+    pub(crate) tls: Tls,
     pub(crate) json: bool,
 }
 
 impl Session {
-    /// Opens the key file and sets the connection up; nothing is sent yet.
+    /// Opens key files and certificates and sets the connection up; nothing is sent yet.
     pub(crate) fn open(connection: Connection, command: &Command) -> Result<Self, Failure> {
         let url = connection
             .url
             .ok_or_else(|| missing("--url", "CUSTODYD_URL"))?;
         let endpoint =
             Endpoint::parse(&url, connection.insecure_http).map_err(ClientError::from)?;
+        let tls = connection.certificates.load()?;
         // Health is open to everyone.
         let identity = match command {
             Command::Health => None,
             _ => Some(connection.signer.identity()?),
         };
         Ok(Self {
-            client: Client::at(endpoint.clone(), identity)?,
+            client: Client::over(&tls, endpoint.clone(), identity)?,
             endpoint,
+            tls,
             json: connection.json,
         })
     }
