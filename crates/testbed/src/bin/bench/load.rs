@@ -69,8 +69,9 @@ require = [{ group = "treasury", quorum = 2 }]
     format!("{HEAD}{rules}{LIMITS}")
 }
 
-/// Connections that ask at the same time.
-const CONNECTIONS: usize = 512;
+/// Connections that ask at the same time. A daemon that may have 1,024 files open, as is usual, gives half of them to connections, and
+/// asks the longest idle one to leave for whoever comes after those.
+const CONNECTIONS: usize = 480;
 
 /// Gets the house ready: funds, and one withdrawal before, so that a fee quote is there as it is in a running house.
 pub(crate) async fn prepare(house: &House) -> Result<(), Failure> {
