@@ -129,9 +129,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         store,
         pulse: Some(pulse),
         vault: Some(engine.inquiries()),
-        console: Arc::new(
-            Console::new(config.console.lifetime()).anchored(state_dir.anchor()),
-        ),
+        console: Arc::new(Console::new(config.console.lifetime()).anchored(state_dir.anchor())),
         hsm: Some(hsm),
         journal_key: hex::encode(journal_key.to_sec1()),
         clock: Clock::system(),

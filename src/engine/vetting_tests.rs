@@ -169,11 +169,7 @@ async fn the_engine_stops_when_the_journal_key_repeats_a_nonce() {
         nonce: 0,
         height: 2,
     };
-    let error = bench
-        .engine
-        .step(&mut [], vec![command])
-        .await
-        .unwrap_err();
+    let error = bench.engine.step(&mut [], vec![command]).await.unwrap_err();
     let stopped = bench.engine.recover(&error).await.unwrap_err();
     let EngineError::JournalKey(what) = &stopped else {
         panic!("{stopped}");

@@ -128,8 +128,10 @@ pub(crate) async fn a_thousand_requests_from_many_sides_keep_one_order(bed: Bed)
                     ..row.clone()
                 });
                 let copies: Vec<InboxRow> = copies.collect();
-                let (first, second) =
-                    tokio::join!(store.inbox_put(rows.clone()), store.inbox_put(copies.clone()));
+                let (first, second) = tokio::join!(
+                    store.inbox_put(rows.clone()),
+                    store.inbox_put(copies.clone())
+                );
                 let puts = first.unwrap().into_iter().zip(second.unwrap());
                 for (one, other) in puts {
                     assert_ne!(one, other, "one of two is stored");

@@ -7,12 +7,12 @@ mod signer;
 
 use std::path::PathBuf;
 
+pub(crate) use certificates::CertificateOptions;
 use clap::{Args, Parser, Subcommand};
 use custodyd_chain::Asset;
 use custodyd_client::State;
 use custodyd_policy::{Currency, Price, WalletId, WithdrawalId, parse_duration};
 use custodyd_vault::{ProposalId, TransactionId};
-pub(crate) use certificates::CertificateOptions;
 pub(crate) use evidence::Evidence;
 use options::priced;
 pub(crate) use options::{Export, FreezeScope, Order, Simulation, Subject};
