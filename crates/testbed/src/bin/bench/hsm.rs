@@ -107,7 +107,8 @@ fn in_a_process(token: &SoftToken, way: Way) -> Result<f64, Failure> {
         .envs(shim.environment(&token.module()?))
         .output()?;
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} turn: {} {said}", way.name(), output.status).into());
     }
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
@@ -194,6 +195,12 @@ pub(crate) fn per_second(
             .idle
             .wait(under_way)
             .unwrap_or_else(PoisonError::into_inner);
+    }
+    drop(under_way);
+    // A worker that still holds its last answer would be the one to close the token, and can't wait for itself: the process
+    // would end under it, which crashes SoftHSM.
+    while Arc::strong_count(&load) > 1 {
+        std::thread::sleep(Duration::from_millis(1));
     }
     if let Some(failure) = lock(&load.failure).take() {
         return Err(failure.into());
