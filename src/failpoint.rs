@@ -21,6 +21,20 @@ pub fn pass(name: &str) {
 #[inline(always)]
 pub fn pass(_name: &str) {}
 
+/// Whether the environment names this place: the program then takes the way that the name says.
+#[cfg(feature = "failpoints")]
+pub fn is_set(name: &str) -> bool {
+    fail::fail_point!(name, |_| true);
+    false
+}
+
+/// Whether the environment names this place.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn is_set(_name: &str) -> bool {
+    false
+}
+
 /// Passes a place whose name is put together from parts; costs nothing without the feature.
 #[inline(always)]
 pub fn pass_for(stage: &str, kind: &str) {

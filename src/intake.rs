@@ -1,19 +1,17 @@
-//! The way in: handlers hand signed requests here and wait, bounded, for the engine's answer.
+//! The way in: handlers hand verified requests here and wait, bounded, for the engine's answer.
 //!
-//! Nothing is written in a request's future. One task stores what has gathered, many requests in one transaction, and
-//! then rings the engine. Whoever goes away changes nothing: the request is durable and will be answered.
+//! Nothing is written in a request's future. What the engine of this process can take as it is goes to it, and becomes durable in
+//! the commit that answers it; everything else one task stores first, many requests in one transaction. Nobody is told 202 before
+//! the request is durable: then whoever goes away changes nothing, it will be answered.
 
-mod answers;
+mod lobby;
 mod submission;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{Notify, mpsc},
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
-pub use answers::Answers;
+pub use lobby::Lobby;
 pub use submission::{Pending, Submission, Vouched};
 
 use crate::{
@@ -24,8 +22,6 @@ use crate::{
     telemetry::trail,
 };
 
-/// Requests that may wait to be stored; past it the API answers 503 at once.
-const QUEUE: usize = 8_192;
 /// Requests stored in one transaction.
 const BATCH: usize = 512;
 /// How often an answer is looked for in the database when the engine is another process.
@@ -43,8 +39,7 @@ pub enum Submitted {
 /// The way in. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    queue: mpsc::Sender<InboxRow>,
-    answers: Answers,
+    lobby: Lobby,
     engine: Whereabouts,
     store: Store,
     patience: Duration,
@@ -59,30 +54,17 @@ enum Whereabouts {
 }
 
 impl Intake {
-    /// Starts the task that stores requests. `answers` is the engine's when it runs in this process; without it answers
-    /// are looked up in the database.
-    pub fn start(
-        store: Store,
-        answers: Option<Answers>,
-        bell: Arc<Notify>,
-        patience: Duration,
-        clock: Clock,
-    ) -> Self {
-        let (queue, requests) = mpsc::channel(QUEUE);
-        let engine = match answers {
+    /// Starts the task that stores requests. `lobby` is the engine's when it runs in this process; without it answers are looked
+    /// up in the database.
+    pub fn start(store: Store, lobby: Option<Lobby>, patience: Duration, clock: Clock) -> Self {
+        let engine = match lobby {
             Some(_) => Whereabouts::Here,
             None => Whereabouts::Elsewhere,
         };
-        let answers = answers.unwrap_or_default();
-        let storing = Storing {
-            store: store.clone(),
-            answers: answers.clone(),
-            bell,
-        };
-        tokio::spawn(storing.run(requests));
+        let lobby = lobby.unwrap_or_default();
+        tokio::spawn(keep_storing(store.clone(), lobby.clone()));
         Self {
-            queue,
-            answers,
+            lobby,
             engine,
             store,
             patience,
@@ -90,7 +72,7 @@ impl Intake {
         }
     }
 
-    /// Stores an authenticated request and waits for its answer.
+    /// Hands an authenticated request in and waits for its answer.
     ///
     /// # Errors
     /// 409 for a repeated nonce, 503 when it could not be stored: it has no effect. Where it is not known whether it was
@@ -99,7 +81,7 @@ impl Intake {
         let id = trail::take();
         let text = submission.request.to_text();
         let text = text.map_err(|_| Problem::internal())?;
-        let row = InboxRow {
+        let row = Arc::new(InboxRow {
             id: id.clone(),
             vault: vault.to_owned(),
             kind: submission.intent.kind().to_owned(),
@@ -107,15 +89,12 @@ impl Intake {
             nonce: submission.nonce.clone(),
             at_ms: self.clock.now().as_ms(),
             request: text,
-        };
+        });
         let vouched = match self.engine {
             Whereabouts::Here => Vouched::of(submission, &row),
             Whereabouts::Elsewhere => None,
         };
-        let mut expected = self.answers.expect(&id, vouched);
-        self.queue.try_send(row).map_err(|_| {
-            Problem::unavailable("too many requests wait to be stored; try again shortly")
-        })?;
+        let mut expected = self.lobby.enter(row, vouched)?;
         let answered = match self.engine {
             Whereabouts::Here => expected.within(self.patience).await?,
             Whereabouts::Elsewhere => {
@@ -143,53 +122,54 @@ impl Intake {
     }
 }
 
-/// The task that stores.
-struct Storing {
-    store: Store,
-    answers: Answers,
-    bell: Arc<Notify>,
+/// Makes requests durable, for ever.
+async fn keep_storing(store: Store, lobby: Lobby) {
+    loop {
+        let rows = lobby.unstored(BATCH).await;
+        let result = store.inbox_put(rows.iter().cloned()).await;
+        failpoint::pass("inbox-stored");
+        tell(&lobby, &rows, result);
+    }
 }
 
-impl Storing {
-    async fn run(self, mut requests: mpsc::Receiver<InboxRow>) {
-        let mut rows = Vec::with_capacity(BATCH);
-        while requests.recv_many(&mut rows, BATCH).await > 0 {
-            let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-            let result = self.store.inbox_put(std::mem::take(&mut rows)).await;
-            failpoint::pass("inbox-stored");
-            self.bell.notify_one();
-            self.tell(&ids, result);
+fn tell(lobby: &Lobby, rows: &[Arc<InboxRow>], result: Result<Vec<InboxPut>, StoreError>) {
+    match result {
+        Ok(puts) => {
+            let puts = || rows.iter().map(|row| row.id.as_str()).zip(&puts);
+            lobby.stored(
+                puts()
+                    .filter(|(_, put)| **put == InboxPut::Stored)
+                    .map(|(id, _)| id),
+            );
+            for (id, _) in puts().filter(|(_, put)| **put == InboxPut::Replayed) {
+                lobby.refuse(id, replayed());
+            }
+        }
+        Err(e) => {
+            tracing::error!(error = %e, requests = rows.len(), "the inbox could not be written");
+            let problem = match e {
+                StoreError::Unknown(_) => unknown(),
+                _ => Problem::unavailable(
+                    "the request could not be stored, so it has no effect; try again",
+                ),
+            };
+            for row in rows {
+                lobby.refuse(&row.id, problem.clone());
+            }
         }
     }
+}
 
-    fn tell(&self, ids: &[String], result: Result<Vec<InboxPut>, StoreError>) {
-        match result {
-            Ok(puts) => {
-                for (id, put) in ids.iter().zip(puts) {
-                    match put {
-                        InboxPut::Stored => self.answers.stored(id),
-                        InboxPut::Replayed => self.answers.refuse(
-                            id,
-                            Problem::replayed(
-                                "sign again with a fresh nonce; an idempotency key keeps a repetition from paying twice",
-                            ),
-                        ),
-                    }
-                }
-            }
-            Err(e) => {
-                tracing::error!(error = %e, requests = ids.len(), "the inbox could not be written");
-                let problem = Problem::unavailable(match e {
-                    StoreError::Unknown(_) => {
-                        "it is not known whether the request was stored; a withdrawal is repeated safely under its \
-                         idempotency key"
-                    }
-                    _ => "the request could not be stored, so it has no effect; try again",
-                });
-                for id in ids {
-                    self.answers.refuse(id, problem.clone());
-                }
-            }
-        }
-    }
+/// Its principal's nonce was used before.
+pub fn replayed() -> Problem {
+    Problem::replayed(
+        "sign again with a fresh nonce; an idempotency key keeps a repetition from paying twice",
+    )
+}
+
+/// A commit may have happened.
+pub fn unknown() -> Problem {
+    Problem::unavailable(
+        "it is not known whether the request was stored; a withdrawal is repeated safely under its idempotency key",
+    )
 }

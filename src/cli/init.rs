@@ -96,6 +96,7 @@ pub(super) async fn run(config: Config, genesis: &Path) -> Result<(), Failure> {
         rows: vec![row],
         head: head.clone(),
         projections,
+        taken: Vec::new(),
         outcomes: Vec::new(),
         points: vec![head_point(&state.journal_key().public_key, &head)?],
         feed: Vec::new(),

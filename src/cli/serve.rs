@@ -11,7 +11,7 @@ use custodyd::{
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
     http::{self, Admission, AppState, Entrance, Monitoring, Shared},
-    intake::{Answers, Intake},
+    intake::{Intake, Lobby},
     nodes::Node,
     signer::Signer,
     state_dir::StateDir,
@@ -21,7 +21,7 @@ use custodyd::{
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind},
-    sync::{Notify, watch},
+    sync::watch,
 };
 
 use super::{
@@ -59,11 +59,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         }
     }
 
-    let (answers, bell, pulse) = (
-        Answers::default(),
-        Arc::new(Notify::new()),
-        Arc::new(Pulse::default()),
-    );
+    let (lobby, pulse) = (Lobby::default(), Arc::new(Pulse::default()));
     let (alerts, facts) = Alerts::queue();
     let parts = Parts {
         store: store.clone(),
@@ -75,8 +71,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         nodes,
         screener: config.screening.as_ref().map(Screener::new).transpose()?,
         clock: Clock::system(),
-        answers: answers.clone(),
-        bell: Arc::clone(&bell),
+        lobby: lobby.clone(),
         pulse: Arc::clone(&pulse),
         alerts: alerts.clone(),
         poll: config.poll(),
@@ -96,8 +91,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
 
     let intake = Intake::start(
         store.clone(),
-        Some(answers),
-        bell,
+        Some(lobby),
         Duration::from_millis(config.http.patience_ms),
         Clock::system(),
     );

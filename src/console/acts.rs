@@ -175,11 +175,8 @@ pub(super) async fn outcome(
     let is_id = id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let asked_by = if is_id {
         let vault = state.standing.vault().as_str();
-        state
-            .store
-            .inbox_principal(vault, &id)
-            .await
-            .map_err(unavailable)?
+        let asked = state.store.inbox_asked(vault, &id).await;
+        asked.map_err(unavailable)?.map(|asked| asked.principal)
     } else {
         None
     };

@@ -1,6 +1,10 @@
 //! One group commit: commands in, journal rows and projections out, all or nothing.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use custodyd_chain::PublicKey;
 use custodyd_policy::Timestamp;
@@ -23,7 +27,7 @@ use crate::{
     problem::Problem,
     signer::SignError,
     standing::InForce,
-    store::{Batch, CommitError, InboxRow, Outcome, Rule, StoreError},
+    store::{Batch, CommitError, Outcome, Rule, StoreError, Taken},
     telemetry::tally::Tally,
 };
 
@@ -93,6 +97,8 @@ pub(super) struct Draft {
     touched: BTreeSet<Touch>,
     feed: Vec<FeedRow>,
     replies: Vec<(String, Reply)>,
+    /// Requests of which the inbox knows nothing yet.
+    taken: Vec<Taken>,
     pub(super) nonces: Nonces,
     compromised: Vec<PublicKey>,
     enacted: bool,
@@ -106,7 +112,12 @@ impl Draft {
     }
 
     /// A request of the inbox has its answer.
-    fn answered(&mut self, row: &InboxRow, reply: Reply) {
+    fn answered(&mut self, pending: &Pending, reply: Reply, journaled: bool) {
+        let row = &pending.row;
+        if pending.is_fresh() {
+            let row = Arc::clone(row);
+            self.taken.push(Taken { row, journaled });
+        }
         if let Reply::Problem(problem) = &reply {
             tracing::debug!(code = problem.code(), "refused");
             self.tally.refused(problem.code());
@@ -136,9 +147,11 @@ impl Engine {
         for pending in inbox {
             let (request, kind) = (&pending.row.id, &pending.row.kind);
             let span = tracing::error_span!("engine", request, kind);
+            let before = draft.rows.len();
             let reply = self.answer(pending, now, &mut draft);
             let reply = reply.instrument(span.clone()).await?;
-            span.in_scope(|| draft.answered(&pending.row, reply));
+            let journaled = draft.rows.len() > before;
+            span.in_scope(|| draft.answered(pending, reply, journaled));
         }
         for _ in 0..MOST_STEPS {
             match self.take(&Command::Advance, now, &mut draft)? {
@@ -235,11 +248,16 @@ impl Engine {
         }
         let mut projections = projections(&self.vault, &draft.touched)?;
         let shown = Documents::of(&projections);
-        let outcomes: Vec<Outcome> = draft
-            .replies
-            .into_iter()
-            .map(|(id, reply)| reply.into_outcome(id, &self.vault, &shown))
+        let fresh: HashSet<&str> = draft
+            .taken
+            .iter()
+            .map(|taken| taken.row.id.as_str())
             .collect();
+        let replies = draft.replies.into_iter();
+        // Whoever waits for the answer to a fresh request is in memory; nobody was told to come for it.
+        let (told, outcomes): (Vec<Outcome>, Vec<Outcome>) = replies
+            .map(|(id, reply)| reply.into_outcome(id, &self.vault, &shown))
+            .partition(|outcome| fresh.contains(outcome.inbox_id.as_str()));
         projections.extend(self.history.take(&self.vault, head.seq));
         let batch = Arc::new(Batch {
             vault: self.vault.id().to_string(),
@@ -247,6 +265,7 @@ impl Engine {
             projections,
             rows: draft.rows,
             head,
+            taken: draft.taken,
             outcomes,
             points,
             feed: draft.feed,
@@ -263,7 +282,7 @@ impl Engine {
             .for_each(|kind| failpoint::pass_for("committed", kind));
         let events = batch.rows.len();
         self.head = batch.head;
-        let answered = batch.outcomes.len();
+        let answered = batch.outcomes.len().saturating_add(told.len());
         self.counters
             .committed(draft.tally, &self.head, answered, took);
         self.parts.alerts.see(draft.facts);
@@ -272,7 +291,9 @@ impl Engine {
         }
         self.anchored.send_replace(self.head.clone());
         self.announcer.announce(batch.feed);
-        self.parts.answers.deliver(batch.outcomes);
+        self.parts
+            .lobby
+            .deliver(batch.outcomes.into_iter().chain(told));
         draft.compromised.iter().for_each(|key| self.alarm(key));
         self.schedule(&draft.touched);
         Ok(events)

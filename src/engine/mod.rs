@@ -27,7 +27,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custodyd_chain::Network;
 use custodyd_vault::{Recorded, Vault};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 pub(crate) use answer::sworn;
 pub use history::HistoryWalk;
@@ -48,7 +48,7 @@ use crate::{
     clock::Clock,
     directory::Directory,
     feed::{Announcer, Feed, Teller},
-    intake::Answers,
+    intake::Lobby,
     journal::{Anchor, HeadRow, JournalKey},
     nodes::Node,
     nonces,
@@ -73,10 +73,8 @@ pub struct Parts {
     pub screener: Option<Screener>,
     /// The time.
     pub clock: Clock,
-    /// Where answers go.
-    pub answers: Answers,
-    /// Rung when the inbox has something.
-    pub bell: Arc<Notify>,
+    /// Where requests come from and answers go.
+    pub lobby: Lobby,
     /// What others may see of the engine.
     pub pulse: Arc<Pulse>,
     /// Where facts go that somebody may have to hear of.

@@ -21,14 +21,16 @@ use super::{
 use crate::{
     alerts::Fact,
     directory::Directory,
-    intake::{Pending, Vouched},
+    failpoint,
+    intake::{self, Pending, Vouched},
+    problem::Problem,
     standing::InForce,
     store::{CommitError, InboxRow, StoreError},
     telemetry::nodes,
 };
 
 /// Inbox rows and results taken into one batch.
-const BATCH: u32 = 256;
+const BATCH: usize = 256;
 /// How often the whole of what is outstanding is derived anew.
 const SWEEP: Duration = Duration::from_millis(250);
 /// How often a transaction is looked at while no block comes: a node may have forgotten it.
@@ -59,20 +61,26 @@ impl Engine {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.parts.pulse.set_running(true);
-        let bell = std::sync::Arc::clone(&self.parts.bell);
+        let lobby = self.parts.lobby.clone();
+        lobby.note_stored();
+        lobby.set_open(true);
         let (mut finished, mut asked) = (Vec::new(), Vec::new());
         while !*stop.borrow() {
             self.answer_questions(&mut asked);
             tokio::select! {
                 biased;
                 _ = stop.changed() => break,
-                () = bell.notified() => {}
-                _ = self.done.recv_many(&mut finished, BATCH as usize) => {}
+                () = lobby.rung() => {}
+                _ = self.done.recv_many(&mut finished, BATCH) => {}
                 // What is asked is answered above; nothing was decided meanwhile.
                 _ = self.questions.next(&mut asked) => continue,
-                _ = sweep.tick() => self.sweep(),
+                _ = sweep.tick() => {
+                    // Other processes store requests too.
+                    lobby.note_stored();
+                    self.sweep();
+                }
             }
-            while finished.len() < BATCH as usize {
+            while finished.len() < BATCH {
                 match self.done.try_recv() {
                     Ok(done) => finished.push(done),
                     Err(_) => break,
@@ -81,6 +89,7 @@ impl Engine {
             let results = self.settle(finished.drain(..));
             self.turn(results).await?;
         }
+        lobby.set_open(false);
         self.parts.pulse.set_running(false);
         Ok(())
     }
@@ -99,7 +108,7 @@ impl Engine {
         if let Some(what) = self.unsafe_journal_key.take() {
             return Err(EngineError::JournalKey(what));
         }
-        let mut inbox = match self.pending().await {
+        let mut requests = match self.pending().await {
             Ok(pending) => {
                 self.parts.pulse.note_trouble("database", None);
                 pending
@@ -111,40 +120,91 @@ impl Engine {
                 Vec::new()
             }
         };
-        let full = inbox.len() == BATCH as usize;
-        match self.step(&mut inbox, results).await {
-            Ok(_) => {
+        let full = requests.len() == BATCH;
+        match self.step(&mut requests, results).await {
+            Ok(events) => {
                 self.parts.pulse.note_trouble("hsm-journal", None);
+                if events > 0 {
+                    self.parts.lobby.set_open(true);
+                }
                 if full {
-                    self.parts.bell.notify_one();
+                    self.parts.lobby.note_stored();
+                    self.parts.lobby.ring();
                 }
                 Ok(())
             }
-            Err(error) => {
+            Err(error) if error.comes_again() => {
                 self.recover(&error).await?;
-                if error.comes_again() {
-                    self.isolate(inbox).await
-                } else {
-                    Ok(())
-                }
+                self.isolate(requests).await
+            }
+            Err(error) => {
+                self.give_back(requests, &error);
+                self.recover(&error).await
             }
         }
     }
 
-    /// The oldest requests of the inbox. What this process took in itself is in memory; the database says that it is durable,
-    /// and in which order. What it did not, it reads.
+    /// The oldest requests: those of the inbox, then those that came to this process and are not stored yet. What this process
+    /// took in itself is in memory; of the rest the database says what it is.
     async fn pending(&self) -> Result<Vec<Pending>, StoreError> {
+        let lobby = &self.parts.lobby;
+        let mut requests = Vec::new();
+        if lobby.take_stored() {
+            requests = self.stored().await.inspect_err(|_| lobby.note_stored())?;
+            if requests.len() == BATCH {
+                return Ok(requests);
+            }
+        }
+        let fresh = lobby.arrived(BATCH.saturating_sub(requests.len()));
+        if !fresh.is_empty() {
+            failpoint::pass("request-taken");
+        }
+        let mut fresh: Vec<Pending> = fresh.into_iter().map(Pending::fresh).collect();
+        self.weed(&mut fresh).await;
+        requests.append(&mut fresh);
+        Ok(requests)
+    }
+
+    /// Takes out what may not be begun with: repeated nonces are refused, and if the database doesn't say which those are, all
+    /// goes the durable way.
+    async fn weed(&self, fresh: &mut Vec<Pending>) {
+        let lobby = &self.parts.lobby;
+        match self
+            .parts
+            .store
+            .used_nonces(fresh.iter().map(|request| &*request.row))
+            .await
+        {
+            Ok(mut used) => fresh.retain(|request| {
+                let unused =
+                    used.insert((request.row.principal.clone(), request.row.nonce.clone()));
+                if !unused {
+                    lobby.refuse(&request.row.id, intake::replayed());
+                }
+                unused
+            }),
+            Err(e) => {
+                tracing::warn!(error = %e, "the database does not tell which nonces were used");
+                lobby.set_open(false);
+                lobby.give_back(fresh.drain(..).map(|request| request.row));
+            }
+        }
+    }
+
+    /// The oldest requests of the inbox.
+    async fn stored(&self) -> Result<Vec<Pending>, StoreError> {
         let (store, vault) = (&self.parts.store, self.vault.id().as_str());
-        let ids = store.inbox_waiting(vault, BATCH).await?;
+        let most = u32::try_from(BATCH).unwrap_or(u32::MAX);
+        let ids = store.inbox_waiting(vault, most).await?;
         let mut known: HashMap<&str, Box<Vouched>> = ids
             .iter()
-            .filter_map(|id| Some((id.as_str(), self.parts.answers.vouched(id)?)))
+            .filter_map(|id| Some((id.as_str(), self.parts.lobby.vouched(id)?)))
             .collect();
         if known.len() == ids.len() {
             let known = ids.iter().filter_map(|id| known.remove(id.as_str()));
             return Ok(known.map(Pending::from).collect());
         }
-        let rows = store.inbox_pending(vault, BATCH).await?;
+        let rows = store.inbox_pending(vault, most).await?;
         let pending = |row: InboxRow| match known.remove(row.id.as_str()) {
             Some(vouched) => Pending::from(vouched),
             None => Pending::from(row),
@@ -152,18 +212,46 @@ impl Engine {
         Ok(rows.into_iter().map(pending).collect())
     }
 
+    /// What is not answered goes the durable way from here on, until a batch is committed again.
+    fn give_back(&self, requests: Vec<Pending>, error: &BatchError) {
+        let lobby = &self.parts.lobby;
+        lobby.set_open(false);
+        lobby.note_stored();
+        let fresh = requests.into_iter().filter(Pending::is_fresh);
+        if let BatchError::Commit(CommitError::Unknown(_)) = error {
+            // They may be in the inbox, with an answer: to store them might tell a lie.
+            fresh.for_each(|request| lobby.refuse(&request.row.id, intake::unknown()));
+        } else {
+            lobby.give_back(fresh.map(|request| request.row));
+        }
+    }
+
     /// One of these requests can't be committed, however often it is tried. Each goes alone, so that the others are
     /// answered, and the one that fails is refused instead of holding up the vault for ever.
-    async fn isolate(&mut self, inbox: Vec<Pending>) -> Result<(), EngineError> {
-        for mut pending in inbox {
-            let alone = std::slice::from_mut(&mut pending);
-            let Err(error) = self.step(alone, Vec::new()).await else {
+    async fn isolate(&mut self, requests: Vec<Pending>) -> Result<(), EngineError> {
+        self.parts.lobby.note_stored();
+        for pending in requests {
+            let fresh = pending.is_fresh();
+            let mut alone = vec![pending];
+            if fresh {
+                // Another node may have taken the nonce in meanwhile.
+                self.weed(&mut alone).await;
+            }
+            let Err(error) = self.step(&mut alone, Vec::new()).await else {
                 continue;
             };
+            if !error.comes_again() {
+                self.give_back(alone, &error);
+                self.recover(&error).await?;
+                continue;
+            }
             self.recover(&error).await?;
-            if error.comes_again() {
-                tracing::error!(request = %pending.row.id, %error, "a request that can't be committed is refused");
-                if let Err(error) = self.refuse(pending.row.id).await {
+            for pending in alone {
+                let id = &pending.row.id;
+                tracing::error!(request = %id, %error, "a request that can't be committed is refused");
+                if fresh {
+                    self.parts.lobby.refuse(id, Problem::internal());
+                } else if let Err(error) = self.refuse(id.clone()).await {
                     self.recover(&error).await?;
                 }
             }
@@ -211,7 +299,8 @@ impl Engine {
                     (self.teller, self.history) = (teller, history);
                     self.directory = Directory::from(&self.vault);
                     self.standing.set(InForce::from(&self.vault));
-                    self.parts.bell.notify_one();
+                    self.parts.lobby.note_stored();
+                    self.parts.lobby.ring();
                     return Ok(());
                 }
                 Err(

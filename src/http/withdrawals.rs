@@ -195,19 +195,23 @@ pub(super) async fn outcome(
     signed: Signed,
 ) -> Result<Response, Problem> {
     let id = id.as_str();
-    let asked_by = state
-        .store
-        .inbox_principal(state.standing.vault().as_str(), id)
-        .await
-        .map_err(reply::unavailable)?;
-    if asked_by.as_deref() != Some(signed.speaker.to_string().as_str()) {
-        return Err(Problem::not_found(format!("there is no request {id}")));
-    }
+    let vault = state.standing.vault().as_str();
+    let asked = state.store.inbox_asked(vault, id).await;
+    let asked = asked
+        .map_err(reply::unavailable)?
+        .filter(|asked| asked.principal == signed.speaker.to_string())
+        .ok_or_else(|| Problem::not_found(format!("there is no request {id}")))?;
     let outcome = state.store.outcome(id).await.map_err(reply::unavailable)?;
-    Ok(match outcome {
-        Some(outcome) => reply::raw(outcome.status, outcome.body),
-        None => reply::pending(id),
-    })
+    match outcome {
+        Some(outcome) => Ok(reply::raw(outcome.status, outcome.body)),
+        None if asked.answered => Err(Problem::new(
+            410,
+            "answered-at-once",
+            "The answer is not kept",
+            "it was answered at once; a withdrawal that is repeated under its idempotency key is shown again",
+        )),
+        None => Ok(reply::pending(id)),
+    }
 }
 
 /// Whatever the request's own answer is: a withdrawal, a proposal, an export, …

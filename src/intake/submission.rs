@@ -1,8 +1,9 @@
 //! A verified request on its way in, and what the edge vouches for to the engine of the same process.
 //!
 //! The engine takes no row of the inbox on trust: the database is not its memory. What this process has verified a moment ago,
-//! and still has in memory, needs no second look; the row in the database then only says that it is durable, and when it is its
-//! turn (ADR 23).
+//! and still has in memory, needs no second look (ADR 23).
+
+use std::sync::Arc;
 
 use custodyd_httpsig::PublicKey;
 
@@ -34,7 +35,7 @@ pub struct Submission {
 /// A request of the inbox as this process took it in: the row, and what it was found to be.
 #[derive(Debug)]
 pub struct Vouched {
-    row: InboxRow,
+    row: Arc<InboxRow>,
     found: Found,
 }
 
@@ -49,7 +50,7 @@ struct Found {
 
 impl Vouched {
     /// What a submission is vouched for with; nothing where the engine has to see for itself.
-    pub(super) fn of(submission: Submission, row: &InboxRow) -> Option<Box<Self>> {
+    pub(super) fn of(submission: Submission, row: &Arc<InboxRow>) -> Option<Box<Self>> {
         let signed = matches!(submission.request, StoredRequest::Signed(_));
         let key = submission
             .key
@@ -60,8 +61,16 @@ impl Vouched {
             request: submission.request,
             intent: submission.intent,
         };
-        let row = row.clone();
+        let row = Arc::clone(row);
         Some(Box::new(Self { row, found }))
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.row.id
+    }
+
+    pub(super) fn row(&self) -> Arc<InboxRow> {
+        Arc::clone(&self.row)
     }
 }
 
@@ -69,11 +78,25 @@ impl Vouched {
 #[derive(Debug)]
 pub struct Pending {
     /// Its row.
-    pub row: InboxRow,
+    pub row: Arc<InboxRow>,
     found: Option<Found>,
+    fresh: bool,
 }
 
 impl Pending {
+    /// A request that is not in the inbox yet: the commit that answers it puts it there.
+    pub fn fresh(vouched: Box<Vouched>) -> Self {
+        Self {
+            fresh: true,
+            ..Self::from(vouched)
+        }
+    }
+
+    /// Whether it is not in the inbox yet.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// Who asks for what, once, if the edge verified this row, and the key that it did so with is still its speaker's.
     pub fn found(&mut self, directory: &Directory) -> Option<(Speaker, StoredRequest, Intent)> {
         let found = self.found.take()?;
@@ -88,7 +111,11 @@ impl Pending {
 impl From<InboxRow> for Pending {
     /// A row as the database has it: nobody vouches for it.
     fn from(row: InboxRow) -> Self {
-        Self { row, found: None }
+        Self {
+            row: Arc::new(row),
+            found: None,
+            fresh: false,
+        }
     }
 }
 
@@ -98,12 +125,13 @@ impl From<Box<Vouched>> for Pending {
         Self {
             row,
             found: Some(found),
+            fresh: false,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use custodyd_httpsig::{SigningKey, UnsignedRequest, sign};
@@ -149,8 +177,8 @@ mod tests {
         }
     }
 
-    fn row(submission: &Submission) -> InboxRow {
-        InboxRow {
+    fn row(submission: &Submission) -> Arc<InboxRow> {
+        Arc::new(InboxRow {
             id: "00".repeat(16),
             vault: "main".into(),
             kind: submission.intent.kind().into(),
@@ -158,7 +186,12 @@ mod tests {
             nonce: submission.nonce.clone(),
             at_ms: 1,
             request: submission.request.to_text().unwrap(),
-        }
+        })
+    }
+
+    /// What the edge of a process vouches for with this row.
+    pub(in crate::intake) fn vouched(row: &Arc<InboxRow>) -> Option<Box<Vouched>> {
+        Vouched::of(submission(), row)
     }
 
     #[test]
@@ -175,7 +208,11 @@ mod tests {
         assert!(pending.found(&directory(1)).is_none());
         // The client's key was rotated between edge and engine.
         assert!(vouched().found(&directory(2)).is_none());
-        assert!(Pending::from(row.clone()).found(&directory(1)).is_none());
+        assert!(
+            Pending::from(InboxRow::clone(&row))
+                .found(&directory(1))
+                .is_none()
+        );
     }
 
     #[test]
@@ -187,10 +224,10 @@ mod tests {
             ..submission.clone()
         };
         assert!(Vouched::of(without_key, &row).is_none());
-        let long = InboxRow {
+        let long = Arc::new(InboxRow {
             request: "x".repeat(LONGEST_KEPT + 1),
-            ..row
-        };
+            ..InboxRow::clone(&row)
+        });
         assert!(Vouched::of(submission, &long).is_none());
     }
 }

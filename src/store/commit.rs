@@ -31,6 +31,12 @@ bulk!(
     ""
 );
 bulk!(
+    TAKEN,
+    9,
+    "INSERT INTO inbox (id, position, vault, kind, principal, nonce, at_ms, request, done) VALUES ",
+    ""
+);
+bulk!(
     OUTCOMES,
     3,
     "INSERT INTO outcomes (inbox_id, status, body) VALUES ",
@@ -182,6 +188,7 @@ async fn write(
         (Rule::KeyNonce, &points::INSERT, &folded.points.transactions),
         (Rule::JournalKeyNonce, &points::INSERT, &folded.points.heads),
         (Rule::Other, &feed::INSERT, &folded.feed),
+        (Rule::InboxId, &TAKEN, &folded.taken),
         (Rule::Outcome, &OUTCOMES, &folded.outcomes),
     ] {
         run(conn, rule, statement, values).await?;

@@ -38,7 +38,7 @@ impl fmt::Display for Rule {
             Self::Outcome => "one outcome per request of this vault",
             Self::KeyNonce => "one signature per key and r",
             Self::JournalKeyNonce => "one head per r of the journal key",
-            Self::InboxId => "one request per inbox id",
+            Self::InboxId => "one request per inbox id, and per nonce of its principal",
             Self::Other => "a constraint of the table",
         })
     }

@@ -10,7 +10,7 @@ use super::error::{CommitError, Rule};
 use super::feed;
 use super::points::{Points, fold_points};
 use super::reservations::fold_reservations;
-use super::rows::{Batch, Projection};
+use super::rows::{Batch, Projection, Taken};
 use super::subjects::History;
 
 /// Why a batch cannot be written anywhere.
@@ -66,6 +66,7 @@ pub enum BatchFault {
 pub(super) struct Folded<'a> {
     pub(super) journal: Vec<Value<'a>>,
     pub(super) heads: Vec<Value<'a>>,
+    pub(super) taken: Vec<Value<'a>>,
     pub(super) outcomes: Vec<Value<'a>>,
     pub(super) answered: Vec<Value<'a>>,
     pub(super) withdrawals: Vec<Value<'a>>,
@@ -107,6 +108,7 @@ pub(super) fn text<'a>(column: &'static str, text: &'a str) -> Result<Value<'a>,
 pub(super) fn fold(batch: &Batch) -> Result<Folded<'_>, CommitError> {
     let mut folded = Folded::default();
     fold_journal(batch, &mut folded)?;
+    fold_taken(batch, &mut folded)?;
     fold_outcomes(batch, &mut folded)?;
     fold_documents(batch, &mut folded)?;
     fold_reservations(batch, &mut folded)?;
@@ -173,6 +175,30 @@ fn fold_journal<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), Bat
     Ok(())
 }
 
+/// They never wait in the inbox, so they have no position there.
+fn fold_taken<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), BatchFault> {
+    for Taken { row, journaled } in &batch.taken {
+        if row.vault != batch.vault {
+            return Err(BatchFault::WrongVault {
+                expected: batch.vault.clone(),
+                found: row.vault.clone(),
+            });
+        }
+        folded.taken.extend([
+            text("id", &row.id)?,
+            Value::Int(0),
+            text("vault", &row.vault)?,
+            text("kind", &row.kind)?,
+            text("principal", &row.principal)?,
+            text("nonce", &row.nonce)?,
+            Value::Int(int("at_ms", row.at_ms)?),
+            text("request", if *journaled { "" } else { &row.request })?,
+            Value::Int(1),
+        ]);
+    }
+    Ok(())
+}
+
 fn fold_outcomes<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
     let mut answered = HashSet::new();
     for outcome in &batch.outcomes {
@@ -196,12 +222,19 @@ fn fold_outcomes<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), Co
     Ok(())
 }
 
-/// The last change of each document wins; the order between different documents doesn't matter.
+/// The last change of each document wins. Between different documents the order is theirs: ids grow with time, and a database
+/// appends what comes in order faster than it finds a place for it.
 fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), CommitError> {
     let mut written = HashSet::new();
+    let mut last: Vec<&Projection> = Vec::with_capacity(batch.projections.len());
+    for projection in batch.projections.iter().rev() {
+        if document(projection).is_some_and(|document| written.insert(document)) {
+            last.push(projection);
+        }
+    }
     let mut keys: HashMap<(&str, &str), &str> = HashMap::new();
     let vault = Value::Text(&batch.vault);
-    for projection in batch.projections.iter().rev() {
+    for projection in last.into_iter().rev() {
         match projection {
             Projection::Withdrawal {
                 id,
@@ -213,7 +246,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 wallet,
                 asked,
                 queue_rank,
-            } if written.insert(("withdrawal", id)) => {
+            } => {
                 match keys.entry((client, idempotency_key)) {
                     Entry::Vacant(free) => free.insert(id),
                     Entry::Occupied(taken) => {
@@ -246,7 +279,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 network,
                 state,
                 document,
-            } if written.insert(("transaction", id)) => {
+            } => {
                 if let Some(txid) = txid {
                     text("txid", txid)?;
                 }
@@ -266,7 +299,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 asset,
                 state,
                 document,
-            } if written.insert(("wallet", id)) => folded.wallets.extend([
+            } => folded.wallets.extend([
                 vault,
                 text("id", id)?,
                 text("tier", tier)?,
@@ -279,7 +312,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 wallet,
                 state,
                 document,
-            } if written.insert(("key", id)) => folded.keys.extend([
+            } => folded.keys.extend([
                 vault,
                 text("id", id)?,
                 text("wallet", wallet)?,
@@ -290,7 +323,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 id,
                 state,
                 document,
-            } if written.insert(("export", id)) => folded.exports.extend([
+            } => folded.exports.extend([
                 vault,
                 text("id", id)?,
                 text("state", state)?,
@@ -301,7 +334,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                 state,
                 created_seq,
                 document,
-            } if written.insert(("proposal", id)) => folded.proposals.extend([
+            } => folded.proposals.extend([
                 vault,
                 text("id", id)?,
                 text("state", state)?,
@@ -312,4 +345,17 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
         }
     }
     Ok(())
+}
+
+/// Which document a projection writes, if any: the table and the id.
+fn document(projection: &Projection) -> Option<(&'static str, &str)> {
+    match projection {
+        Projection::Withdrawal { id, .. } => Some(("withdrawals", id)),
+        Projection::Transaction { id, .. } => Some(("transactions", id)),
+        Projection::Wallet { id, .. } => Some(("wallets", id)),
+        Projection::Key { id, .. } => Some(("keys", id)),
+        Projection::Export { id, .. } => Some(("exports", id)),
+        Projection::Proposal { id, .. } => Some(("proposals", id)),
+        _ => None,
+    }
 }

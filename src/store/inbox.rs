@@ -1,5 +1,5 @@
-//! The inbox: signed requests, durable before anyone judges them. Invariant: a principal's nonce is
-//! stored once, and requests are handed to the engine in the order in which they were stored.
+//! The inbox: signed requests, durable before they are judged or in the commit that answers them. Invariant: a principal's
+//! nonce is stored once, and requests are handed to the engine in the order in which they were stored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use super::connection::{Row, Transaction, Value};
 use super::error::{Failure, Rule, StoreError};
 use super::fold::{int, text};
 use super::record::Record;
-use super::rows::{InboxPut, InboxRow, Outcome};
+use super::rows::{Asked, InboxPut, InboxRow, Outcome};
 
 /// Takes as many positions as there are rows. The row stays locked until the commit, so positions
 /// become visible in order and a reader never sees a later one first.
@@ -29,7 +29,15 @@ const PENDING: &str = "SELECT id, kind, principal, nonce, at_ms, request FROM in
      WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
 const WAITING: &str =
     "SELECT id FROM inbox WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
-const PRINCIPAL: &str = "SELECT principal FROM inbox WHERE vault = $1 AND id = $2";
+static USED: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "SELECT principal, nonce FROM inbox WHERE (principal, nonce) IN (VALUES ",
+        2,
+        ")",
+    )
+});
+
+const ASKED: &str = "SELECT principal, done FROM inbox WHERE vault = $1 AND id = $2";
 const OUTCOME: &str = "SELECT status, body FROM outcomes WHERE inbox_id = $1";
 
 impl Store {
@@ -41,11 +49,11 @@ impl Store {
     /// # Errors
     /// Nothing was stored, except on [`StoreError::Unknown`]. An id that is already there is
     /// [`Rule::InboxId`].
-    pub async fn inbox_put(
+    pub async fn inbox_put<R: Into<Arc<InboxRow>>>(
         &self,
-        rows: impl Into<Arc<[InboxRow]>>,
+        rows: impl IntoIterator<Item = R>,
     ) -> Result<Vec<InboxPut>, StoreError> {
-        let rows: Arc<[InboxRow]> = rows.into();
+        let rows: Vec<Arc<InboxRow>> = rows.into_iter().map(Into::into).collect();
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -60,7 +68,7 @@ impl Store {
         put
     }
 
-    async fn inbox_put_whole(&self, rows: &[InboxRow]) -> Result<Vec<InboxPut>, StoreError> {
+    async fn inbox_put_whole(&self, rows: &[Arc<InboxRow>]) -> Result<Vec<InboxPut>, StoreError> {
         let mut ids = HashMap::new();
         for row in rows {
             if let Some(other) = ids.insert(row.id.as_str(), &row.nonce) {
@@ -109,20 +117,48 @@ impl Store {
             .collect()
     }
 
-    /// Who signed a request of `vault`'s inbox: `client/…` or `operator/…`.
+    /// Which of these nonces their principals used before, on whatever node.
+    ///
+    /// # Errors
+    /// When the database doesn't answer.
+    pub async fn used_nonces(
+        &self,
+        rows: impl IntoIterator<Item = &InboxRow>,
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let mut values = Vec::new();
+        for row in rows {
+            values.extend([
+                text("principal", &row.principal)?,
+                text("nonce", &row.nonce)?,
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(HashSet::new());
+        }
+        // The writer's connection: it has the pages of its last commit in memory, and whoever asks is about to write.
+        let mut conn = self.pools.writer().await?;
+        let rows = USED.fetch(&mut conn, &values).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
+    /// Who signed a request of `vault`'s inbox, and whether it is answered.
     ///
     /// # Errors
     /// When the database doesn't answer, or the row is not one of ours.
-    pub async fn inbox_principal(
-        &self,
-        vault: &str,
-        id: &str,
-    ) -> Result<Option<String>, StoreError> {
+    pub async fn inbox_asked(&self, vault: &str, id: &str) -> Result<Option<Asked>, StoreError> {
         let mut conn = self.reader().await?;
         let values = [text("vault", vault)?, text("id", id)?];
-        let rows = conn.fetch(PRINCIPAL, &values).await?;
+        let rows = conn.fetch(ASKED, &values).await?;
         rows.first()
-            .map(|row| Record::keyed("inbox", id, row).text("principal"))
+            .map(|row| {
+                let mut record = Record::keyed("inbox", id, row);
+                Ok(Asked {
+                    principal: record.text("principal")?,
+                    answered: record.number("done")? != 0,
+                })
+            })
             .transpose()
     }
 
@@ -161,7 +197,7 @@ fn inbox_row(vault: &str, row: &Row) -> Result<InboxRow, StoreError> {
 
 async fn put(
     transaction: &mut Transaction,
-    rows: &[InboxRow],
+    rows: &[Arc<InboxRow>],
 ) -> Result<Vec<InboxPut>, StoreError> {
     let conn = transaction.conn();
     let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);

@@ -45,8 +45,8 @@ pub use feed::FeedRow;
 pub use fold::BatchFault;
 pub use queue::{QueueCount, QueueFor, QueueSpot};
 pub use rows::{
-    Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
-    OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow,
+    Asked, Batch, ExportRow, Filter, InboxPut, InboxRow, KeyRow, NonceReservation, Origin, Outcome,
+    OutpointReservation, Page, Projection, ProposalRow, Reservations, SignaturePointRow, Taken,
     TransactionRow, WalletRow, WithdrawalRow,
 };
 pub use samples::{SAMPLE_MS, SAMPLES_KEPT_MS, SampleRow, samples_since};

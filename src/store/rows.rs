@@ -19,6 +19,8 @@ pub struct Batch {
     pub head: HeadRow,
     /// Changes of the projections, in order; the last one of an id stays.
     pub projections: Vec<Projection>,
+    /// Requests that were not in the inbox before: this commit answers them, and keeps their nonces from being used again.
+    pub taken: Vec<Taken>,
     /// Answers to inbox requests.
     pub outcomes: Vec<Outcome>,
     /// The nonces of the signatures that this batch stores.
@@ -91,6 +93,24 @@ pub struct SignaturePointRow {
     pub digest: [u8; 32],
     /// Where the signature is.
     pub origin: Origin,
+}
+
+/// A request that a commit answers without its having been in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// As it came.
+    pub row: Arc<InboxRow>,
+    /// Whether an event of the commit has it as its evidence. Then its text is in the journal, and not kept twice.
+    pub journaled: bool,
+}
+
+/// A request of the inbox, to whoever asks for its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Who signed it: `client/…` or `operator/…`.
+    pub principal: String,
+    /// Whether it is answered. The answer of what was answered before it was stored is not kept.
+    pub answered: bool,
 }
 
 /// The answer to a request in the inbox.

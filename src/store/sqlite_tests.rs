@@ -37,6 +37,7 @@ fn batch(previous: Option<(u64, [u8; 32])>) -> Batch {
         },
         rows: vec![row],
         projections: vec![],
+        taken: vec![],
         outcomes: vec![],
         points: vec![],
         feed: Vec::new(),
@@ -92,10 +93,7 @@ async fn a_full_disk_is_named_writes_nothing_and_passes_with_the_disk() {
         at_ms: 1,
         request: "x".repeat(200_000),
     };
-    let refused = store
-        .inbox_put(std::slice::from_ref(&request))
-        .await
-        .unwrap_err();
+    let refused = store.inbox_put([request.clone()]).await.unwrap_err();
     assert!(
         matches!(&refused, StoreError::Unavailable(reason) if reason.starts_with("database disk is full: ")),
         "{refused}"

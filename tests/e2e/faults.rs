@@ -16,8 +16,9 @@ use crate::{
 };
 
 /// Every step of a withdrawal at which a crash could lose or double it.
-const STEPS: [&str; 17] = [
+const STEPS: [&str; 18] = [
     "inbox-stored",
+    "request-taken",
     "committing:withdrawal_requested",
     "committed:withdrawal_requested",
     "committing:withdrawal_judged",
@@ -36,12 +37,21 @@ const STEPS: [&str; 17] = [
     "committed:transaction_included",
 ];
 
+/// What makes the daemon die at a step. A request is in the inbox before it is decided only where it has to be: here, for this
+/// step, always.
+pub(crate) fn failpoints(step: &str) -> String {
+    match step {
+        "inbox-stored" => "inbox-first=return;inbox-stored=return".to_owned(),
+        other => format!("{other}=return"),
+    }
+}
+
 /// Runs the daemon into one failpoint while a withdrawal is on its way, and lets it recover.
 async fn killed_at(house: &mut House, step: &str, asset: &str, amount: &str, destination: &str) {
     house.daemon.terminate(LONG).unwrap();
     house
         .daemon
-        .set_environment("FAILPOINTS", Some(&format!("{step}=return")));
+        .set_environment("FAILPOINTS", Some(&failpoints(step)));
     house.daemon.restart().unwrap();
     house.daemon.wait_ready(LONG).unwrap();
 

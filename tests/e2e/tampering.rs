@@ -149,7 +149,7 @@ async fn a_request_forged_in_the_inbox_is_answered_401_and_nothing_is_signed() {
     let database = database(&house);
     let taken = rows(
         &database,
-        "SELECT request FROM inbox WHERE kind = 'withdraw' ORDER BY position LIMIT 1;",
+        "SELECT json_extract(event, '$.evidence') AS request FROM journal WHERE kind = 'withdrawal_requested' ORDER BY seq LIMIT 1;",
     );
     let genuine: Value = serde_json::from_str(taken[0]["request"].as_str().unwrap()).unwrap();
     let body = STANDARD.decode(genuine["body"].as_str().unwrap()).unwrap();

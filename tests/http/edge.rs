@@ -21,7 +21,7 @@ use custodyd_vault::{Client, Scope};
 use ed25519_dalek::SigningKey;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use p256::ecdsa::{Signature, signature::hazmat::PrehashSigner as _};
-use tokio::{sync::Notify, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     console,
@@ -131,7 +131,6 @@ impl Edge {
         let url = format!("sqlite:{}", folder.path().join("custodyd.db").display());
         let store = Store::open(&url).await.unwrap();
         let patience = Duration::from_millis(200);
-        let bell = Arc::new(Notify::new());
         let announcer = Announcer::new(0);
         let state = AppState::from(Shared {
             vault: None,
@@ -143,7 +142,7 @@ impl Edge {
                     hash: "00".into(),
                 },
             }),
-            intake: Intake::start(store.clone(), None, bell, patience, Clock::system()),
+            intake: Intake::start(store.clone(), None, patience, Clock::system()),
             store: store.clone(),
             feed: announcer.feed(),
             pulse: None,
@@ -244,6 +243,7 @@ impl Edge {
             rows: vec![row],
             head: head.unwrap(),
             projections,
+            taken: Vec::new(),
             outcomes,
             points: Vec::new(),
             feed: Vec::new(),

@@ -11,7 +11,7 @@ pub(crate) async fn requests_come_out_in_the_order_in_which_they_went_in(bed: Be
     let numbers: Vec<u64> = (0..200).map(|n| (n * 73) % 200).collect();
     let rows: Vec<InboxRow> = numbers.iter().map(|n| request(*n)).collect();
     for part in rows.chunks(90) {
-        let puts = store.inbox_put(part).await.unwrap();
+        let puts = store.inbox_put(part.to_vec()).await.unwrap();
         assert_eq!(puts, vec![InboxPut::Stored; part.len()]);
     }
     store.close().await;
@@ -19,7 +19,13 @@ pub(crate) async fn requests_come_out_in_the_order_in_which_they_went_in(bed: Be
     assert_eq!(store.inbox_pending("main", 1000).await.unwrap(), rows);
     assert_eq!(store.inbox_pending("main", 5).await.unwrap(), rows[..5]);
     assert!(store.inbox_pending("other", 5).await.unwrap().is_empty());
-    assert!(store.inbox_put(Vec::new()).await.unwrap().is_empty());
+    assert!(
+        store
+            .inbox_put(Vec::<InboxRow>::new())
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 pub(crate) async fn a_nonce_is_used_once_however_often_and_wherever_it_is_sent(bed: Bed) {

@@ -67,6 +67,7 @@ impl Writer {
             head: sign(&self.vault, seq, 1_700_000_000_000 + seq, hash),
             rows,
             projections: Vec::new(),
+            taken: Vec::new(),
             outcomes: Vec::new(),
             points: Vec::new(),
             feed: Vec::new(),

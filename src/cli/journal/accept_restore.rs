@@ -114,6 +114,7 @@ pub(super) async fn run(config: &Config, store: &Store, reason: &str) -> Result<
         points: vec![head_point(&state.journal_key().public_key, &new)?],
         rows,
         head: new.clone(),
+        taken: Vec::new(),
         outcomes: Vec::new(),
         feed,
     };

@@ -4,11 +4,12 @@ use custodyd_vault::{Change, GovernanceDecision};
 use serde_json::Value;
 
 use super::{governed_house, governed_policy, key, propose, until_proposal, verified, vote};
-use crate::house::LONG;
+use crate::{faults::failpoints, house::LONG};
 
 /// Commits of a proposal on its way, before and after each.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "inbox-stored",
+    "request-taken",
     "committing:proposed",
     "committed:proposed",
     "committing:proposal_approved",
@@ -26,7 +27,7 @@ async fn killed_at_any_step_a_proposal_takes_effect_exactly_once() {
         house.daemon.terminate(LONG).unwrap();
         house
             .daemon
-            .set_environment("FAILPOINTS", Some(&format!("{step}=return")));
+            .set_environment("FAILPOINTS", Some(&failpoints(step)));
         house.daemon.restart().unwrap();
         house.daemon.wait_ready(LONG).unwrap();
         let name = format!("person-{number}");
