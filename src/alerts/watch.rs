@@ -323,7 +323,9 @@ impl Watching {
         if any && let Some(spool) = &self.spool {
             spool.keep_told(&self.detector.told()).await;
         }
-        self.show_active();
+        if any {
+            self.show_active();
+        }
     }
 
     async fn send(&self, alert: &Alert) {

@@ -31,7 +31,6 @@ mod serving;
 mod signed;
 mod stall;
 mod tls;
-mod trail;
 mod transactions;
 mod wallets;
 mod withdrawals;

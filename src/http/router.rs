@@ -11,10 +11,11 @@ use axum::{
     Extension, Router,
     extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
+use tracing::{Instrument as _, Span, field};
 use utoipa::OpenApi as _;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt as _},
@@ -30,10 +31,12 @@ use super::{
     comparison::Comparisons,
     enrolments, events, freeze, health, hsm, journal, openapi,
     peer::{Peer, Visit},
-    policy, prices, proposals, trail, transactions, wallets, withdrawals,
+    policy, prices, proposals, transactions, wallets, withdrawals,
 };
-use crate::{console, problem::Problem};
+use crate::{console, problem::Problem, telemetry::trail};
 
+/// A client's own id for its request.
+const THEIR_ID: &str = "x-request-id";
 /// A year of TLS only, for browsers (RFC 6797).
 const HSTS: &str = "max-age=31536000";
 
@@ -53,7 +56,6 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
     let comparing = Extension(Comparisons::default());
-    let following = from_fn(trail::follow);
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
         .routes(routes!(withdrawals::simulate))
@@ -106,7 +108,6 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
         })
         .layer(from_fn_with_state(bounds, around))
         .with_state(state)
-        .layer(following)
 }
 
 /// What bounds each request.
@@ -118,10 +119,27 @@ struct Bounds {
     refusals: Refusals,
 }
 
-/// Around each request: an id, a rate and a time limit, a measurement, headers that every answer has, a wall against panics.
+/// Around each request: its id, which every line that is logged on its behalf carries. One layer for all there is around, since
+/// each copies every route that it is put around, for each request.
 async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next) -> Response {
+    let id = trail::fresh();
+    let span = span(&id, &request);
+    let bounded = bounded(bounds, id.clone(), request, next);
+    trail::under(id, bounded).instrument(span).await
+}
+
+fn span(id: &str, request: &Request) -> Span {
+    let span = tracing::error_span!("http", request = id, client_request = field::Empty);
+    let theirs = request.headers().get(THEIR_ID);
+    if let Some(theirs) = theirs.and_then(|value| trail::well_formed(value.to_str().ok()?)) {
+        span.record("client_request", theirs);
+    }
+    span
+}
+
+/// A rate and a time limit, a measurement, headers that every answer has, a wall against panics.
+async fn bounded(bounds: Arc<Bounds>, id: String, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = trail::id_of(&request);
     let method = known(request.method());
     let route = request
         .extensions()
