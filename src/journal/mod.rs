@@ -10,6 +10,7 @@ pub mod anchor;
 mod canonical;
 mod entry;
 mod head;
+mod members;
 mod verify;
 
 pub use anchor::{Anchor, AnchorError};

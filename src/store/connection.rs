@@ -1,10 +1,12 @@
 //! The enum of pools and the small dispatch over it. Invariant: a connection with an open
 //! transaction never goes back to its pool; it is closed, and the database rolls back.
 
+use std::sync::Arc;
+
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{ColumnIndex, Decode, PgPool, Postgres, Sqlite, SqlitePool, Type};
 
 use super::error::Failure;
@@ -88,7 +90,7 @@ pub(super) enum Row {
     Postgres(PgRow),
 }
 
-/// The query with its values bound, for either database.
+/// The query with its values bound, for PostgreSQL.
 macro_rules! bound {
     ($sql:expr, $values:expr) => {{
         let mut query = sqlx::query($sql);
@@ -104,6 +106,58 @@ macro_rules! bound {
     }};
 }
 
+/// The same for SQLite.
+fn bound_sqlite(
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    let mut texts = Texts::default();
+    let mut query = sqlx::query(sql);
+    for value in values {
+        query = match *value {
+            Value::Text(text) => query.bind(texts.own(text)),
+            Value::OptionalText(text) => query.bind(text.map(|text| texts.own(text))),
+            Value::Int(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
+        };
+    }
+    query
+}
+
+/// Texts for SQLite's driver, which hands them to a thread of its own and so has to own them. Names repeat from row to row: those
+/// that were seen a moment ago are shared.
+#[derive(Debug)]
+struct Texts([Option<Arc<str>>; Self::PLACES]);
+
+impl Texts {
+    const PLACES: usize = 64;
+    /// Longest text that is looked for, bytes.
+    const NAME: usize = 64;
+
+    fn own(&mut self, text: &str) -> Arc<str> {
+        let place = match text.as_bytes() {
+            [first, .., last] if text.len() <= Self::NAME => {
+                let mark = usize::from(*first) ^ (usize::from(*last) << 2) ^ text.len();
+                self.0.get_mut(mark % Self::PLACES)
+            }
+            _ => None,
+        };
+        let Some(place) = place else {
+            return Arc::from(text);
+        };
+        match place {
+            Some(known) if **known == *text => Arc::clone(known),
+            _ => Arc::clone(place.insert(Arc::from(text))),
+        }
+    }
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self([const { None }; Self::PLACES])
+    }
+}
+
 impl Conn {
     /// Whether this is SQLite's dialect of the driver.
     pub(super) fn is_sqlite(&self) -> bool {
@@ -117,7 +171,7 @@ impl Conn {
         values: &[Value<'_>],
     ) -> Result<u64, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(conn) => bound!(sql, values)
+            Self::Sqlite(conn) => bound_sqlite(sql, values)
                 .execute(&mut **conn)
                 .await?
                 .rows_affected(),
@@ -136,7 +190,8 @@ impl Conn {
     ) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(conn) => {
-                let rows = bound!(sql, values).fetch_all(&mut **conn).await?;
+                let query = bound_sqlite(sql, values);
+                let rows = query.fetch_all(&mut **conn).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(conn) => {
