@@ -68,6 +68,12 @@ impl From<&Fiat> for Figure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grouped(pub Vec<String>);
 
+/// What tells an id from others: its last eight digits. The first of them are the time, and alike within a minute.
+pub fn id_end(id: &str) -> String {
+    let from = id.len().saturating_sub(8);
+    id.get(from..).unwrap_or(id).to_owned()
+}
+
 /// Any text in groups of four characters.
 pub fn in_fours(text: &str) -> Grouped {
     let letters: Vec<char> = text.chars().collect();
@@ -197,6 +203,12 @@ pub fn spoken(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_ids_of_one_minute_end_differently() {
+        assert_eq!(id_end("wd_01a203b7c1bb720d801c3d7dad98059b"), "ad98059b");
+        assert_eq!(id_end("wd_1"), "wd_1");
+    }
 
     #[test]
     fn digits_are_grouped_and_none_is_lost() {

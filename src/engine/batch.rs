@@ -119,11 +119,11 @@ impl Draft {
             self.taken.push(Taken { row, journaled });
         }
         if let Reply::Problem(problem) = &reply {
-            tracing::debug!(code = problem.code(), "refused");
+            tracing::debug!(kind = row.kind, code = problem.code(), "refused");
             self.tally.refused(problem.code());
             self.facts.extend(Fact::of_refusal(row, problem));
         } else {
-            tracing::debug!("taken");
+            tracing::debug!(kind = row.kind, "taken");
         }
         self.reply(row.id.clone(), reply);
     }
@@ -145,8 +145,7 @@ impl Engine {
             }
         }
         for pending in inbox {
-            let (request, kind) = (&pending.row.id, &pending.row.kind);
-            let span = tracing::error_span!("engine", request, kind);
+            let span = pending.span();
             let before = draft.rows.len();
             let reply = self.answer(pending, now, &mut draft);
             let reply = reply.instrument(span.clone()).await?;

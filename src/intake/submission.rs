@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use custodyd_httpsig::PublicKey;
+use tracing::Span;
 
 use crate::{
     directory::{Directory, Speaker},
@@ -46,6 +47,7 @@ struct Found {
     speaker: Speaker,
     request: StoredRequest,
     intent: Intent,
+    span: Span,
 }
 
 impl Vouched {
@@ -60,6 +62,7 @@ impl Vouched {
             speaker: submission.speaker,
             request: submission.request,
             intent: submission.intent,
+            span: Span::current(),
         };
         let row = Arc::clone(row);
         Some(Box::new(Self { row, found }))
@@ -89,6 +92,14 @@ impl Pending {
         Self {
             fresh: true,
             ..Self::from(vouched)
+        }
+    }
+
+    /// What lines that are logged on its behalf stand under: what the edge's do, or a span of its own.
+    pub fn span(&self) -> Span {
+        match &self.found {
+            Some(found) => found.span.clone(),
+            None => tracing::error_span!("engine", request = self.row.id),
         }
     }
 

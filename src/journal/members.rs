@@ -4,6 +4,8 @@
 //! serde_json writes integers, and escapes strings, as RFC 8785 §3.2.2 does; what is left to do is the order. Whatever else a
 //! text has is not decided here.
 
+use memchr::memchr2;
+
 use super::canonical::{CanonicalError, MAX_EXACT};
 
 /// Deepest nesting that is looked into.
@@ -107,13 +109,15 @@ impl<'a> Walk<'a> {
     /// A string with its quotes.
     fn string(&mut self) -> Option<&'a str> {
         let rest = self.text.get(self.at..)?;
-        let mut bytes = rest.bytes().enumerate().skip(1);
+        let mut looked = 1_usize;
         let end = loop {
-            match bytes.next()? {
-                (end, b'"') => break end,
-                (_, b'\\') => drop(bytes.next()?),
-                _ => {}
+            let found = memchr2(b'"', b'\\', rest.as_bytes().get(looked..)?)?;
+            let at = looked.checked_add(found)?;
+            if rest.as_bytes().get(at) == Some(&b'"') {
+                break at;
             }
+            // A backslash, and whatever it escapes.
+            looked = at.checked_add(2)?;
         };
         let length = end.saturating_add(1);
         self.at = self.at.saturating_add(length);

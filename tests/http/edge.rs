@@ -12,7 +12,7 @@ use custodyd::{
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
     standing::{InForce, PolicyDocument, Standing},
-    store::{Batch, InboxRow, Outcome, Projection, Store},
+    store::{Batch, InboxRow, Outcome, Projection, Store, Taken},
 };
 use custodyd_hsm::Health;
 use custodyd_httpsig::{UnsignedRequest, sign};
@@ -225,6 +225,15 @@ impl Edge {
 
     /// Writes projections and answers as the engine would, with one row in the journal.
     pub(crate) async fn commit(&self, projections: Vec<Projection>, outcomes: Vec<Outcome>) {
+        self.write(projections, outcomes, Vec::new()).await;
+    }
+
+    /// Commits what was answered at once.
+    pub(crate) async fn take(&self, taken: Vec<Taken>) {
+        self.write(Vec::new(), Vec::new(), taken).await;
+    }
+
+    async fn write(&self, projections: Vec<Projection>, outcomes: Vec<Outcome>, taken: Vec<Taken>) {
         let entry = Entry {
             vault: "main",
             seq: 1,
@@ -243,7 +252,7 @@ impl Edge {
             rows: vec![row],
             head: head.unwrap(),
             projections,
-            taken: Vec::new(),
+            taken,
             outcomes,
             points: Vec::new(),
             feed: Vec::new(),

@@ -1,7 +1,7 @@
 //! Who sees what, and where an answer is found that took its time.
 
 use custodyd::{
-    store::{Outcome, Projection},
+    store::{InboxRow, Outcome, Projection, Taken},
     view::TransactionView,
 };
 use custodyd_chain::{Amount, Asset, Effects};
@@ -200,6 +200,35 @@ async fn a_late_answer_is_found_by_whoever_asked_and_nobody_else() {
     }
     let never = format!("/v1/requests/{}", "0".repeat(32));
     edge.get(SHOP, &never).await.is_problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn whoever_asks_again_for_what_was_answered_at_once_hears_that_it_was() {
+    let edge = Edge::start().await;
+    let id = "5".repeat(32);
+    let row = InboxRow {
+        id: id.clone(),
+        vault: "main".into(),
+        kind: "withdraw".into(),
+        principal: "client/shop".into(),
+        nonce: "0123456789abcdef".into(),
+        at_ms: 1,
+        request: String::new(),
+    };
+    let taken = Taken {
+        row: row.into(),
+        journaled: true,
+    };
+    edge.take(vec![taken]).await;
+    let place = format!("/v1/requests/{id}");
+    edge.get(SHOP, &place)
+        .await
+        .is_problem(410, "answered-at-once");
+    for stranger in [DESK, ALICE] {
+        edge.get(stranger, &place)
+            .await
+            .is_problem(404, "not-found");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! The inbox: durable, in order, each nonce once.
 
-use custodyd::store::{InboxPut, InboxRow, Rule, StoreError};
+use std::{collections::HashSet, sync::Arc};
+
+use custodyd::store::{
+    Asked, Batch, CommitError, InboxPut, InboxRow, Outcome, Rule, StoreError, Taken,
+};
 
 use crate::bed::Bed;
 use crate::writer::{Writer, answer, request};
@@ -158,4 +162,82 @@ pub(crate) async fn a_thousand_requests_from_many_sides_keep_one_order(bed: Bed)
     }
     let positions = "SELECT COUNT(*) - COUNT(DISTINCT position) FROM inbox";
     assert_eq!(bed.number(positions).await, 0, "no position twice");
+}
+
+pub(crate) async fn what_a_commit_takes_in_is_answered_and_its_nonce_used(bed: Bed) {
+    let store = bed.open().await;
+    let mut writer = Writer::new("main");
+    store.inbox_put([request(1)]).await.unwrap();
+    let taken = |number: u64, journaled: bool| Taken {
+        row: Arc::new(request(number)),
+        journaled,
+    };
+    let batch = Batch {
+        taken: vec![taken(2, true), taken(3, false)],
+        outcomes: vec![answer(1)],
+        ..writer.batch(2)
+    };
+    writer.commit(&store, &batch).await;
+
+    assert!(store.inbox_pending("main", 9).await.unwrap().is_empty());
+    assert!(store.inbox_waiting("main", 9).await.unwrap().is_empty());
+    let asked = store.inbox_asked("main", &request(2).id).await.unwrap();
+    let principal = request(2).principal;
+    let answered = true;
+    assert_eq!(
+        asked,
+        Some(Asked {
+            principal,
+            answered
+        })
+    );
+    let kept: Option<Outcome> = store.outcome(&request(2).id).await.unwrap();
+    assert_eq!(kept, None, "whoever waited has it");
+
+    let rows = [1, 2, 3, 4].map(request);
+    let used = store.used_nonces(&rows).await.unwrap();
+    let of = |row: &InboxRow| (row.principal.clone(), row.nonce.clone());
+    assert_eq!(used, rows[..3].iter().map(of).collect::<HashSet<_>>());
+    assert!(store.used_nonces([]).await.unwrap().is_empty());
+    let again = InboxRow {
+        id: "in_2b".into(),
+        ..request(2)
+    };
+    let puts = store.inbox_put([again.clone()]).await.unwrap();
+    assert_eq!(puts, [InboxPut::Replayed]);
+
+    // Taken in elsewhere meanwhile: nothing of the batch stays.
+    let row = Arc::new(again);
+    let journaled = true;
+    let late = Batch {
+        taken: vec![taken(5, true), Taken { row, journaled }],
+        ..writer.batch(1)
+    };
+    let refused = store.commit(&late).await.unwrap_err();
+    assert!(
+        matches!(
+            &refused,
+            CommitError::Constraint {
+                rule: Rule::InboxId,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    assert!(store.used_nonces(&[request(5)]).await.unwrap().is_empty());
+
+    let elsewhere = Taken {
+        row: Arc::new(InboxRow {
+            vault: "other".into(),
+            ..request(6)
+        }),
+        journaled: false,
+    };
+    let foreign = Batch {
+        taken: vec![elsewhere],
+        ..writer.batch(1)
+    };
+    let refused = store.commit(&foreign).await.unwrap_err();
+    assert!(matches!(refused, CommitError::Malformed(_)), "{refused}");
+    writer.verify(&store).await;
 }

@@ -67,6 +67,7 @@ on_both! {
         requests_come_out_in_the_order_in_which_they_went_in
         a_nonce_is_used_once_however_often_and_wherever_it_is_sent
         an_answered_request_is_no_longer_pending
+        what_a_commit_takes_in_is_answered_and_its_nonce_used
         a_thousand_requests_from_many_sides_keep_one_order;
     views:
         withdrawals_are_paged_newest_first_and_filtered

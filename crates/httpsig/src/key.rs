@@ -148,3 +148,7 @@ impl Signer for p256::ecdsa::SigningKey {
             .map_err(|fault| SigningFault(fault.to_string()))
     }
 }
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

@@ -181,6 +181,17 @@ impl Policy {
             .filter(|(_, limit)| limit.applies(subject))
     }
 
+    /// Whether [`Policy::satisfied`] finds nothing missing. Cheaper where too few approved: nobody fills two seats.
+    pub fn is_satisfied(
+        &self,
+        requirements: &[Requirement],
+        approvers: &BTreeSet<OperatorId>,
+    ) -> bool {
+        let people = u64::try_from(approvers.len()).unwrap_or(u64::MAX);
+        people >= requirement::fewest(requirements)
+            && self.satisfied(requirements, approvers).is_ok()
+    }
+
     /// Whether these people's approvals meet the requirements. One person fills one seat: two of one group and one
     /// of another are three people, even where the groups overlap.
     ///

@@ -411,9 +411,7 @@ impl Vault {
             .is_some_and(|v| matches!(v.outcome, Outcome::Allow { .. }));
         allowed
             && self.judge_of(withdrawal).is_some_and(|policy| {
-                policy
-                    .satisfied(withdrawal.requirements(), &withdrawal.approvers())
-                    .is_ok()
+                policy.is_satisfied(withdrawal.requirements(), &withdrawal.approvers())
             })
     }
 

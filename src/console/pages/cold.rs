@@ -21,7 +21,7 @@ use super::{Fault, Frame, Section, page};
 use crate::{
     console::{
         Viewer,
-        words::{Figure, Grouped, Moment, in_fours},
+        words::{Figure, Grouped, Moment, id_end, in_fours},
     },
     http::AppState,
 };
@@ -106,7 +106,7 @@ pub(super) struct Step {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) id: String,
-    /// The beginning of its id.
+    /// The end of its id.
     pub(super) short: String,
     pub(super) wallet: String,
     pub(super) amount: Figure,
@@ -132,7 +132,7 @@ impl Waiting {
     fn of(withdrawal: &Withdrawal) -> Self {
         let id = withdrawal.id.to_string();
         Self {
-            short: id.chars().take(11).collect(),
+            short: id_end(&id),
             id,
             wallet: withdrawal.wallet.to_string(),
             amount: Figure::from(&withdrawal.request.amount),

@@ -11,7 +11,7 @@ use super::{Fault, Frame, Section, page};
 use crate::{
     console::{
         copies,
-        words::{Figure, Grouped, Moment, in_fours, spoken},
+        words::{Figure, Grouped, Moment, id_end, in_fours, spoken},
     },
     http::AppState,
     store::{Cursor, Filter, WithdrawalRow},
@@ -87,7 +87,7 @@ impl Line {
     pub(super) fn of(row: &WithdrawalRow, now: Timestamp) -> Option<Self> {
         let view: WithdrawalView = serde_json::from_str(&row.document).ok()?;
         Some(Self {
-            short: view.id.chars().skip(3).take(8).collect(),
+            short: id_end(&view.id),
             class: state_class(&view.state),
             state: spoken(&view.state),
             amount: Figure::of(&view.amount, &view.asset),

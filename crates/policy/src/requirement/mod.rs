@@ -204,6 +204,19 @@ impl Requirement {
     }
 }
 
+/// The fewest people who could meet all of these, whoever they are.
+pub(crate) fn fewest(requirements: &[Requirement]) -> u64 {
+    let of_one = |requirement: &Requirement| match requirement {
+        Requirement::Quorum(quorum) => u64::from(quorum.quorum),
+        Requirement::AnyOf { any_of } => {
+            let each = any_of.iter().map(|one| fewest(std::slice::from_ref(one)));
+            each.min().unwrap_or(u64::MAX)
+        }
+        Requirement::AllOf { all_of } => fewest(all_of),
+    };
+    requirements.iter().map(of_one).fold(0, u64::saturating_add)
+}
+
 fn only(parts: &mut Vec<Requirement>) -> Option<Requirement> {
     if parts.len() == 1 { parts.pop() } else { None }
 }

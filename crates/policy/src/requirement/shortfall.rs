@@ -107,6 +107,7 @@ pub(crate) fn shortfalls(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::requirement::fewest;
 
     fn people(names: &[&str]) -> BTreeSet<OperatorId> {
         names.iter().map(|n| n.parse().unwrap()).collect()
@@ -200,6 +201,39 @@ mod tests {
         };
         let short = satisfied(&everybody, &[closer], &people(&["bob"])).unwrap_err();
         assert_eq!(short[0].to_string(), "1 of 2 from treasury");
+    }
+
+    #[test]
+    fn fewer_than_the_fewest_never_satisfy() {
+        let (one, two) = (require("treasury", 1), require("treasury", 2));
+        let both = Requirement::AllOf {
+            all_of: vec![two.clone(), require("security", 1)],
+        };
+        let either = Requirement::AnyOf {
+            any_of: vec![both.clone(), one.clone()],
+        };
+        let none = Requirement::AnyOf { any_of: Vec::new() };
+        for (requirements, least) in [
+            (vec![], 0),
+            (vec![one.clone()], 1),
+            (vec![one, two], 3),
+            (vec![both.clone()], 3),
+            (vec![either.clone()], 1),
+            (vec![either, both], 4),
+            (vec![none], u64::MAX),
+        ] {
+            assert_eq!(fewest(&requirements), least, "{requirements:?}");
+            let names = ["alice", "bob", "carol", "dave"];
+            for many in 0..=names.len() {
+                let enough = u64::try_from(many).unwrap() >= least;
+                let met = satisfied(
+                    &treasury_and_security(),
+                    &requirements,
+                    &people(&names[..many]),
+                );
+                assert!(enough || met.is_err(), "{many} met {requirements:?}");
+            }
+        }
     }
 
     #[test]
