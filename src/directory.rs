@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use custodyd_httpsig::{
-    Algorithm, Claimed, HttpSigError, Principal, PublicKey, SignedRequest, SigningKey, Verified,
+    Algorithm, Claimed, HttpSigError, PreparedKey, Principal, PublicKey, SignedRequest, SigningKey,
+    Verified,
 };
 use custodyd_passkey::{Assertion, CredentialId, Passkey, RelyingParty};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
@@ -47,10 +48,24 @@ impl std::fmt::Display for Speaker {
 #[derive(Debug, Clone)]
 pub struct Directory {
     vault: VaultId,
-    clients: BTreeMap<ClientId, Client>,
+    clients: BTreeMap<ClientId, Service>,
     operators: BTreeMap<OperatorId, Person>,
     invitations: BTreeMap<Ed25519Key, OperatorId>,
     console: Option<RelyingParty>,
+}
+
+/// A client, with its key made ready: services sign many requests, people few.
+#[derive(Debug, Clone)]
+struct Service {
+    client: Client,
+    key: PreparedKey,
+}
+
+impl From<Client> for Service {
+    fn from(client: Client) -> Self {
+        let key = PreparedKey::new(client.key.verifying_key().into());
+        Self { client, key }
+    }
 }
 
 /// An operator's credentials, those that sign HTTP requests once more by themselves.
@@ -113,9 +128,10 @@ impl Directory {
         operators: BTreeMap<OperatorId, Vec<Credential>>,
     ) -> Self {
         let person = |(id, credentials): (_, Vec<Credential>)| (id, credentials.into());
+        let service = |(id, client): (_, Client)| (id, client.into());
         Self {
             vault,
-            clients,
+            clients: clients.into_iter().map(service).collect(),
             operators: operators.into_iter().map(person).collect(),
             invitations: BTreeMap::new(),
             console: None,
@@ -193,7 +209,7 @@ impl Directory {
                 return Err(Problem::forbidden("an invitation is for enrolling only"));
             }
         };
-        let client = self.clients.get(id);
+        let client = self.clients.get(id).map(|service| &service.client);
         if client.is_some_and(|client| scopes.iter().any(|scope| client.may(*scope))) {
             return Ok(());
         }
@@ -219,7 +235,7 @@ impl Directory {
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(&Claimed<'_>, &PublicKey) -> Result<Verified, HttpSigError>,
+        verify: impl Fn(&Claimed<'_>, &PreparedKey) -> Result<Verified, HttpSigError>,
     ) -> Result<Authenticated, Problem> {
         let refuse = |e: HttpSigError| Problem::unauthenticated(e.to_string());
         let claimed = request.claimed().map_err(refuse)?;
@@ -228,17 +244,17 @@ impl Directory {
         let (speaker, mut keys) = self.find(&principal).unzip();
         // A key of another kind can't have signed; to have none of this kind takes as long as to have the wrong one.
         let keys = keys.get_or_insert_default();
-        keys.retain(|key| key.algorithm() == parameters.algorithm);
+        keys.retain(|key| key.key().algorithm() == parameters.algorithm);
         let speaker = speaker.filter(|_| !keys.is_empty());
         if keys.is_empty() {
-            keys.push(*nobody(parameters.algorithm));
+            keys.push(nobody(&principal, parameters.algorithm));
         }
         for key in keys {
             match (verify(&claimed, key), &speaker) {
                 (Ok(verified), Some(speaker)) => {
                     return Ok(Authenticated {
                         speaker: speaker.clone(),
-                        key: *key,
+                        key: *key.key(),
                         verified,
                     });
                 }
@@ -255,8 +271,8 @@ impl Directory {
     pub fn holds(&self, speaker: &Speaker, key: &PublicKey) -> bool {
         match speaker {
             Speaker::Client(id) => {
-                let client = self.clients.get(id);
-                client.is_some_and(|client| PublicKey::from(client.key.verifying_key()) == *key)
+                let service = self.clients.get(id);
+                service.is_some_and(|service| service.key.key() == key)
             }
             Speaker::Operator(id) => {
                 let person = self.operators.get(id);
@@ -269,41 +285,48 @@ impl Directory {
         }
     }
 
-    fn find(&self, principal: &Principal) -> Option<(Speaker, Vec<PublicKey>)> {
+    fn find(&self, principal: &Principal) -> Option<(Speaker, Vec<PreparedKey>)> {
         match principal {
             Principal::Client(id) => {
                 let id: ClientId = id.parse().ok()?;
-                let client = self.clients.get(&id)?;
-                Some((Speaker::Client(id), vec![client.key.verifying_key().into()]))
+                let service = self.clients.get(&id)?;
+                Some((Speaker::Client(id), vec![service.key.clone()]))
             }
             Principal::Operator(id) => {
                 let id: OperatorId = id.parse().ok()?;
-                let keys = self.operators.get(&id)?.keys.clone();
-                Some((Speaker::Operator(id), keys))
+                let keys = self.operators.get(&id)?.keys.iter().copied();
+                Some((Speaker::Operator(id), keys.map(Into::into).collect()))
             }
             Principal::Invitation(key) => {
                 let key = Ed25519Key::parse(key).ok()?;
                 self.invitations.get(&key)?;
-                Some((Speaker::Invitation(key), vec![key.verifying_key().into()]))
+                let own = PublicKey::from(key.verifying_key());
+                Some((Speaker::Invitation(key), vec![own.into()]))
             }
         }
     }
 }
 
-/// What unknown names are checked against, so that they take as long as known ones. The private halves are no secret, and a
-/// signature that holds for them still speaks for nobody.
-fn nobody(algorithm: Algorithm) -> &'static PublicKey {
-    static ED25519: LazyLock<PublicKey> =
-        LazyLock::new(|| SigningKey::from_bytes(&[0; 32]).verifying_key().into());
-    static P256: LazyLock<PublicKey> = LazyLock::new(|| {
+/// What unknown names are checked against, so that they take as long as known ones: a service's key is prepared, a person's is not.
+/// The private halves are no secret, and a signature that holds for them still speaks for nobody.
+fn nobody(principal: &Principal, algorithm: Algorithm) -> PreparedKey {
+    static SERVICE: LazyLock<PreparedKey> = LazyLock::new(|| PreparedKey::new(ed25519()));
+    static PERSON: LazyLock<PreparedKey> = LazyLock::new(|| ed25519().into());
+    static CARD: LazyLock<PreparedKey> = LazyLock::new(|| {
         let key = p256::ecdsa::SigningKey::from_slice(&[1; 32]);
         let key = key.expect("0x0101… is below the order of P-256");
-        (*key.verifying_key()).into()
+        PublicKey::from(*key.verifying_key()).into()
     });
-    match algorithm {
-        Algorithm::Ed25519 => &ED25519,
-        Algorithm::EcdsaP256Sha256 => &P256,
-    }
+    let key = match (algorithm, principal) {
+        (Algorithm::Ed25519, Principal::Client(_)) => &SERVICE,
+        (Algorithm::Ed25519, Principal::Operator(_) | Principal::Invitation(_)) => &PERSON,
+        (Algorithm::EcdsaP256Sha256, _) => &CARD,
+    };
+    PreparedKey::clone(key)
+}
+
+fn ed25519() -> PublicKey {
+    SigningKey::from_bytes(&[0; 32]).verifying_key().into()
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn hear(directory: &Directory, pending: &mut Pending, now: Timestamp) -> Result<
     let (speaker, sworn) = match &request {
         StoredRequest::Signed(request) => {
             let authenticated =
-                directory.authenticate(request, |claimed, key| claimed.verify_stored(key))?;
+                directory.authenticate(request, |claimed, key| claimed.verify_stored(key.key()))?;
             (authenticated.speaker, None)
         }
         StoredRequest::Passkey(request) => {

@@ -275,6 +275,9 @@ async fn index_nonces(store: &Store, vault: &Vault) -> Result<(), ReplayError> {
     Ok(())
 }
 
+/// Between two writes of the anchor: what an older copy of the database may hide is what was committed in this time.
+const ANCHOR_PAUSE: Duration = Duration::from_millis(50);
+
 /// Writes the newest committed head beside the database. It may lag behind, never run ahead.
 async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver<HeadRow>) {
     loop {
@@ -297,6 +300,7 @@ async fn keep_anchor(mut anchor: Anchor, mut heads: tokio::sync::watch::Receiver
             }
             Err(_) => return,
         }
+        tokio::time::sleep(ANCHOR_PAUSE).await;
         if heads.changed().await.is_err() {
             return;
         }

@@ -1,7 +1,7 @@
 //! The engine's loop: wait, gather, decide and commit, act.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -175,14 +175,24 @@ impl Engine {
             .used_nonces(fresh.iter().map(|request| &*request.row))
             .await
         {
-            Ok(mut used) => fresh.retain(|request| {
-                let unused =
-                    used.insert((request.row.principal.clone(), request.row.nonce.clone()));
-                if !unused {
-                    lobby.refuse(&request.row.id, intake::replayed());
-                }
-                unused
-            }),
+            Ok(used) => {
+                let used = used
+                    .iter()
+                    .map(|(who, nonce)| (who.as_str(), nonce.as_str()));
+                let mut used: HashSet<(&str, &str)> = used.collect();
+                let each = fresh.iter().map(|request| &request.row);
+                let unused: Vec<bool> = each
+                    .map(|row| used.insert((row.principal.as_str(), row.nonce.as_str())))
+                    .collect();
+                let mut unused = unused.into_iter();
+                fresh.retain(|request| {
+                    let unused = unused.next().unwrap_or_default();
+                    if !unused {
+                        lobby.refuse(&request.row.id, intake::replayed());
+                    }
+                    unused
+                });
+            }
             Err(e) => {
                 tracing::warn!(error = %e, "the database does not tell which nonces were used");
                 lobby.set_open(false);

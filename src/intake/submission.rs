@@ -177,7 +177,8 @@ pub(super) mod tests {
         let key = SigningKey::from_bytes(&[1; 32]);
         let headers = sign(&unsigned, "client/shop", "0123456789abcdef", 1_000, &key);
         let request = headers.unwrap().attach(&unsigned);
-        let verify = directory(1).authenticate(&request, |claimed, key| claimed.verify_stored(key));
+        let verify =
+            directory(1).authenticate(&request, |claimed, key| claimed.verify_stored(key.key()));
         let authenticated = verify.unwrap();
         Submission {
             speaker: authenticated.speaker,

@@ -86,13 +86,16 @@ fn verifies_strictly(
 ) -> bool {
     let signature = ed25519_dalek::Signature::from_bytes(signature);
     !key.is_weak()
-        && !SMALL_ORDER.contains(signature.r_bytes())
+        && !is_of_small_order(signature.r_bytes())
         && key.verify(base, &signature).is_ok()
 }
 
-/// The points of small order, each in its one canonical encoding (RFC 8032 §5.1.2).
-static SMALL_ORDER: LazyLock<[[u8; 32]; 8]> =
-    LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()));
+/// Whether these are the canonical encoding (RFC 8032 §5.1.2) of a point of small order.
+pub(crate) fn is_of_small_order(encoded: &[u8; 32]) -> bool {
+    static ALL: LazyLock<[[u8; 32]; 8]> =
+        LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()));
+    ALL.contains(encoded)
+}
 
 impl From<ed25519_dalek::VerifyingKey> for PublicKey {
     fn from(key: ed25519_dalek::VerifyingKey) -> Self {

@@ -4,6 +4,13 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha512};
 
 use super::*;
+use crate::PreparedKey;
+
+/// The order of the group, little-endian (RFC 8032 §5.1).
+const ORDER: [u8; 32] = [
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+];
 
 fn strictly(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> bool {
     let signature = ed25519_dalek::Signature::from_bytes(signature);
@@ -35,10 +42,11 @@ fn joined(r: &CompressedEdwardsY, s: &Scalar) -> [u8; 64] {
 fn what_holds_with_points_of_small_order_is_refused_as_dalek_refuses_it() {
     let secret = SigningKey::from_bytes(&[7; 32]).to_scalar();
     let honest = EdwardsPoint::mul_base(&secret);
-    let mut held = 0;
+    let (mut held, mut ordinary) = (0, 0);
     for twist in EIGHT_TORSION {
         for (point, own) in [(honest + twist, secret), (twist, Scalar::ZERO)] {
             let key = VerifyingKey::from_bytes(&point.compress().to_bytes()).unwrap();
+            let prepared = PreparedKey::new(key.into());
             for number in 0_u8..64 {
                 let message = [number; 20];
                 for r in EIGHT_TORSION {
@@ -47,6 +55,7 @@ fn what_holds_with_points_of_small_order_is_refused_as_dalek_refuses_it() {
                     let signature = joined(&r, &s);
                     held += usize::from(loosely(&key, &message, &signature));
                     assert!(!verifies_strictly(&key, &message, &signature));
+                    assert!(!prepared.verifies(&message, &signature));
                     assert!(!strictly(&key, &message, &signature));
                 }
                 // An ordinary R under a key of small or mixed order.
@@ -54,14 +63,15 @@ fn what_holds_with_points_of_small_order_is_refused_as_dalek_refuses_it() {
                 let r = EdwardsPoint::mul_base(&nonce).compress();
                 let s = nonce + challenge(&r, &key, &message) * own;
                 let signature = joined(&r, &s);
-                assert_eq!(
-                    verifies_strictly(&key, &message, &signature),
-                    strictly(&key, &message, &signature)
-                );
+                let taken = strictly(&key, &message, &signature);
+                assert_eq!(verifies_strictly(&key, &message, &signature), taken);
+                assert_eq!(prepared.verifies(&message, &signature), taken);
+                ordinary += usize::from(taken);
             }
         }
     }
     assert!(held > 500, "{held} held by the equation");
+    assert!(ordinary >= 64, "{ordinary} are in order");
 }
 
 proptest! {
@@ -83,6 +93,18 @@ proptest! {
         let key = key.verifying_key();
         let taken = verifies_strictly(&key, &message, &signature);
         prop_assert_eq!(taken, strictly(&key, &message, &signature));
+        let prepared = PreparedKey::new(key.into());
+        prop_assert_eq!(taken, prepared.verifies(&message, &signature));
+        // The same s, a multiple of the group's order higher.
+        let mut high = signature;
+        let mut carry = 0_u16;
+        for (byte, add) in high[32..].iter_mut().zip(ORDER) {
+            carry += u16::from(*byte) + u16::from(add);
+            *byte = carry.to_le_bytes()[0];
+            carry >>= 8;
+        }
+        prop_assert!(!prepared.verifies(&message, &high));
+        prop_assert!(!strictly(&key, &message, &high));
         prop_assert_eq!(taken, flipped.is_none() && noise.is_none());
     }
 }

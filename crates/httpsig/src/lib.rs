@@ -30,6 +30,7 @@ mod key;
 mod keyid;
 mod message;
 mod parameters;
+mod prepared;
 mod request;
 mod sign;
 #[cfg(test)]
@@ -43,5 +44,6 @@ pub use key::{Algorithm, PublicKey, SIGNATURE_BYTES, Signer, SigningFault};
 pub use keyid::Principal;
 pub use message::{MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY, MAX_TARGET};
 pub use parameters::{LABEL, MAX_SIGNATURE_INPUT, Parameters};
+pub use prepared::PreparedKey;
 pub use request::{Claimed, SignedRequest, Verified};
 pub use sign::{SignedHeaders, UnsignedRequest, sign};

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::signature_base;
 use crate::component::Component;
 use crate::error::HttpSigError;
-use crate::key::{PublicKey, SIGNATURE_BYTES};
+use crate::key::{Algorithm, PublicKey, SIGNATURE_BYTES};
 use crate::message::Message;
 use crate::parameters::{Parameters, signature_params};
+use crate::prepared::PreparedKey;
 
 /// Everything of a request that its signature covers, and the signature: evidence that can be stored and verified again.
 ///
@@ -89,7 +90,8 @@ impl SignedRequest {
         now_s: u64,
         max_skew_s: u64,
     ) -> Result<Verified, HttpSigError> {
-        self.claimed()?.verify(&(*key).into(), now_s, max_skew_s)
+        self.claimed()?
+            .verify(&PreparedKey::from((*key).into()), now_s, max_skew_s)
     }
 
     /// Verifies the signature of a stored request, whose time was judged when it came.
@@ -128,7 +130,7 @@ impl Claimed<'_> {
     /// The same.
     pub fn verify(
         &self,
-        key: &PublicKey,
+        key: &PreparedKey,
         now_s: u64,
         max_skew_s: u64,
     ) -> Result<Verified, HttpSigError> {
@@ -140,7 +142,9 @@ impl Claimed<'_> {
                 max_skew: max_skew_s,
             });
         }
-        self.verify_stored(key)
+        self.check(key.key().algorithm(), |base, signature| {
+            key.verifies(base, signature)
+        })
     }
 
     /// As [`SignedRequest::verify_stored`].
@@ -148,6 +152,16 @@ impl Claimed<'_> {
     /// # Errors
     /// The same.
     pub fn verify_stored(&self, key: &PublicKey) -> Result<Verified, HttpSigError> {
+        self.check(key.algorithm(), |base, signature| {
+            key.verifies(base, signature)
+        })
+    }
+
+    fn check(
+        &self,
+        algorithm: Algorithm,
+        verifies: impl FnOnce(&[u8], &[u8; SIGNATURE_BYTES]) -> bool,
+    ) -> Result<Verified, HttpSigError> {
         let Self {
             request,
             parameters,
@@ -163,7 +177,7 @@ impl Claimed<'_> {
         // Parsing has proven the prefix; without it the base could not be the signer's.
         let params = signature_params(&request.signature_input).unwrap_or_default();
         let base = signature_base(covered, params);
-        if parameters.algorithm != key.algorithm() || !key.verifies(base.as_bytes(), &signature) {
+        if parameters.algorithm != algorithm || !verifies(base.as_bytes(), &signature) {
             return Err(HttpSigError::BadSignature {
                 keyid: parameters.keyid.clone(),
             });

@@ -88,7 +88,7 @@ pub struct Vault {
     pub(crate) wallets: BTreeMap<WalletId, Wallet>,
     pub(crate) keys: BTreeMap<KeyId, WalletId>,
     pub(crate) withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
-    pub(crate) idempotency: BTreeMap<(Initiator, String), WithdrawalId>,
+    pub(crate) idempotency: BTreeMap<Initiator, BTreeMap<String, WithdrawalId>>,
     pub(crate) limits: LimitBook,
     pub(crate) transactions: BTreeMap<TransactionId, Transaction>,
     /// Every outpoint a plan ever took. A signature may exist for it, so it is never planned again.
@@ -233,7 +233,8 @@ impl Vault {
     /// The withdrawal made under an initiator's idempotency key.
     pub fn withdrawal_for_key(&self, initiator: &Initiator, key: &str) -> Option<&Withdrawal> {
         self.idempotency
-            .get(&(initiator.clone(), key.to_owned()))
+            .get(initiator)
+            .and_then(|keys| keys.get(key))
             .and_then(|id| self.withdrawals.get(id))
     }
 

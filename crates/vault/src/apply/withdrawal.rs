@@ -20,8 +20,9 @@ impl Vault {
         if self.withdrawals.contains_key(id) {
             return Err(self.impossible("the withdrawal exists"));
         }
-        let slot = (request.initiator.clone(), request.idempotency_key.clone());
-        if self.idempotency.insert(slot, *id).is_some() {
+        let key = request.idempotency_key.clone();
+        let keys = self.idempotency.entry(request.initiator.clone());
+        if keys.or_default().insert(key, *id).is_some() {
             return Err(self.impossible("the idempotency key was used"));
         }
         let asset = request.amount.asset();

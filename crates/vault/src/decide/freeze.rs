@@ -84,10 +84,8 @@ impl Vault {
             FreezeScope::Asset(asset) => self.wallets.values().any(|w| w.network.asset() == *asset),
             // One that was removed may have asked for what is still to be paid.
             FreezeScope::Client(client) => {
-                let first = (Initiator::Client(client.clone()), String::new());
-                let asked = self.idempotency.range(first..).next();
-                self.clients.contains_key(client)
-                    || asked.is_some_and(|((by, _), _)| by.client() == Some(client))
+                let by = Initiator::Client(client.clone());
+                self.clients.contains_key(client) || self.idempotency.contains_key(&by)
             }
             FreezeScope::Destination(address) => {
                 let network = address.network();
