@@ -188,6 +188,7 @@ impl Watching {
         glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batches = Vec::new();
+        self.show_active();
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,

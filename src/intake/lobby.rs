@@ -198,12 +198,15 @@ impl Lobby {
     /// Whether a request is durable. One that the engine has not begun with is on its way to be.
     fn is_stored(&self, id: &str) -> bool {
         let mut state = self.state();
+        if state.waiting.get(id).is_some_and(|who| who.stored) {
+            return true;
+        }
         if let Some(at) = state.arrived.iter().position(|v| v.id() == id)
             && let Some(vouched) = state.arrived.remove(at)
         {
             self.store(&mut state, vouched);
         }
-        state.waiting.get(id).is_some_and(|who| who.stored)
+        false
     }
 
     fn store(&self, state: &mut State, vouched: Box<Vouched>) {

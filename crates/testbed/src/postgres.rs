@@ -3,12 +3,14 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Child, Signal, TestbedError, child, child::Spec, parts, scratch};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long what is left of a killed server may keep a new one from starting.
+const LINGERING: Duration = Duration::from_secs(10);
 const USER: &str = "custodyd";
 
 /// A running server, durable as in production (fsync and synchronous_commit on), that lets one user in by password.
@@ -74,7 +76,19 @@ impl Postgres {
     /// Starts it again on the same data and port, killing it first if it still runs.
     pub fn restart(&mut self) -> Result<(), TestbedError> {
         self.server.kill()?;
-        self.server = launch(self.folder.path(), self.port)?;
+        let began = Instant::now();
+        self.server = loop {
+            match launch(self.folder.path(), self.port) {
+                // The others of its processes end a moment after the first, and hold on to the data until then.
+                Err(error)
+                    if began.elapsed() < LINGERING
+                        && error.to_string().contains("still in use") =>
+                {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                launched => break launched?,
+            }
+        };
         Ok(())
     }
 
