@@ -12,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 pub use lobby::Lobby;
+#[cfg(test)]
+pub(crate) use submission::tests::vouched as sample;
 pub use submission::{Pending, Submission, Vouched};
 
 use crate::{

@@ -112,9 +112,11 @@ impl Draft {
     }
 
     /// A request of the inbox has its answer.
-    fn answered(&mut self, pending: &Pending, reply: Reply, journaled: bool) {
+    fn answered(&mut self, pending: &Pending, reply: Reply, recorded: bool) {
         let row = &pending.row;
         if pending.is_fresh() {
+            // What came of a refused one, such as that a key is compromised, doesn't have the request as its evidence.
+            let journaled = recorded && !matches!(reply, Reply::Problem(_));
             let row = Arc::clone(row);
             self.taken.push(Taken { row, journaled });
         }
@@ -149,8 +151,8 @@ impl Engine {
             let before = draft.rows.len();
             let reply = self.answer(pending, now, &mut draft);
             let reply = reply.instrument(span.clone()).await?;
-            let journaled = draft.rows.len() > before;
-            span.in_scope(|| draft.answered(pending, reply, journaled));
+            let recorded = draft.rows.len() > before;
+            span.in_scope(|| draft.answered(pending, reply, recorded));
         }
         for _ in 0..MOST_STEPS {
             match self.take(&Command::Advance, now, &mut draft)? {
@@ -312,5 +314,42 @@ impl Engine {
             last.hash,
             &signature,
         )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{intake::sample, store::InboxRow};
+
+    #[test]
+    fn the_text_of_a_fresh_request_is_left_to_the_journal_only_where_it_is_evidence() {
+        let row = Arc::new(InboxRow {
+            id: "a".to_owned(),
+            vault: "main".to_owned(),
+            kind: "withdraw".to_owned(),
+            principal: "client/shop".to_owned(),
+            nonce: "0123456789abcdef".to_owned(),
+            at_ms: 1,
+            request: "{}".to_owned(),
+        });
+        let taken = || Reply::Json(200, String::new());
+        let refused = || Reply::Problem(Problem::internal());
+        for (reply, recorded, journaled) in [
+            (taken(), true, true),
+            (taken(), false, false),
+            (refused(), true, false),
+            (refused(), false, false),
+        ] {
+            let mut draft = Draft::default();
+            let pending = Pending::fresh(sample(&row).unwrap());
+            draft.answered(&pending, reply, recorded);
+            let row = Arc::clone(&row);
+            assert_eq!(draft.taken, [Taken { row, journaled }]);
+        }
+        let mut draft = Draft::default();
+        draft.answered(&InboxRow::clone(&row).into(), taken(), true);
+        assert_eq!(draft.taken, [], "it is in the inbox");
+        assert_eq!(draft.replies.len(), 1);
     }
 }

@@ -120,16 +120,11 @@ impl Engine {
                 Vec::new()
             }
         };
-        let full = requests.len() == BATCH;
         match self.step(&mut requests, results).await {
             Ok(events) => {
                 self.parts.pulse.note_trouble("hsm-journal", None);
                 if events > 0 {
                     self.parts.lobby.set_open(true);
-                }
-                if full {
-                    self.parts.lobby.note_stored();
-                    self.parts.lobby.ring();
                 }
                 Ok(())
             }
@@ -152,10 +147,17 @@ impl Engine {
         if lobby.take_stored() {
             requests = self.stored().await.inspect_err(|_| lobby.note_stored())?;
             if requests.len() == BATCH {
+                lobby.note_stored();
+                lobby.ring();
                 return Ok(requests);
             }
         }
-        let fresh = lobby.arrived(BATCH.saturating_sub(requests.len()));
+        let room = BATCH.saturating_sub(requests.len());
+        let fresh = lobby.arrived(room);
+        if fresh.len() == room {
+            // Before any is refused: more may wait than one bell told of.
+            lobby.ring();
+        }
         if !fresh.is_empty() {
             failpoint::pass("request-taken");
         }

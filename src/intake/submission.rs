@@ -142,7 +142,7 @@ impl From<Box<Vouched>> for Pending {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use custodyd_httpsig::{SigningKey, UnsignedRequest, sign};
@@ -202,7 +202,7 @@ pub(super) mod tests {
     }
 
     /// What the edge of a process vouches for with this row.
-    pub(in crate::intake) fn vouched(row: &Arc<InboxRow>) -> Option<Box<Vouched>> {
+    pub(crate) fn vouched(row: &Arc<InboxRow>) -> Option<Box<Vouched>> {
         Vouched::of(submission(), row)
     }
 
