@@ -16,6 +16,7 @@ pub use lobby::Lobby;
 pub(crate) use submission::tests::vouched as sample;
 pub use submission::{Pending, Submission, Vouched};
 
+use self::lobby::Expected;
 use crate::{
     clock::Clock,
     failpoint,
@@ -36,6 +37,13 @@ pub enum Submitted {
     Answered(Outcome),
     /// It is stored and will be answered; the id finds the answer.
     Pending(String),
+}
+
+/// A request that was handed in and waits for its answer. Dropped, nobody waits for it any more; what becomes of it is the same.
+#[derive(Debug)]
+pub struct Entered {
+    id: String,
+    expected: Expected,
 }
 
 /// The way in. Clones share it.
@@ -77,9 +85,17 @@ impl Intake {
     /// Hands an authenticated request in and waits for its answer.
     ///
     /// # Errors
-    /// 409 for a repeated nonce, 503 when it could not be stored: it has no effect. Where it is not known whether it was
-    /// stored, the 503 says so.
+    /// [`Intake::enter`]'s and [`Intake::answer`]'s.
     pub async fn submit(&self, vault: &str, submission: Submission) -> Result<Submitted, Problem> {
+        let entered = self.enter(vault, submission)?;
+        self.answer(entered).await
+    }
+
+    /// Hands an authenticated request in. Apart from waiting for its answer, so that no future has room for the request.
+    ///
+    /// # Errors
+    /// 503 when too many wait: it has no effect.
+    pub fn enter(&self, vault: &str, submission: Submission) -> Result<Entered, Problem> {
         let id = trail::take();
         let text = submission.request.to_text();
         let text = text.map_err(|_| Problem::internal())?;
@@ -96,7 +112,17 @@ impl Intake {
             Whereabouts::Here => Vouched::of(submission, &row),
             Whereabouts::Elsewhere => None,
         };
-        let mut expected = self.lobby.enter(row, vouched)?;
+        let expected = self.lobby.enter(row, vouched)?;
+        Ok(Entered { id, expected })
+    }
+
+    /// Waits for the answer of what was handed in.
+    ///
+    /// # Errors
+    /// 409 for a repeated nonce, 503 when it could not be stored: it has no effect. Where it is not known whether it was
+    /// stored, the 503 says so.
+    pub async fn answer(&self, entered: Entered) -> Result<Submitted, Problem> {
+        let Entered { id, mut expected } = entered;
         let answered = match self.engine {
             Whereabouts::Here => expected.within(self.patience).await?,
             Whereabouts::Elsewhere => {

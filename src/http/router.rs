@@ -10,11 +10,12 @@ use std::{
 use axum::{
     Extension, Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 use tracing::{Instrument as _, Span, field};
 use utoipa::OpenApi as _;
 use utoipa_axum::{
@@ -29,7 +30,9 @@ use super::{
     bucket::Rate,
     cold,
     comparison::Comparisons,
-    enrolments, events, freeze, health, hsm, journal, openapi,
+    enrolments, events, freeze, health, hsm, journal,
+    meters::Meters,
+    openapi,
     peer::{Peer, Visit},
     policy, prices, proposals, transactions, wallets, withdrawals,
 };
@@ -52,6 +55,7 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
         patience: limits.request_patience,
         rates: AddressRates::new(Rate::per_second(limits.per_second, limits.burst)),
         refusals: Refusals::new(),
+        meters: Meters::default(),
     });
     let imports = from_fn_with_state(cold::import_places(), cold::admit);
     let proposing = from_fn_with_state(proposals::places(), cold::admit);
@@ -111,21 +115,38 @@ pub(super) fn within(state: AppState, limits: &Limits) -> Router {
 }
 
 /// What bounds each request.
-#[derive(Debug)]
 struct Bounds {
     began: Instant,
     patience: Duration,
     rates: AddressRates,
     refusals: Refusals,
+    meters: Meters,
 }
 
-/// Around each request: its id, which every line that is logged on its behalf carries. One layer for all there is around, since
-/// each copies every route that it is put around, for each request.
+/// Around each request: an id that every line logged on its behalf carries, a rate and a time limit, a wall against panics, headers
+/// that every answer has, a measurement. One layer for all there is around, since each copies every route that it is put around, for
+/// each request; and one future, since each has room for the request.
 async fn around(State(bounds): State<Arc<Bounds>>, request: Request, next: Next) -> Response {
     let id = trail::fresh();
     let span = span(&id, &request);
-    let bounded = bounded(bounds, id.clone(), request, next);
-    trail::under(id, bounded).instrument(span).await
+    let asked = Asked::of(&request);
+    let refused = span.in_scope(|| bounds.refuse(asked.address, &request).err());
+    let response = match refused {
+        Some(problem) => problem.into_response(),
+        None => {
+            let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
+            let answering = trail::under(id.clone(), timeout(bounds.patience, answering));
+            match answering.instrument(span.clone()).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(_panic)) => {
+                    tracing::error!(parent: &span, request = %id, route = asked.route, "a handler panicked");
+                    Problem::internal().into_response()
+                }
+                Err(_) => too_slow().into_response(),
+            }
+        }
+    };
+    span.in_scope(|| bounds.answered(&id, asked, response))
 }
 
 fn span(id: &str, request: &Request) -> Span {
@@ -137,94 +158,103 @@ fn span(id: &str, request: &Request) -> Span {
     span
 }
 
-/// A rate and a time limit, a measurement, headers that every answer has, a wall against panics.
-async fn bounded(bounds: Arc<Bounds>, id: String, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let method = known(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let read = Read::of(request.method(), &route, target(&request));
-    let visit = request.extensions().get::<Visit>().cloned();
-    let peer = request.extensions().get::<Peer>();
-    let (address, secure) = peer.map_or((None, false), |peer| (Some(peer.address), peer.secure));
-    let answering = AssertUnwindSafe(answer(&bounds, address, request, next));
-    let mut response = answering.catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!(request = %id, route, "a handler panicked");
-        Problem::internal().into_response()
-    });
-    let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    // The console's own files may be kept: their names change with them.
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    if secure {
-        let value = HeaderValue::from_static(HSTS);
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
-    }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-request-id", id);
-    }
-    let status = response.status();
-    if let Some(address) = address {
-        match (read, &visit) {
-            (Some(read), Some(visit)) if visit.speaker().is_some() => {
-                read.answered(&id, &route, visit, address, status);
-            }
-            (_, visit) => {
-                let (visit, now) = (visit.as_ref(), bounds.began.elapsed());
-                bounds
-                    .refusals
-                    .refused(&id, &route, visit, address, status, now);
-            }
+/// What of a request is needed when it is answered.
+struct Asked {
+    began: Instant,
+    method: &'static str,
+    route: String,
+    read: Option<Read>,
+    visit: Option<Visit>,
+    address: Option<IpAddr>,
+    secure: bool,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let extensions = request.extensions();
+        let route = extensions
+            .get::<MatchedPath>()
+            .map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
+        let target = request.uri().path_and_query().map_or("", |t| t.as_str());
+        let peer = extensions.get::<Peer>();
+        Self {
+            began: Instant::now(),
+            method: known(request.method()),
+            read: Read::of(request.method(), &route, target),
+            route,
+            visit: extensions.get::<Visit>().cloned(),
+            address: peer.map(|peer| peer.address),
+            secure: peer.is_some_and(|peer| peer.secure),
         }
     }
-    tracing::debug!(request = %id, method, route, status = status.as_u16(), "answered");
-    measure(method, route, status, began.elapsed());
-    response
 }
 
-fn target(request: &Request) -> &str {
-    request.uri().path_and_query().map_or("", |t| t.as_str())
+impl Bounds {
+    /// Refuses what no handler needs to see.
+    fn refuse(&self, address: Option<IpAddr>, request: &Request) -> Result<(), Problem> {
+        if let Some(address) = address
+            && let Err(empty) = self.rates.take(address, self.began.elapsed())
+        {
+            metrics::counter!("custodyd_edge_refused_total", "why" => "address_rate").increment(1);
+            return Err(empty.problem("this address's"));
+        }
+        // RFC 9112 §6.1: two framings are two readings. The digest is signed, so the length is known before the first byte.
+        if request.headers().contains_key(header::TRANSFER_ENCODING) {
+            return Err(Problem::new(
+                411,
+                "length",
+                "A length is needed",
+                "send Content-Length and no Transfer-Encoding",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What every answer has, and what is written down of it.
+    fn answered(&self, id: &str, asked: Asked, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        // The console's own files may be kept: their names change with them.
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        if asked.secure {
+            let value = HeaderValue::from_static(HSTS);
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+        }
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert("x-request-id", id);
+        }
+        let (status, route, method) = (response.status(), asked.route, asked.method);
+        if let Some(address) = asked.address {
+            match (asked.read, &asked.visit) {
+                (Some(read), Some(visit)) if visit.speaker().is_some() => {
+                    read.answered(id, &route, visit, address, status);
+                }
+                (_, visit) => {
+                    let (visit, now) = (visit.as_ref(), self.began.elapsed());
+                    let refusals = &self.refusals;
+                    refusals.refused(id, &route, visit, address, status, now);
+                }
+            }
+        }
+        tracing::debug!(request = %id, method, route, status = status.as_u16(), "answered");
+        let elapsed = asked.began.elapsed();
+        self.meters.note(method, &route, status, elapsed);
+        response
+    }
 }
 
-async fn answer(
-    bounds: &Bounds,
-    address: Option<IpAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if let Some(address) = address
-        && let Err(empty) = bounds.rates.take(address, bounds.began.elapsed())
-    {
-        metrics::counter!("custodyd_edge_refused_total", "why" => "address_rate").increment(1);
-        return empty.problem("this address's").into_response();
-    }
-    // RFC 9112 §6.1: two framings are two readings. The digest is signed, so the length is known before the first byte.
-    if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        return Problem::new(
-            411,
-            "length",
-            "A length is needed",
-            "send Content-Length and no Transfer-Encoding",
-        )
-        .into_response();
-    }
-    let answered = tokio::time::timeout(bounds.patience, next.run(request)).await;
-    answered.unwrap_or_else(|_| {
-        Problem::new(
-            408,
-            "timeout",
-            "The request took too long",
-            "a withdrawal is repeated safely under its idempotency key",
-        )
-        .into_response()
-    })
+fn too_slow() -> Problem {
+    Problem::new(
+        408,
+        "timeout",
+        "The request took too long",
+        "a withdrawal is repeated safely under its idempotency key",
+    )
 }
 
 /// A method's name in logs and metrics. A client may make up any, and each would be a new time series.
@@ -236,14 +266,4 @@ fn known(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         _ => "other",
     }
-}
-
-fn measure(method: &'static str, route: String, status: StatusCode, elapsed: Duration) {
-    let status = status.as_str().to_owned();
-    metrics::counter!(
-        "custodyd_http_requests_total",
-        "method" => method, "route" => route.clone(), "status" => status
-    )
-    .increment(1);
-    metrics::histogram!("custodyd_http_seconds", "route" => route).record(elapsed);
 }

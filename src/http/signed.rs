@@ -1,5 +1,7 @@
 //! An authenticated request: rebuilt from exactly what came over the wire, verified, and not seen before.
 
+use std::ops::Deref;
+
 use axum::{
     body::{Body, HttpBody as _},
     extract::{FromRequest, Request},
@@ -12,7 +14,7 @@ use custodyd_vault::Scope;
 use super::{AppState, reply};
 use crate::{
     directory::{Authenticated, Speaker},
-    intake::{Submission, Submitted},
+    intake::{Entered, Submission, Submitted},
     problem::Problem,
     request::{self, Intent},
     stored_request::StoredRequest,
@@ -27,13 +29,25 @@ pub(super) const BUNDLE_LIMIT: usize = 16 * 1024 * 1024;
 /// Longest target, bytes.
 const TARGET_LIMIT: usize = 2_048;
 
-/// A request whose signature holds.
+/// A request whose signature holds. Behind a pointer, since each future that it passes through would have room for it.
 #[derive(Debug)]
-pub(super) struct Signed {
+pub(super) struct Signed(Box<Said>);
+
+/// What a request whose signature holds says.
+#[derive(Debug)]
+pub(super) struct Said {
     pub(super) speaker: Speaker,
     key: PublicKey,
     pub(super) verified: Verified,
     pub(super) request: SignedRequest,
+}
+
+impl Deref for Signed {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.0
+    }
 }
 
 impl FromRequest<AppState> for Signed {
@@ -109,12 +123,12 @@ impl FromRequest<AppState> for Signed {
                 .replays
                 .take(&speaker, &verified, now_s, state.max_skew_s)?;
         }
-        Ok(Self {
+        Ok(Self(Box::new(Said {
             speaker,
             key,
             verified,
             request,
-        })
+        })))
     }
 }
 
@@ -176,16 +190,8 @@ impl AppState {
     }
 
     async fn try_submit(&self, signed: Signed) -> Result<Response, Problem> {
-        let intent = Intent::read((&signed.request).into())?;
-        let vault = self.standing.vault().as_str();
-        let submission = Submission {
-            speaker: signed.speaker,
-            nonce: signed.verified.nonce,
-            request: StoredRequest::Signed(signed.request),
-            intent,
-            key: Some(signed.key),
-        };
-        let submitted = self.intake.submit(vault, submission).await?;
+        let entered = self.enter(signed)?;
+        let submitted = self.intake.answer(entered).await?;
         Ok(match submitted {
             Submitted::Answered(outcome) => reply::raw(outcome.status, outcome.body),
             Submitted::Pending(id) => {
@@ -198,5 +204,19 @@ impl AppState {
                 response
             }
         })
+    }
+
+    fn enter(&self, signed: Signed) -> Result<Entered, Problem> {
+        let said = *signed.0;
+        let intent = Intent::read((&said.request).into())?;
+        let submission = Submission {
+            speaker: said.speaker,
+            nonce: said.verified.nonce,
+            request: StoredRequest::Signed(said.request),
+            intent,
+            key: Some(said.key),
+        };
+        self.intake
+            .enter(self.standing.vault().as_str(), submission)
     }
 }
