@@ -7,7 +7,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{ColumnIndex, Decode, PgPool, Postgres, Sqlite, SqlitePool, Type};
+use sqlx::{Arguments as _, ColumnIndex, Decode, PgPool, Postgres, Sqlite, SqlitePool, Type};
 
 use super::error::Failure;
 use super::{postgres, sqlite};
@@ -106,22 +106,24 @@ macro_rules! bound {
     }};
 }
 
-/// The same for SQLite.
+/// The same for SQLite. The values are put together before there is a query: it would be moved for each.
 fn bound_sqlite(
     sql: &'static str,
     values: &[Value<'_>],
-) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, sqlx::Error> {
     let mut texts = Texts::default();
-    let mut query = sqlx::query(sql);
+    let mut bound = SqliteArguments::default();
+    bound.reserve(values.len(), 0);
     for value in values {
-        query = match *value {
-            Value::Text(text) => query.bind(texts.own(text)),
-            Value::OptionalText(text) => query.bind(text.map(|text| texts.own(text))),
-            Value::Int(number) => query.bind(number),
-            Value::Bytes(bytes) => query.bind(bytes),
-        };
+        match *value {
+            Value::Text(text) => bound.add(texts.own(text)),
+            Value::OptionalText(text) => bound.add(text.map(|text| texts.own(text))),
+            Value::Int(number) => bound.add(number),
+            Value::Bytes(bytes) => bound.add(bytes),
+        }
+        .map_err(sqlx::Error::Encode)?;
     }
-    query
+    Ok(sqlx::query_with(sql, bound))
 }
 
 /// Texts for SQLite's driver, which hands them to a thread of its own and so has to own them. Names repeat from row to row: those
@@ -171,7 +173,7 @@ impl Conn {
         values: &[Value<'_>],
     ) -> Result<u64, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(conn) => bound_sqlite(sql, values)
+            Self::Sqlite(conn) => bound_sqlite(sql, values)?
                 .execute(&mut **conn)
                 .await?
                 .rows_affected(),
@@ -190,7 +192,7 @@ impl Conn {
     ) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(conn) => {
-                let query = bound_sqlite(sql, values);
+                let query = bound_sqlite(sql, values)?;
                 let rows = query.fetch_all(&mut **conn).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }

@@ -29,11 +29,13 @@ const PENDING: &str = "SELECT id, kind, principal, nonce, at_ms, request FROM in
      WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
 const WAITING: &str =
     "SELECT id FROM inbox WHERE vault = $1 AND done = 0 ORDER BY position LIMIT $2";
+/// A join, since SQLite would look up every principal with every nonce for `(principal, nonce) IN (VALUES …)`.
 static USED: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "SELECT principal, nonce FROM inbox WHERE (principal, nonce) IN (VALUES ",
+        "WITH asked (principal, nonce) AS (VALUES ",
         2,
-        ")",
+        ") SELECT inbox.principal, inbox.nonce FROM asked \
+         JOIN inbox ON inbox.principal = asked.principal AND inbox.nonce = asked.nonce",
     )
 });
 

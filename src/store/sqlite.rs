@@ -22,14 +22,14 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Every statement of ours in all its widths stays prepared.
 const PREPARED: usize = 256;
 
-/// Bytes of a page of a new database. A withdrawal writes about ten thousand; each page is one to be logged, summed and moved.
-const PAGE: u32 = 8192;
+/// Bytes of a page of a new database. A withdrawal writes about six thousand; each page is one to be logged, summed and moved.
+const PAGE: u32 = 16_384;
 
 /// Pages that the writer keeps in memory, as PRAGMA cache_size has it: KiB, negative. A batch must fit, or SQLite writes pages
 /// out before they are complete.
 const WRITER_CACHE: &str = "-32768";
 
-/// Pages in the write-ahead log before they are moved into the file, 32 MiB of them. Most commits change the same pages again, and
+/// Pages in the write-ahead log before they are moved into the file, 64 MiB of them. Most commits change the same pages again, and
 /// those are moved once for all of them. Durability doesn't depend on it.
 const LOG_PAGES: &str = "4096";
 
