@@ -29,6 +29,7 @@ pub mod genesis_file;
 pub mod http;
 pub mod intake;
 pub mod journal;
+mod json;
 pub mod nodes;
 pub mod nonces;
 pub mod problem;

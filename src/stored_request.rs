@@ -8,12 +8,16 @@ use custodyd_vault::{ActStatement, GovernanceDecision, GovernanceStatement, Reje
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    json,
     problem::Problem,
     request::{DecisionBody, GovernanceBody, Intent},
 };
 
 /// Longest life of an act, milliseconds: one that is signed and never sent doesn't lie about for long.
 pub const LONGEST_ACT_MS: u64 = 15 * 60 * 1_000;
+
+/// Bytes of an ordinary request's text without its body.
+const ROOM: usize = 768;
 
 /// What a passkey's challenge is the hash of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,8 +220,11 @@ impl StoredRequest {
     /// Never: both are strings in objects.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         match self {
-            Self::Signed(request) => serde_json::to_string(request),
-            Self::Passkey(request) => serde_json::to_string(request),
+            Self::Signed(request) => {
+                let body = request.body.len().saturating_mul(2);
+                json::text(request, ROOM.saturating_add(body))
+            }
+            Self::Passkey(request) => json::text(request, ROOM),
         }
     }
 

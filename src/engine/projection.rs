@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use custodyd_vault::{Touch, Vault};
 use serde::Serialize;
 
-use crate::{store::Projection, view};
+use crate::{json, store::Projection, view};
 
 /// The rows that bring readers up to the state, for what was touched.
 ///
@@ -128,7 +128,10 @@ fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, serde_
     })
 }
 
+/// Bytes of an ordinary document.
+const USUAL: usize = 2_048;
+
 /// Written once by this function and compared byte for byte by the audit: the order of fields is their declaration's.
 fn text(document: &impl Serialize) -> Result<String, serde_json::Error> {
-    serde_json::to_string(document)
+    json::text(document, USUAL)
 }

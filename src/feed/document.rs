@@ -8,7 +8,7 @@ use custodyd_vault::{
 use serde::Serialize;
 
 use super::notice::{About, Notice};
-use crate::{store::FeedRow, view};
+use crate::{json, store::FeedRow, view};
 
 /// A row of the feed as it is sent: the body of a webhook, the data of a stream's event.
 pub fn envelope(vault: &str, row: &FeedRow) -> String {
@@ -89,6 +89,9 @@ struct OperatorNews<'a> {
     id: &'a str,
 }
 
+/// Bytes of an ordinary document.
+const ROOM: usize = 384;
+
 /// The row that tells of a notice.
 pub(super) fn row(
     vault: &Vault,
@@ -98,12 +101,12 @@ pub(super) fn row(
 ) -> Result<FeedRow, serde_json::Error> {
     let by = notice.by.as_ref().map(|operator| operator.as_str());
     let document = match &notice.about {
-        About::Withdrawal(id) => serde_json::to_string(&withdrawal(vault, id, by)),
-        About::Proposal(id) => serde_json::to_string(&proposal(vault, id, by)),
-        About::Freeze(scope) => serde_json::to_string(&freeze(vault, scope, by)),
-        About::Export(id) => serde_json::to_string(&export(vault, id)),
-        About::Key(id) => serde_json::to_string(&key(vault, id)),
-        About::Operator(id) => serde_json::to_string(&OperatorNews { id: id.as_str() }),
+        About::Withdrawal(id) => json::text(&withdrawal(vault, id, by), ROOM),
+        About::Proposal(id) => json::text(&proposal(vault, id, by), ROOM),
+        About::Freeze(scope) => json::text(&freeze(vault, scope, by), ROOM),
+        About::Export(id) => json::text(&export(vault, id), ROOM),
+        About::Key(id) => json::text(&key(vault, id), ROOM),
+        About::Operator(id) => json::text(&OperatorNews { id: id.as_str() }, ROOM),
     }?;
     let withdrawal = match &notice.about {
         About::Withdrawal(id) => Some(id),

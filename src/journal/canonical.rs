@@ -5,10 +5,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::members::{check_number, ordered};
+use crate::json;
 
 /// The largest integer that canonical JSON keeps exact: RFC 8785 section 3.2.2.3 writes numbers as
 /// IEEE 754 doubles, so 2^53 and 2^53 + 1 would share one text, and one hash.
 pub(super) const MAX_EXACT: u64 = 9_007_199_254_740_991;
+
+/// Bytes of an ordinary event.
+const USUAL: usize = 1_536;
 
 /// Why a value has no canonical text.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +29,28 @@ pub enum CanonicalError {
 ///
 /// # Errors
 /// Refuses what is not JSON, fractions, and integers beyond ±(2^53 − 1), at any depth.
-pub fn canonical_json(value: &impl Serialize) -> Result<String, CanonicalError> {
-    let text = serde_json::to_string(value)?;
+pub fn canonical_json(value: &(impl Serialize + ?Sized)) -> Result<String, CanonicalError> {
+    canonical_within(value, USUAL)
+}
+
+/// The same, with room for so many bytes.
+pub(super) fn canonical_within(
+    value: &(impl Serialize + ?Sized),
+    room: usize,
+) -> Result<String, CanonicalError> {
+    let text = json::text(value, room)?;
     match ordered(&text)? {
         Some(ordered) => Ok(ordered),
         None => slowly(&text),
+    }
+}
+
+/// An integer that canonical JSON keeps exact: its text is its digits.
+pub(super) fn exact(number: u64) -> Result<u64, CanonicalError> {
+    if number <= MAX_EXACT {
+        Ok(number)
+    } else {
+        Err(CanonicalError::InexactNumber(number.to_string()))
     }
 }
 

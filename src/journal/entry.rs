@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::canonical::{CanonicalError, canonical_json};
+use super::canonical::{CanonicalError, canonical_json, canonical_within, exact};
 
 /// What the first row of a journal names as the hash before it.
 pub const GENESIS: [u8; 32] = [0; 32];
@@ -71,26 +71,15 @@ impl Entry<'_> {
     /// in as it is, so that a single byte of the stored text matters. No other split of the columns
     /// gives the same text: read from its end, an escaped string holds no bare quote.
     fn hash(&self, event: &str) -> Result<[u8; 32], CanonicalError> {
-        let at = canonical_json(&self.at_ms)?;
-        let kind = canonical_json(&self.kind)?;
-        let seq = canonical_json(&self.seq)?;
-        let vault = canonical_json(&self.vault)?;
+        let name = |name: &str| canonical_within(name, name.len().saturating_add(2));
+        let (kind, vault) = (name(self.kind)?, name(self.vault)?);
+        let before = format!("{{\"at\":{},\"event\":", exact(self.at_ms)?);
+        let seq = exact(self.seq)?;
+        let after = format!(",\"kind\":{kind},\"seq\":{seq},\"vault\":{vault}}}");
         let mut hasher = Sha256::new();
         hasher.update(DOMAIN);
         hasher.update(self.prev_hash);
-        for part in [
-            "{\"at\":",
-            &at,
-            ",\"event\":",
-            event,
-            ",\"kind\":",
-            &kind,
-            ",\"seq\":",
-            &seq,
-            ",\"vault\":",
-            &vault,
-            "}",
-        ] {
+        for part in [before.as_str(), event, after.as_str()] {
             hasher.update(part);
         }
         Ok(hasher.finalize().into())

@@ -6,6 +6,8 @@ mod proposal;
 mod queue;
 pub(crate) mod shape;
 
+use std::fmt::{Display, Write as _};
+
 use custodyd_chain::Effects;
 use custodyd_policy::{LimitUsage, Requirement, Verdict};
 use custodyd_vault::{Decision, StatedEffects};
@@ -123,18 +125,26 @@ impl From<&Verdict> for VerdictView {
         };
         Self {
             outcome: outcome.to_owned(),
-            summary: verdict.outcome.to_string(),
+            summary: sentence(&verdict.outcome),
             reasons: verdict
                 .reasons
                 .iter()
                 .map(|r| ReasonView {
                     code: r.code().to_owned(),
-                    text: r.to_string(),
+                    text: sentence(r),
                 })
                 .collect(),
             policy: verdict.policy.to_string(),
         }
     }
+}
+
+/// A sentence as text, with room for an ordinary one: it is written in many small pieces.
+fn sentence(words: &impl Display) -> String {
+    let mut text = String::with_capacity(192);
+    // A String takes all that is written.
+    let _ = write!(text, "{words}");
+    text
 }
 
 /// A transaction, as the API gives it.
