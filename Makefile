@@ -23,10 +23,10 @@ demo: setup-demo ## Install what is missing, then show the main job on real node
 
 test: setup fmt-check layers deny monitoring lint unit doctest ## Install what is missing, then check and test everything on the real parts
 
-bench: setup-demo ## Measure, print a table and write target/bench.json (ONLY=prove or another part shows that alone)
+bench: setup-demo ## Measure, print a table and write target/bench.json (ONLY=prove or another part shows that alone, AGAINST=custodyd of another build compares intake with it)
 	cargo build --release --package custodyd --package custodyd-client --package custodyd-testbed --bins
 	cargo build --release --package custodyd-policy --example verdict_cost
-	$(BUILT)/release/bench $(if $(ONLY),--only $(ONLY))
+	$(BUILT)/release/bench $(if $(AGAINST),--against $(AGAINST),$(if $(ONLY),--only $(ONLY)))
 
 setup: ## Install what the tests run against (nothing, when all is there)
 	@scripts/setup test

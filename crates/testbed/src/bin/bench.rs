@@ -1,5 +1,6 @@
 //! `make bench`: measures, prints a table, and writes target/bench.json. Ratios are taken in one run on one machine; a
-//! timing is never a test's assertion, so a missed goal is shown and not failed. `--only PART` measures one part.
+//! timing is never a test's assertion, so a missed goal is shown and not failed. `--only PART` measures one part; `--against PATH`
+//! compares what a request costs with another build's custodyd.
 
 #![allow(
     clippy::indexing_slicing,
@@ -61,11 +62,15 @@ fn main() -> Result<(), Failure> {
     if let Some(pin_file) = std::env::args().skip_while(|a| a != "--raw-sign").nth(1) {
         return raw_sign(Path::new(&pin_file));
     }
-    let only = chosen(&arguments)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?
-        .block_on(measure(only))
+        .build()?;
+    if let [flag, other] = arguments.as_slice()
+        && flag == "--against"
+    {
+        return runtime.block_on(intake::compare(other.into()));
+    }
+    runtime.block_on(measure(chosen(&arguments)?))
 }
 
 /// The part to measure alone, if one is named.
@@ -73,7 +78,13 @@ fn chosen(arguments: &[String]) -> Result<Option<&'static str>, Failure> {
     let part = match arguments {
         [] => return Ok(None),
         [flag, part] if flag == "--only" => part,
-        _ => return Err(format!("bench [--only PART]; the parts are {}", PARTS.join(", ")).into()),
+        _ => {
+            return Err(format!(
+                "bench [--only PART | --against CUSTODYD]; the parts are {}",
+                PARTS.join(", ")
+            )
+            .into());
+        }
     };
     let known = PARTS.into_iter().find(|known| known == part);
     let unknown = || format!("there is no {part:?}; the parts are {}", PARTS.join(", "));

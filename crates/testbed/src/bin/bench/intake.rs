@@ -1,7 +1,7 @@
 //! Intake: signed requests that need people's approval, until each is durable and answered. Nothing is signed with a wallet's
 //! key; what is measured is HTTP, the client's signature, policy, the journal and its heads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use custodyd_client::Identity;
 use custodyd_testbed::{House, Plan, Programs};
@@ -20,51 +20,106 @@ const WARM_UP: usize = 2_000;
 /// Above what the policy of the load lets go by itself.
 const AMOUNT: &str = "2";
 
+/// Turns of a comparison, and requests of each: many short ones, since what disturbs the machine lasts for seconds.
+const TURNS: usize = 31;
+const REQUESTS_OF_A_TURN: usize = 4_000;
+
 pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
     println!("intake: {ROUNDS} × {REQUESTS} signed withdrawals that wait for two approvals");
-    let programs = Programs {
-        custodyd: program("custodyd"),
-        coldsign: None,
-    };
-    let plan = Plan {
-        litecoin: false,
-        poll_ms: 2_000,
-        policy: Some(load::policy()),
-        extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
-        ..Plan::default()
-    };
-    let house = House::build(programs, plan).await?;
-    load::prepare(&house).await?;
-    let identity = Identity::load(
-        "client/exchange".parse()?,
-        &house.key_file("client/exchange"),
-    )?;
-    load::answered(&house, &identity, "warm", AMOUNT, WARM_UP).await?;
+    let daemon = Loaded::start(program("custodyd")).await?;
     let count = f64::from(u32::try_from(REQUESTS)?);
     let (mut costs, mut rates) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        let cpu = cpu_seconds(house.daemon.pid())?;
-        let elapsed = load::answered(
-            &house,
-            &identity,
-            &format!("intake-{round}"),
-            AMOUNT,
-            REQUESTS,
-        )
-        .await?;
-        // Signing the requests comes before the clock and costs the daemon nothing but what it does by itself.
-        let spent = cpu_seconds(house.daemon.pid())? - cpu;
+        let (spent, elapsed) = daemon.take(&format!("intake-{round}"), REQUESTS).await?;
         println!(
-            "  answered after {:.2} s; {:.2} s of the daemon's and its HSM worker's CPU",
-            elapsed.as_secs_f64(),
-            spent
+            "  answered after {elapsed:.2} s; {spent:.2} s of the daemon's and its HSM worker's CPU"
         );
         costs.push(spent * 1e6 / count);
-        rates.push(count / elapsed.as_secs_f64());
+        rates.push(count / elapsed);
     }
     report.add("intake_cpu_us", median(costs), "µs", Goal::AtMost(150.0));
     report.add("intake_per_s", median(rates), "1/s", Goal::AtLeast(3_000.0));
     Ok(())
+}
+
+/// This build and another one's `custodyd` in turns, in the same minutes: a single number says as much about the machine as about
+/// the build.
+pub(crate) async fn compare(other: PathBuf) -> Result<(), Failure> {
+    println!(
+        "intake: this build and {} in {TURNS} turns",
+        other.display()
+    );
+    let (ours, theirs) = (
+        Loaded::start(program("custodyd")).await?,
+        Loaded::start(other).await?,
+    );
+    let count = f64::from(u32::try_from(REQUESTS_OF_A_TURN)?);
+    let (mut our_costs, mut their_costs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for turn in 1..=TURNS {
+        let series = format!("turn-{turn}");
+        // Whoever goes second finds warmer caches, so they change places.
+        let (one, two) = if turn % 2 == 0 {
+            (&ours, &theirs)
+        } else {
+            (&theirs, &ours)
+        };
+        let (first, _) = one.take(&series, REQUESTS_OF_A_TURN).await?;
+        let (second, _) = two.take(&series, REQUESTS_OF_A_TURN).await?;
+        let (our, their) = if turn % 2 == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        our_costs.push(our * 1e6 / count);
+        their_costs.push(their * 1e6 / count);
+        ratios.push(our / their);
+    }
+    println!(
+        "  median of ours {:.1} µs, of theirs {:.1} µs; median ratio {:.3}",
+        median(our_costs),
+        median(their_costs),
+        median(ratios)
+    );
+    Ok(())
+}
+
+/// A house whose daemon is asked for withdrawals.
+struct Loaded {
+    house: House,
+    identity: Identity,
+}
+
+impl Loaded {
+    async fn start(custodyd: PathBuf) -> Result<Self, Failure> {
+        let programs = Programs {
+            custodyd,
+            coldsign: None,
+        };
+        let plan = Plan {
+            litecoin: false,
+            poll_ms: 2_000,
+            policy: Some(load::policy()),
+            extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
+            ..Plan::default()
+        };
+        let house = House::build(programs, plan).await?;
+        load::prepare(&house).await?;
+        let identity = Identity::load(
+            "client/exchange".parse()?,
+            &house.key_file("client/exchange"),
+        )?;
+        load::answered(&house, &identity, "warm", AMOUNT, WARM_UP).await?;
+        Ok(Self { house, identity })
+    }
+
+    /// CPU and time that so many requests take, seconds. Signing them comes before the clock and costs the daemon nothing but what it
+    /// does by itself.
+    async fn take(&self, series: &str, count: usize) -> Result<(f64, f64), Failure> {
+        let cpu = cpu_seconds(self.house.daemon.pid())?;
+        let elapsed = load::answered(&self.house, &self.identity, series, AMOUNT, count).await?;
+        let spent = cpu_seconds(self.house.daemon.pid())? - cpu;
+        Ok((spent, elapsed.as_secs_f64()))
+    }
 }
 
 /// The middle one of an odd number.
