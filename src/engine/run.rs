@@ -208,7 +208,7 @@ impl Engine {
         let (store, vault) = (&self.parts.store, self.vault.id().as_str());
         let most = u32::try_from(BATCH).unwrap_or(u32::MAX);
         let ids = store.inbox_waiting(vault, most).await?;
-        let mut known: HashMap<&str, Box<Vouched>> = ids
+        let mut known: HashMap<&str, Vouched> = ids
             .iter()
             .filter_map(|id| Some((id.as_str(), self.parts.lobby.vouched(id)?)))
             .collect();

@@ -45,7 +45,7 @@ struct Shared {
 struct State {
     waiting: HashMap<String, Waiting>,
     /// For the engine, oldest first; not durable.
-    arrived: VecDeque<Box<Vouched>>,
+    arrived: VecDeque<Vouched>,
     /// To be made durable.
     unstored: Vec<Arc<InboxRow>>,
     /// Whether the engine takes requests that are not durable yet.
@@ -59,7 +59,7 @@ struct State {
 struct Waiting {
     answer: oneshot::Sender<Result<Outcome, Problem>>,
     stored: bool,
-    vouched: Option<Box<Vouched>>,
+    vouched: Option<Vouched>,
 }
 
 impl Lobby {
@@ -70,7 +70,7 @@ impl Lobby {
     pub(super) fn enter(
         &self,
         row: Arc<InboxRow>,
-        vouched: Option<Box<Vouched>>,
+        vouched: Option<Vouched>,
     ) -> Result<Expected, Problem> {
         let (sender, answer) = oneshot::channel();
         let id = row.id.clone();
@@ -134,7 +134,7 @@ impl Lobby {
     }
 
     /// The oldest requests that came, for the engine to answer, to refuse or to give back.
-    pub fn arrived(&self, most: usize) -> Vec<Box<Vouched>> {
+    pub fn arrived(&self, most: usize) -> Vec<Vouched> {
         let mut state = self.state();
         let many = state.arrived.len().min(most);
         state.arrived.drain(..many).collect()
@@ -164,7 +164,7 @@ impl Lobby {
     }
 
     /// What the edge of this process found of a request in the inbox, once; nothing if nobody waits for its answer any more.
-    pub fn vouched(&self, id: &str) -> Option<Box<Vouched>> {
+    pub fn vouched(&self, id: &str) -> Option<Vouched> {
         self.state().waiting.get_mut(id)?.vouched.take()
     }
 
@@ -209,7 +209,7 @@ impl Lobby {
         false
     }
 
-    fn store(&self, state: &mut State, vouched: Box<Vouched>) {
+    fn store(&self, state: &mut State, vouched: Vouched) {
         state.unstored.push(vouched.row());
         if let Some(who) = state.waiting.get_mut(vouched.id()) {
             who.vouched = Some(vouched);

@@ -21,7 +21,7 @@ fn row(id: &str) -> Arc<InboxRow> {
     })
 }
 
-fn vouched(id: &str) -> (Arc<InboxRow>, Option<Box<Vouched>>) {
+fn vouched(id: &str) -> (Arc<InboxRow>, Option<Vouched>) {
     let row = row(id);
     let vouched = submission::tests::vouched(&row);
     assert!(vouched.is_some());

@@ -37,7 +37,7 @@ pub struct Submission {
 #[derive(Debug)]
 pub struct Vouched {
     row: Arc<InboxRow>,
-    found: Found,
+    found: Box<Found>,
 }
 
 /// What the edge found of a request.
@@ -52,20 +52,20 @@ struct Found {
 
 impl Vouched {
     /// What a submission is vouched for with; nothing where the engine has to see for itself.
-    pub(super) fn of(submission: Submission, row: &Arc<InboxRow>) -> Option<Box<Self>> {
+    pub(super) fn of(submission: Submission, row: &Arc<InboxRow>) -> Option<Self> {
         let signed = matches!(submission.request, StoredRequest::Signed(_));
         let key = submission
             .key
             .filter(|_| signed && row.request.len() <= LONGEST_KEPT)?;
-        let found = Found {
+        let found = Box::new(Found {
             key,
             speaker: submission.speaker,
             request: submission.request,
             intent: submission.intent,
             span: Span::current(),
-        };
+        });
         let row = Arc::clone(row);
-        Some(Box::new(Self { row, found }))
+        Some(Self { row, found })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -82,13 +82,13 @@ impl Vouched {
 pub struct Pending {
     /// Its row.
     pub row: Arc<InboxRow>,
-    found: Option<Found>,
+    found: Option<Box<Found>>,
     fresh: bool,
 }
 
 impl Pending {
     /// A request that is not in the inbox yet: the commit that answers it puts it there.
-    pub fn fresh(vouched: Box<Vouched>) -> Self {
+    pub fn fresh(vouched: Vouched) -> Self {
         Self {
             fresh: true,
             ..Self::from(vouched)
@@ -110,7 +110,7 @@ impl Pending {
 
     /// Who asks for what, once, if the edge verified this row, and the key that it did so with is still its speaker's.
     pub fn found(&mut self, directory: &Directory) -> Option<(Speaker, StoredRequest, Intent)> {
-        let found = self.found.take()?;
+        let found = *self.found.take()?;
         directory.holds(&found.speaker, &found.key).then_some((
             found.speaker,
             found.request,
@@ -130,9 +130,9 @@ impl From<InboxRow> for Pending {
     }
 }
 
-impl From<Box<Vouched>> for Pending {
-    fn from(vouched: Box<Vouched>) -> Self {
-        let Vouched { row, found } = *vouched;
+impl From<Vouched> for Pending {
+    fn from(vouched: Vouched) -> Self {
+        let Vouched { row, found } = vouched;
         Self {
             row,
             found: Some(found),
@@ -202,7 +202,7 @@ pub(crate) mod tests {
     }
 
     /// What the edge of a process vouches for with this row.
-    pub(crate) fn vouched(row: &Arc<InboxRow>) -> Option<Box<Vouched>> {
+    pub(crate) fn vouched(row: &Arc<InboxRow>) -> Option<Vouched> {
         Vouched::of(submission(), row)
     }
 
