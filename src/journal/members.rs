@@ -21,7 +21,8 @@ pub(super) fn ordered(text: &str) -> Result<Option<String>, CanonicalError> {
         text,
         at: 0,
         out: String::with_capacity(text.len()),
-        spare: String::new(),
+        spare: String::with_capacity(text.len()),
+        members: Vec::with_capacity(32),
     };
     Ok(match walk.value(0)? {
         Some(()) if walk.at == text.len() => Some(walk.out),
@@ -49,6 +50,8 @@ struct Walk<'a> {
     out: String,
     /// Where members are put in order, kept for the next time.
     spare: String,
+    /// The members of the objects that are open, outermost first.
+    members: Vec<Member<'a>>,
 }
 
 /// A member, as it was written.
@@ -149,7 +152,7 @@ impl<'a> Walk<'a> {
         self.pass(b'{');
         self.out.push('{');
         let begin = self.out.len();
-        let mut members: Vec<Member<'a>> = Vec::with_capacity(8);
+        let others = self.members.len();
         if !self.pass(b'}') {
             loop {
                 let Some(key) = self.string().filter(|key| is_plain(key)) else {
@@ -162,7 +165,7 @@ impl<'a> Walk<'a> {
                     return Ok(None);
                 }
                 let to = self.out.len();
-                members.push(Member { key, from, to });
+                self.members.push(Member { key, from, to });
                 if self.pass(b',') {
                     self.out.push(',');
                 } else if self.pass(b'}') {
@@ -172,19 +175,25 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        if !members.is_sorted_by(|one, next| one.key < next.key) {
-            members.sort_unstable_by_key(|member| member.key);
-            if !members.is_sorted_by(|one, next| one.key < next.key) {
-                return Ok(None);
-            }
-            self.put(begin, &members);
+        if !self.put_in_order(begin, others) {
+            return Ok(None);
         }
+        self.members.truncate(others);
         self.out.push('}');
         Ok(Some(()))
     }
 
-    /// Writes the members again, in this order.
-    fn put(&mut self, begin: usize, members: &[Member<'_>]) {
+    /// Writes the members after the first `others` again, in order, if they are not; says whether they have an order.
+    fn put_in_order(&mut self, begin: usize, others: usize) -> bool {
+        let members = self.members.get_mut(others..).unwrap_or_default();
+        let ordered = |members: &[Member<'_>]| members.is_sorted_by(|one, next| one.key < next.key);
+        if ordered(members) {
+            return true;
+        }
+        members.sort_unstable_by_key(|member| member.key);
+        if !ordered(members) {
+            return false;
+        }
         self.spare.clear();
         for member in members {
             if !self.spare.is_empty() {
@@ -195,6 +204,7 @@ impl<'a> Walk<'a> {
         }
         self.out.truncate(begin);
         self.out.push_str(&self.spare);
+        true
     }
 }
 
