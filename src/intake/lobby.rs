@@ -99,7 +99,12 @@ impl Lobby {
         state.waiting.insert(id.clone(), waiting);
         drop(state);
         let lobby = self.clone();
-        Ok(Expected { lobby, id, answer })
+        Ok(Expected {
+            lobby,
+            id,
+            answer,
+            waits: true,
+        })
     }
 
     /// Says whether the engine gets on. While it does not, what comes is made durable first, and so is what came.
@@ -149,10 +154,15 @@ impl Lobby {
     /// Gives durable answers to those who wait for them.
     pub fn deliver(&self, outcomes: impl IntoIterator<Item = Outcome>) {
         let mut state = self.state();
-        for outcome in outcomes {
-            if let Some(who) = state.waiting.remove(&outcome.inbox_id) {
-                let _ = who.answer.send(Ok(outcome));
-            }
+        let waited = outcomes.into_iter().filter_map(|outcome| {
+            let who = state.waiting.remove(&outcome.inbox_id)?;
+            Some((who.answer, outcome))
+        });
+        let waited: Vec<_> = waited.collect();
+        // Each is woken by it, and nobody need wait for that to come in.
+        drop(state);
+        for (answer, outcome) in waited {
+            let _ = answer.send(Ok(outcome));
         }
     }
 
@@ -228,6 +238,8 @@ pub(super) struct Expected {
     lobby: Lobby,
     id: String,
     answer: oneshot::Receiver<Result<Outcome, Problem>>,
+    /// Whether it still has its place: an answer gives it up.
+    waits: bool,
 }
 
 impl Expected {
@@ -237,7 +249,10 @@ impl Expected {
         let mut until = Instant::now() + patience;
         loop {
             match timeout_at(until, &mut self.answer).await {
-                Ok(Ok(answer)) => return answer.map(Some),
+                Ok(Ok(answer)) => {
+                    self.waits = false;
+                    return answer.map(Some);
+                }
                 Ok(Err(_)) => return Err(Problem::internal()),
                 Err(_) if self.lobby.is_stored(&self.id) => return Ok(None),
                 Err(_) => until = Instant::now() + LOOK,
@@ -248,7 +263,9 @@ impl Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        self.lobby.state().waiting.remove(&self.id);
+        if self.waits {
+            self.lobby.state().waiting.remove(&self.id);
+        }
     }
 }
 
