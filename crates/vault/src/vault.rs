@@ -1,6 +1,6 @@
 //! The state of a vault, and how to read it. Only [`Vault::apply`] changes it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_chain::{Address, Amount, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey};
 use custodyd_passkey::{CredentialId, RelyingParty};
@@ -88,7 +88,7 @@ pub struct Vault {
     pub(crate) wallets: BTreeMap<WalletId, Wallet>,
     pub(crate) keys: BTreeMap<KeyId, WalletId>,
     pub(crate) withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
-    pub(crate) idempotency: BTreeMap<Initiator, HashMap<String, WithdrawalId>>,
+    pub(crate) idempotency: BTreeMap<Initiator, BTreeMap<String, WithdrawalId>>,
     pub(crate) limits: LimitBook,
     pub(crate) transactions: BTreeMap<TransactionId, Transaction>,
     /// Every outpoint a plan ever took. A signature may exist for it, so it is never planned again.
