@@ -33,7 +33,7 @@ use std::{
 };
 
 use custodyd_hsm::{Profile, raw_sign_rate};
-use custodyd_testbed::{House, Plan, Programs, Signal, project};
+use custodyd_testbed::{House, Signal, project};
 use report::{Goal, Report};
 use secrecy::SecretString;
 
@@ -118,19 +118,7 @@ async fn measure(only: Option<&'static str>) -> Result<(), Failure> {
 
 async fn measure_house(report: &mut Report) -> Result<(), Failure> {
     println!("house: Anvil, SoftHSM, custodyd (release)");
-    let programs = Programs {
-        custodyd: program("custodyd"),
-        coldsign: None,
-    };
-    let plan = Plan {
-        litecoin: false,
-        // custodyd's own default.
-        poll_ms: 2_000,
-        policy: Some(load::policy()),
-        extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
-        ..Plan::default()
-    };
-    let mut house = House::build(programs, plan).await?;
+    let mut house = load::house(program("custodyd")).await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let resting = rss_mib(house.daemon.pid())?;
     report.add("idle_rss_mib", resting, "MiB", Goal::Below(60.0));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use custodyd_client::Identity;
-use custodyd_testbed::{House, Plan, Programs};
+use custodyd_testbed::House;
 
 use crate::{
     Failure, load, program,
@@ -91,18 +91,7 @@ struct Loaded {
 
 impl Loaded {
     async fn start(custodyd: PathBuf) -> Result<Self, Failure> {
-        let programs = Programs {
-            custodyd,
-            coldsign: None,
-        };
-        let plan = Plan {
-            litecoin: false,
-            poll_ms: 2_000,
-            policy: Some(load::policy()),
-            extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
-            ..Plan::default()
-        };
-        let house = House::build(programs, plan).await?;
+        let house = load::house(custodyd).await?;
         load::prepare(&house).await?;
         let identity = Identity::load(
             "client/exchange".parse()?,

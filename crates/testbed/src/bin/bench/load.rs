@@ -2,12 +2,13 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use custodyd_client::Identity;
 use custodyd_httpsig::{Principal, UnsignedRequest, sign};
-use custodyd_testbed::House;
+use custodyd_testbed::{House, Plan, Programs};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -67,6 +68,23 @@ when = { tier = ["hot"], amount = { above = "1 ETH" } }
 require = [{ group = "treasury", quorum = 2 }]
 "#;
     format!("{HEAD}{rules}{LIMITS}")
+}
+
+/// A house for the load: Anvil, a SoftHSM, and this custodyd.
+pub(crate) async fn house(custodyd: PathBuf) -> Result<House, Failure> {
+    let programs = Programs {
+        custodyd,
+        coldsign: None,
+    };
+    let plan = Plan {
+        litecoin: false,
+        // custodyd's own default.
+        poll_ms: 2_000,
+        policy: Some(policy()),
+        extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
+        ..Plan::default()
+    };
+    Ok(House::build(programs, plan).await?)
 }
 
 /// Connections that ask at the same time. A daemon that may have 1,024 files open, as is usual, gives half of them to connections, and
