@@ -163,7 +163,7 @@ fn check_event(
 fn verify_evidence(directory: &Directory, evidence: &Evidence) -> Result<Speaker, String> {
     let verified = match StoredRequest::parse(evidence).map_err(|e| e.to_string())? {
         StoredRequest::Signed(request) => directory
-            .authenticate(&request, |claimed, key| claimed.verify_stored(key.key()))
+            .authenticate_stored(&request)
             .map(|authenticated| authenticated.speaker),
         StoredRequest::Passkey(request) => {
             sworn(directory, &request).map(|sworn| Speaker::Operator(sworn.operator))

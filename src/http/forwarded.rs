@@ -35,6 +35,16 @@ pub(super) struct Origin {
     pub(super) secure: bool,
 }
 
+impl Origin {
+    /// At the other end of the connection itself.
+    pub(super) fn at(address: IpAddr) -> Self {
+        Self {
+            address,
+            secure: false,
+        }
+    }
+}
+
 impl Proxies {
     pub(super) fn new(networks: Vec<Network>, header: ForwardedHeader) -> Self {
         Self { networks, header }
@@ -48,10 +58,7 @@ impl Proxies {
 
     /// Where the request of this connection began. Without a header it began at the proxy itself, as its own health checks do.
     pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Origin, Problem> {
-        let mut origin = Origin {
-            address: peer,
-            secure: false,
-        };
+        let mut origin = Origin::at(peer);
         if !self.trusts(peer) {
             return Ok(origin);
         }
