@@ -41,7 +41,7 @@ pub(super) struct Said {
     pub(super) verified: Verified,
     pub(super) request: SignedRequest,
     /// The place of its body, where it may be large.
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 impl Deref for Signed {
@@ -119,7 +119,7 @@ async fn read_large(
     request: &mut SignedRequest,
     parts: &Parts,
     body: Body,
-) -> Result<(Authenticated, Place), Problem> {
+) -> Result<(Authenticated, Box<Place>), Problem> {
     let now_s = state.clock.now().as_seconds();
     let in_force = state.standing.now();
     let directory = &in_force.directory;
@@ -127,7 +127,7 @@ async fn read_large(
     drop(in_force);
     admit(state, &known, request, parts)?;
     for_operators(&known.speaker, large.whose())?;
-    let place = large.place()?;
+    let place = large.place(&known.verified)?;
     request.body = read_body(body, large.limit()).await?;
     let checked = request.check_body();
     checked.map_err(|fault| Problem::unauthenticated(fault.to_string()))?;
