@@ -140,6 +140,7 @@ fn check_event(
             }
         }
         Event::KeyRequested { evidence, .. }
+        | Event::KeysRequested { evidence, .. }
         | Event::Frozen { evidence, .. }
         | Event::UnfreezeVoted { evidence, .. }
         | Event::ColdExportRequested { evidence, .. }
