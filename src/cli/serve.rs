@@ -134,6 +134,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         monitoring: Monitoring {
             alerts: alerts.clone(),
             balances: config.metrics.balances,
+            scrapes: Arc::default(),
         },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::default(),

@@ -28,6 +28,7 @@ mod proposals;
 mod replays;
 mod reply;
 mod router;
+mod scrape;
 mod serving;
 mod signed;
 mod stall;
