@@ -375,6 +375,13 @@ fn incident(fact: &Fact) -> Option<(Kind, String, String)> {
             "commit".to_owned(),
             format!("somebody else writes to this vault's journal: {what}"),
         ),
+        Fact::RowAltered(id) => (
+            Kind::JournalFault,
+            format!("withdrawal {id}"),
+            format!(
+                "the database's copy of withdrawal {id} differs from what the engine knows: somebody else writes to the database"
+            ),
+        ),
         Fact::EngineEnded(what) => (
             Kind::JournalFault,
             "engine".to_owned(),

@@ -122,6 +122,10 @@ pub(super) fn check(
             Event::KeyRequested { wallet, .. },
             Intent::Address(asked) | Intent::Addresses(asked, _),
         ) => first_of([(asked != wallet, "wallet")]),
+        (Event::KeysRequested { wallet, keys, .. }, Intent::Addresses(asked, count)) => {
+            let many = u32::try_from(keys.len()).is_ok_and(|many| many == *count);
+            first_of([(asked != wallet, "wallet"), (!many, "count")])
+        }
         (Event::Frozen { scope, reason, .. }, Intent::Freeze(body)) => {
             check_scope(scope, body)?;
             first_of([(body.reason != *reason, "reason")])

@@ -134,6 +134,7 @@ fn asked_for(event: &Event) -> Option<(String, &Evidence)> {
             operator, evidence, ..
         } => Some((format!("operator/{operator}"), evidence)),
         Event::KeyRequested { by, evidence, .. }
+        | Event::KeysRequested { by, evidence, .. }
         | Event::ColdExportRequested { by, evidence, .. }
         | Event::ColdImported { by, evidence, .. } => Some((by.clone(), evidence)),
         _ => None,

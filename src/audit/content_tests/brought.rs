@@ -49,6 +49,25 @@ fn prices_keys_and_credentials_are_recorded_only_as_they_were_brought() {
         ],
     );
 
+    let three = posted(&world, "client/shop", target, &json!({"count": 3}));
+    let keys = |many: u8| {
+        json!(
+            (0..many)
+                .map(|n| KeyId::from_bytes([n; 16]))
+                .collect::<Vec<_>>()
+        )
+    };
+    let requested = json!({"type": "keys_requested", "wallet": "hot-ltc", "keys": keys(3), "by": "client/shop", "evidence": three});
+    only_as_asked(
+        &world,
+        &serde_json::from_value(requested).unwrap(),
+        &[
+            ("/keys", keys(4), "has it: count"),
+            ("/wallet", json!("warm-ltc"), "has it: wallet"),
+            ("/by", json!("client/exchange"), "signed by client/shop"),
+        ],
+    );
+
     let until = Timestamp::from_ms(world.now + 100 * HOUR);
     let invited = invitation().verifying_key().into();
     world.enact(&[Change::Invite {
