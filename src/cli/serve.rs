@@ -59,6 +59,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         }
     }
 
+    for (whose, secrets) in config.webhook_secrets() {
+        let usable = webhooks::check(secrets).await;
+        usable.map_err(|e| format!("{whose}: {e}"))?;
+    }
     let (lobby, pulse) = (Lobby::default(), Arc::new(Pulse::default()));
     let (alerts, facts) = Alerts::queue();
     let parts = Parts {
@@ -130,6 +134,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         monitoring: Monitoring {
             alerts: alerts.clone(),
             balances: config.metrics.balances,
+            scrapes: Arc::default(),
         },
         max_skew_s: config.http.max_skew_s,
         replays: Arc::new(Replays::since(Clock::system().now().as_seconds())),
@@ -164,7 +169,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         clock: Clock::system(),
         chance: random,
     };
-    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
+    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped)?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
     let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;

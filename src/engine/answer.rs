@@ -64,14 +64,6 @@ impl Engine {
         match self.asked(&pending.row, heard, now).await {
             Err(problem) => Ok(Reply::Problem(problem)),
             Ok(Asked::Answered(reply)) => Ok(reply),
-            Ok(Asked::Commands(commands, reply)) => {
-                for command in &commands {
-                    if let Err(rejection) = self.take(command, now, draft)? {
-                        return Ok(Reply::Problem(rejection.into()));
-                    }
-                }
-                Ok(reply)
-            }
             Ok(Asked::Command(command, reply)) => {
                 let mut reply = reply;
                 for command in self.vet(vec![command], draft).await? {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use custodyd_policy::OperatorId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, reply};
+use super::{AppState, reply, scrape::Scrapes};
 use crate::{
     alerts::{Alerts, Fact},
     problem::Problem,
@@ -35,6 +36,8 @@ pub struct Monitoring {
     pub alerts: Alerts,
     /// Whether `/metrics` shows what wallets hold.
     pub balances: bool,
+    /// Pages of metrics that are being made.
+    pub scrapes: Arc<Scrapes>,
 }
 
 impl Monitoring {
@@ -120,6 +123,12 @@ fn is_lesser(part: &str) -> bool {
     responses((status = 200, content_type = "text/plain", body = String))
 )]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+    let page = state.monitoring.scrapes.page(|| measured(&state)).await;
+    reply::typed(StatusCode::OK, "text/plain; version=0.0.4", page)
+}
+
+/// What is measured now.
+async fn measured(state: &AppState) -> String {
     if let Some(hsm) = &state.hsm {
         telemetry::record_hsm(&hsm.members());
     }
@@ -146,11 +155,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     {
         reading.write(&mut page, state.monitoring.balances);
     }
-    reply::typed(
-        StatusCode::OK,
-        "text/plain; version=0.0.4",
-        state.metrics.render() + &page.into_text(),
-    )
+    state.metrics.render() + &page.into_text()
 }
 
 /// A process that serves.

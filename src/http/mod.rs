@@ -29,6 +29,7 @@ mod proposals;
 mod replays;
 mod reply;
 mod router;
+mod scrape;
 mod serving;
 mod signed;
 mod stall;

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::edge::{ALICE, Asked, DESK, Edge, FEED, SHOP};
 
-fn row(seq: u64, client: Option<&str>) -> FeedRow {
+pub(crate) fn row(seq: u64, client: Option<&str>) -> FeedRow {
     FeedRow {
         seq,
         journal_seq: seq,

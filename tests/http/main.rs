@@ -14,6 +14,7 @@ mod bodies;
 mod console;
 mod console_acts;
 mod console_guard;
+mod console_sessions;
 mod console_sign_in;
 mod crowd;
 mod description;
