@@ -17,6 +17,7 @@ mod freeze;
 mod health;
 mod hsm;
 mod journal;
+mod large;
 mod meters;
 mod openapi;
 mod path;
