@@ -20,6 +20,8 @@ mod alteration;
     reason = "the vault's own test world, which other tests here use too"
 )]
 mod common;
+mod condition;
+mod desk;
 mod governing;
 mod list;
 mod rooms;
@@ -100,7 +102,7 @@ fn frame(world: &World, section: Section, name: &str) -> Frame {
         section,
         vault: world.vault.id().to_string(),
         operator: name.to_owned(),
-        health: Health { trouble: vec![] },
+        health: Health::Well,
         frozen: around.frozen,
         waiting: 4,
         as_of: Moment::of(now, now),
