@@ -24,6 +24,7 @@ mod condition;
 mod desk;
 mod governing;
 mod list;
+mod rejudged;
 mod rooms;
 use common::{ETH_NEW, KNOWN, NEW, World, governed, included};
 
