@@ -7,6 +7,7 @@ use custodyd_hsm::{Counters, Hsm, HsmError, MemberStatus, Reply, Request};
 use custodyd_vault::Vault;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use p256::ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner as _};
+use sqlx::Connection as _;
 
 use super::common::World;
 use crate::{
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Desk {
     pub(super) state: AppState,
     pub(super) pulse: Arc<Pulse>,
-    _folder: tempfile::TempDir,
+    base: Base,
 }
 
 /// Tokens in a given state. Nothing is signed here.
@@ -63,39 +64,62 @@ pub(super) fn token(name: &str, health: custodyd_hsm::Health) -> MemberStatus {
 }
 
 impl Desk {
+    /// Of a daemon without tokens that holds what a test's journal says.
     pub(super) async fn of(world: &World) -> Self {
         Self::with(world, Tokens::default()).await
     }
 
-    /// A desk whose daemon has these tokens.
+    /// The same with these tokens.
     pub(super) async fn with(world: &World, tokens: Tokens) -> Self {
-        let (store, folder) = empty().await;
+        let base = empty().await;
         let mut previous = None;
         for commit in world.journal.chunks(AT_ONCE) {
             let events = commit.iter().map(|recorded| {
                 let event = serde_json::to_value(&recorded.event).unwrap();
                 (recorded.at.as_ms(), recorded.event.kind(), event)
             });
-            previous = Some(commit_rows(&store, previous, events).await);
+            previous = Some(commit_rows(&base.store, previous, events).await);
         }
         let head = previous.unwrap();
-        let projections = called_for(&store, world).await;
-        commit(&store, Some(&head), Vec::new(), head.clone(), projections).await;
+        let projections = called_for(&base.store, world).await;
+        commit(&base.store, &head, projections).await;
+        Self::over(base, world, tokens)
+    }
+
+    /// Of a daemon with this database and the test's vault, whatever the two have to do with each other.
+    pub(super) fn over(base: Base, world: &World, tokens: Tokens) -> Self {
         let pulse = Arc::new(Pulse::default());
         pulse.set_running(true);
-        Self {
-            state: state(store, world, pulse.clone(), tokens),
-            pulse,
-            _folder: folder,
-        }
+        let state = state(base.store.clone(), world, pulse.clone(), tokens);
+        Self { state, pulse, base }
+    }
+
+    /// Writes to the database as the daemon never does.
+    pub(super) async fn alter(&self, sql: &'static str) {
+        let mut there = sqlx::SqliteConnection::connect(&self.base.url)
+            .await
+            .unwrap();
+        let altered = sqlx::query(sql).execute(&mut there).await.unwrap();
+        assert_eq!(altered.rows_affected(), 1, "{sql}");
     }
 }
 
+/// A database of the test's own.
+pub(super) struct Base {
+    pub(super) store: Store,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
 /// A database with nothing in it.
-pub(super) async fn empty() -> (Store, tempfile::TempDir) {
+pub(super) async fn empty() -> Base {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("a.db").display());
-    (Store::open(&url).await.unwrap(), folder)
+    Base {
+        store: Store::open(&url).await.unwrap(),
+        url,
+        _folder: folder,
+    }
 }
 
 /// Commits events (when, kind, event) after a head.
@@ -122,16 +146,20 @@ pub(super) async fn commit_rows(
         rows.push(row);
     }
     let head = head_of(rows.last().unwrap());
-    commit(store, previous.as_ref(), rows, head.clone(), Vec::new()).await;
+    write(store, previous.as_ref(), head.clone(), rows, Vec::new()).await;
     head
 }
 
-/// Commits rows, and what they are projected to.
-pub(super) async fn commit(
+/// Commits what rows up to a head are projected to.
+pub(super) async fn commit(store: &Store, head: &HeadRow, projections: Vec<Projection>) {
+    write(store, Some(head), head.clone(), Vec::new(), projections).await;
+}
+
+async fn write(
     store: &Store,
     previous: Option<&HeadRow>,
-    rows: Vec<JournalRow>,
     head: HeadRow,
+    rows: Vec<JournalRow>,
     projections: Vec<Projection>,
 ) {
     let batch = Batch {
