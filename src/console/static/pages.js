@@ -45,10 +45,13 @@
     event.stopImmediatePropagation();
     invite(form).then((secret) => {
       const shown = form.querySelector(".invitation");
-      document.addEventListener("custodyd:acted", () => {
+      const answered = new AbortController();
+      form.addEventListener("custodyd:acted", () => {
+        answered.abort();
         shown.querySelector("output").textContent = `${location.origin}/console/enrol#${secret}`;
         shown.hidden = false;
-      }, { once: true });
+      }, { signal: answered.signal });
+      form.addEventListener("custodyd:refused", () => answered.abort(), { signal: answered.signal });
       form.dataset.ready = "1";
       form.requestSubmit();
       delete form.dataset.ready;
