@@ -58,6 +58,17 @@ pub(crate) async fn house(plan: Plan) -> (House, Stage) {
     (house, stage)
 }
 
+/// An address that begins and ends like another one.
+pub(crate) fn alike(address: &str) -> String {
+    let (head, tail) = (&address[..8], &address[address.len() - 6..]);
+    format!("{head}{}{tail}", "a".repeat(address.len() - 14)).to_lowercase()
+}
+
+/// Where a payout stands in the queue.
+pub(crate) fn entry(id: &str) -> String {
+    format!("article[id=\"{id}\"]")
+}
+
 /// The exchange asks for ether, and gets an id.
 pub(crate) async fn ask_ether(house: &House, key: &str, amount: &str) -> String {
     ask(house, key, "ETH", amount, SOMEBODY, None).await
@@ -147,4 +158,9 @@ pub(crate) fn sql(house: &House, statements: &str) -> String {
     let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     assert!(output.status.success(), "{}", printed(&output.stderr));
     printed(&output.stdout)
+}
+
+/// Requests that were ever handed to the engine.
+pub(crate) fn handed_in(house: &House) -> String {
+    sql(house, "SELECT count(*) FROM inbox;")
 }

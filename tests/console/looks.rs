@@ -11,7 +11,7 @@ use custodyd_vault::{Change, Scope};
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Plan, SOMEBODY, approve, ask, house, quick_policy, until_final},
+    bed::{Plan, SOMEBODY, alike, approve, ask, house, quick_policy, until_final},
     stage::Stage,
 };
 
@@ -175,12 +175,6 @@ async fn busy_house() -> (House, Stage) {
 
 fn fresh(node: &Litecoind) -> String {
     node.outside_address().unwrap()
-}
-
-/// An address that begins and ends like another one.
-fn alike(address: &str) -> String {
-    let (head, tail) = (&address[..8], &address[address.len() - 6..]);
-    format!("{head}{}{tail}", "a".repeat(address.len() - 14)).to_lowercase()
 }
 
 async fn set_prices(house: &House) {

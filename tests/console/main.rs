@@ -9,6 +9,7 @@
 mod bed;
 mod stage;
 
+mod aim;
 mod alteration;
 mod changes;
 mod cold;
@@ -21,3 +22,4 @@ mod live;
 mod looks;
 mod theft;
 mod together;
+mod unanswered;

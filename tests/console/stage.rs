@@ -21,7 +21,6 @@ pub(crate) struct Stage {
     driver: Child,
     input: Option<ChildStdin>,
     wire: Arc<Wire>,
-    origin: String,
     next: u64,
 }
 
@@ -48,6 +47,7 @@ impl Stage {
             Command::new(in_path("node").expect("Node.js is not installed: make setup"))
                 .arg(project().join("tests/console/driver.mjs"))
                 .args([&chromium, &shots()])
+                .arg(origin)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -70,15 +70,18 @@ impl Stage {
             driver,
             input,
             wire,
-            origin: origin.to_owned(),
             next: 0,
         }
     }
 
     /// A fresh browser of somebody, with an authenticator that holds nothing yet.
     pub(crate) fn person(&mut self, who: &str) {
-        let origin = self.origin.clone();
-        self.tell(who, "person", json!({ "origin": origin }));
+        self.tell(who, "person", json!({}));
+    }
+
+    /// Another tab of somebody's browser, in front of which sits another person with an authenticator of their own.
+    pub(crate) fn beside(&mut self, who: &str, owner: &str) {
+        self.tell(who, "person", json!({ "beside": owner }));
     }
 
     /// The same, who makes a passkey by invitation and signs in.

@@ -184,8 +184,11 @@
   async function settled(answer) {
     for (let round = 0; pending(answer) && round < 60; round += 1) {
       await new Promise((next) => { setTimeout(next, 1000); });
-      answer = await fetch(pending(answer), { cache: "no-store" });
-      if (!answer.ok) refuse(await passkey.said(answer));
+      const next = await fetch(pending(answer), { cache: "no-store" }).catch(() => null);
+      // Not to be told of an answer is none.
+      if (!next || [401, 429, 503].includes(next.status)) continue;
+      if (!next.ok) refuse(await passkey.said(next));
+      answer = next;
     }
     return answer;
   }
