@@ -1,13 +1,13 @@
 //! Changes of the vault that are proposed by a form, agreed to, and take effect.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use custodyd_client::{Proposal, sign_governance};
 use custodyd_testbed::House;
-use custodyd_vault::{Change, GovernanceDecision};
-use serde_json::{Value, json};
+use custodyd_vault::Change;
+use serde_json::json;
 
 use crate::{
-    bed::{LONG, SOMEBODY, ethereum_house, handed_in, quick_policy},
+    bed::{
+        SOMEBODY, agree, ethereum_house, handed_in, led_to_proposal, quick_policy, until_proposal,
+    },
     stage::Stage,
 };
 
@@ -142,21 +142,20 @@ async fn the_address_book_a_credential_and_the_policy_change_by_forms_that_other
     stage.open_page("alice", places);
     assert!(stage.text("alice", "#blocked").ends_with('1'));
 
-    // A key that was lost.
+    // A key that was lost; her passkey is left.
     let people = "/console/governance/people";
-    let of_dave = "article.person:has(> h3:text-is(\"dave\"))";
+    let hers = "article.person:has(> h3:text-is(\"alice\")) .credentials li";
     stage.open_page("alice", people);
-    let form = json!({ "at": format!("{of_dave} .credentials form"), "name": "id" });
+    assert_eq!(stage.count("alice", hers), 2);
+    let form = json!({ "at": format!("{hers}:has(.tag:text-is(\"key\")) form"), "name": "id" });
     let key = stage.tell("alice", "attribute", form);
     let key = key.as_str().unwrap();
     assert!(key.starts_with("revoke_credential-"), "{key}");
     open_form(&mut stage, people, key);
     proposed(&house, &mut stage, key).await;
     stage.open_page("alice", people);
-    assert_eq!(
-        stage.count("alice", &format!("{of_dave} .credentials li")),
-        0
-    );
+    assert_eq!(stage.count("alice", hers), 1);
+    assert!(stage.text("alice", hers).starts_with("passkey"));
 
     // Another policy, from a file.
     let policy = "/console/governance/policy";
@@ -181,88 +180,8 @@ async fn the_address_book_a_credential_and_the_policy_change_by_forms_that_other
     assert!(stage.text("alice", ".source").contains("19 ETH"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn somebody_is_invited_by_a_form_agreed_to_by_others_and_enrols_by_the_link_that_it_showed() {
-    let (house, mut stage) = ethereum_house().await;
-    let invited = house.invite(&["alice", "bob"]).await.unwrap();
-    stage.enrolled("alice", &invited[0]);
-    stage.enrolled("bob", &invited[1]);
-
-    // An invitation that nobody signed shows no link, then or later.
-    let people = "/console/governance/people";
-    let form = "form[data-invite]";
-    stage.open_page("alice", people);
-    stage.tell("alice", "overhear", json!({ "path": "/console/acts" }));
-    stage.press("alice", &format!("details:has(> {form}) > summary"));
-    stage.fill(
-        "alice",
-        &format!("{form} input[name=\"changes.0.operator\"]"),
-        "erin",
-    );
-    stage.fill(
-        "alice",
-        &format!("{form} input[name=reason]"),
-        "joins treasury",
-    );
-    stage.tell("alice", "verify", json!({ "verifies": false }));
-    stage.press("alice", &format!("{form} button"));
-    stage.wait("alice", ".answer.failed");
-    assert_eq!(stage.count("alice", ".invitation:visible"), 0);
-    stage.tell("alice", "verify", json!({ "verifies": true }));
-    stage.press("alice", &format!("{form} button"));
-    stage.wait("alice", ".invitation");
-    let link = stage.text("alice", ".invitation output");
-    stage.look("alice", "people-invited");
-
-    // It is shown once, and what it holds is known to nobody else.
-    let (origin, secret) = link.split_once("/console/enrol#").unwrap();
-    assert_eq!(origin, house.console());
-    assert_eq!(secret.len(), 43);
-    let said = stage.tell("alice", "overheard", json!({}));
-    assert!(said[0]["assertion"].is_object(), "{said}");
-    let body = STANDARD.decode(said[0]["body"].as_str().unwrap()).unwrap();
-    let body = String::from_utf8(body).unwrap();
-    assert!(
-        body.contains("\"invite\"") && !body.contains(secret),
-        "{body}"
-    );
-    stage.open_page("alice", people);
-    assert!(!stage.text("alice", "main").contains(secret));
-
-    stage.person("erin");
-    stage.open_page("erin", &link);
-    stage.wait("erin", "#answer.failed");
-
-    // Alice proposes something else besides, to which Bob says no.
-    open_form(&mut stage, people, "remove_operator-dave");
-    stage.press("alice", "#remove_operator-dave button");
-    let (at, id) = proposal(&mut stage);
-    stage.open_page("bob", &at);
-    stage.press("bob", "#decision-card .reject");
-    stage.wait("bob", "#answer.done");
-    until(&house, &id, "vetoed").await;
-    stage.wait("alice", "#state:has-text(\"vetoed\")");
-
-    stage.open_page("bob", "/console/governance");
-    stage.press("bob", "#open article.proposal a:has-text(\"erin\")");
-    stage.wait("bob", "#decision-card .approve");
-    stage.look("bob", "proposal-invitation");
-    stage.press("bob", "#decision-card .approve");
-    stage.wait("bob", "#answer.done");
-    let (_, id) = proposal_of(&mut stage, "bob");
-    agree(&house, "operator/carol", &id).await;
-    until(&house, &id, "enacted").await;
-
-    stage.open_page("erin", "about:blank");
-    stage.open_page("erin", &link);
-    stage.press("erin", "#enrol button");
-    stage.wait("erin", "#enrolled");
-    stage.sign_in("erin");
-    assert_eq!(stage.text("erin", ".who strong"), "erin");
-}
-
 /// Opens a page, and on it the form of this key.
-fn open_form(stage: &mut Stage, page: &str, key: &str) {
+pub(crate) fn open_form(stage: &mut Stage, page: &str, key: &str) {
     stage.open_page("alice", page);
     stage.press("alice", &format!("details:has(> form#{key}) > summary"));
     stage.fill(
@@ -291,49 +210,11 @@ async fn proposed(house: &House, stage: &mut Stage, key: &str) {
 
 /// Has others agree to what Alice just proposed, until it took effect.
 async fn agreed(house: &House, stage: &mut Stage, others: &[&str]) {
-    let (_, id) = proposal(stage);
+    let id = led_to_proposal(stage, "alice");
     for who in others {
         agree(house, who, &id).await;
     }
-    until(house, &id, "enacted").await;
-}
-
-/// Path and id of the proposal to whose page Alice is led.
-fn proposal(stage: &mut Stage) -> (String, String) {
-    proposal_of(stage, "alice")
-}
-
-fn proposal_of(stage: &mut Stage, who: &str) -> (String, String) {
-    let page = "/console/governance/pr_";
-    stage.tell(who, "waitPath", json!({ "begins": page }));
-    let at = stage.tell(who, "where", json!({}));
-    let (_, id) = at.as_str().unwrap().rsplit_once('/').unwrap();
-    (format!("/console/governance/{id}"), id.to_owned())
-}
-
-/// Somebody agrees at their command line.
-async fn agree(house: &House, who: &str, id: &str) {
-    let client = house.client_as(who).unwrap();
-    let path = format!("/v1/proposals/{id}");
-    let proposal: Proposal = client.get(&path).await.unwrap();
-    let signer = client.identity().unwrap();
-    let signed = sign_governance(&proposal, GovernanceDecision::Approve, 600_000, signer).unwrap();
-    let _: Value = client
-        .post(&format!("{path}/approvals"), &signed)
-        .await
-        .unwrap();
-}
-
-/// Waits until a proposal is in that state.
-async fn until(house: &House, id: &str, state: &str) {
-    let bob = house.client_as("operator/bob").unwrap();
-    house
-        .until("decide on the proposal", LONG, async || {
-            let now: Value = bob.get(&format!("/v1/proposals/{id}")).await.unwrap();
-            now["state"] == state
-        })
-        .await
-        .unwrap();
+    until_proposal(house, &id, "enacted").await;
 }
 
 /// What the card of this title says before its forms.

@@ -4,7 +4,7 @@
 // Each person has a context of their own (cookies, storage) with one page, and DevTools' virtual authenticator on it, which
 // verifies its user without asking (https://chromedevtools.github.io/devtools-protocol/tot/WebAuthn/).
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -330,12 +330,16 @@ const commands = {
     return [...faults, ...complaints.splice(0).map((complaint) => `${name}: ${complaint}`)];
   },
 
-  // One picture of what the window shows.
-  async picture({ who, file, width, height }) {
-    const { page } = person(who);
-    await page.setViewportSize({ width, height });
-    await page.screenshot({ path: file });
-    await page.setViewportSize(DESK);
+  // One picture of what the window shows, this large. With `layout` the window is that wide, and drawn smaller.
+  async picture({ who, file, width, height, layout = width }) {
+    const { page, devtools } = person(who);
+    const scale = width / layout;
+    const window = { width: layout, height: Math.round(height / scale), deviceScaleFactor: 1, scale: 1, mobile: false };
+    await devtools.send("Emulation.setDeviceMetricsOverride", window);
+    const clip = { x: 0, y: 0, width: layout, height: height / scale, scale };
+    const { data } = await devtools.send("Page.captureScreenshot", { clip });
+    writeFileSync(file, Buffer.from(data, "base64"));
+    await devtools.send("Emulation.clearDeviceMetricsOverride");
   },
 };
 

@@ -193,18 +193,30 @@ impl Stage {
     /// The value of a command that was begun.
     #[track_caller]
     pub(crate) fn end(&mut self, number: u64) -> Value {
+        let mut answer = self.wire.take(number);
+        if let Some(error) = answer["error"].as_str() {
+            panic!("{error}");
+        }
+        answer["value"].take()
+    }
+}
+
+impl Wire {
+    /// The answer of this number, once it is there; that there is none says the answer itself.
+    fn take(&self, number: u64) -> Value {
         let began = Instant::now();
-        let mut answers = self.wire.answers.lock().unwrap();
+        let mut answers = self.answers.lock().unwrap();
         loop {
-            if let Some(mut answer) = answers.0.remove(&number) {
-                if let Some(error) = answer["error"].as_str() {
-                    panic!("{error}");
-                }
-                return answer["value"].take();
+            if let Some(answer) = answers.0.remove(&number) {
+                return answer;
             }
-            assert!(!answers.1, "the browser ended");
-            assert!(began.elapsed() < PATIENCE, "the browser does not answer");
-            answers = self.wire.came.wait_timeout(answers, PATIENCE).unwrap().0;
+            if answers.1 {
+                return json!({ "error": "the browser ended" });
+            }
+            if began.elapsed() > PATIENCE {
+                return json!({ "error": "the browser does not answer" });
+            }
+            answers = self.came.wait_timeout(answers, PATIENCE).unwrap().0;
         }
     }
 }

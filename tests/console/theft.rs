@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{House, approvers, ask_ether, entry, ethereum_house, handed_in, show},
+    bed::{approvers, ask_ether, entry, ethereum_house, handed_in, show},
     stage::Stage,
 };
 

@@ -23,6 +23,8 @@
 
   // <form data-invite>: makes the key pair before the form is sent. Gives the secret as the link's fragment has it.
   async function invite(form) {
+    // A form takes no other submission before all heard of this one (HTML, "firing submission events"), and keys are made sooner.
+    await new Promise((next) => { setTimeout(next); });
     const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
     const [secret, open] = await Promise.all([
       crypto.subtle.exportKey("jwk", pair.privateKey),
