@@ -8,6 +8,8 @@ mod detect;
 mod fact;
 mod kind;
 mod outbox;
+#[cfg(test)]
+mod reconciliation_tests;
 mod sight;
 mod spool;
 mod watch;

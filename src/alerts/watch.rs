@@ -211,36 +211,12 @@ impl Watching {
 
     async fn take(&mut self, batches: impl IntoIterator<Item = Vec<Fact>>) {
         for fact in batches.into_iter().flatten() {
-            let Some(fact) = self.explained(fact).await else {
+            let Some(fact) = explained(&self.subjects.store, fact).await else {
                 continue;
             };
             let now = self.subjects.clock.now();
             let alert = self.detector.note(&fact, now);
             self.tell(alert).await;
-        }
-    }
-
-    /// Coins that one of our transactions spends have gone where they should.
-    async fn explained(&self, fact: Fact) -> Option<Fact> {
-        let Fact::CoinsGone {
-            wallet,
-            network,
-            outpoints,
-        } = fact
-        else {
-            return Some(fact);
-        };
-        let network = network.to_string();
-        match self.subjects.store.unreserved(&network, &outpoints).await {
-            Ok(unexplained) => Some(Fact::CoinsUnexplained {
-                wallet,
-                many: unexplained.len(),
-                example: *unexplained.first()?,
-            }),
-            Err(error) => {
-                tracing::error!(%error, %wallet, "what became of a wallet's coins could not be looked up");
-                None
-            }
         }
     }
 
@@ -349,6 +325,29 @@ impl Watching {
         for (kind, active) in self.detector.active() {
             let active = u32::try_from(active).unwrap_or(u32::MAX);
             metrics::gauge!("custodyd_alert_active", "kind" => kind.word()).set(active);
+        }
+    }
+}
+
+/// Coins that one of our transactions spends have gone where they should.
+pub(super) async fn explained(store: &Store, fact: Fact) -> Option<Fact> {
+    let Fact::CoinsGone {
+        wallet,
+        network,
+        outpoints,
+    } = fact
+    else {
+        return Some(fact);
+    };
+    match store.unreserved(&network.to_string(), &outpoints).await {
+        Ok(unexplained) => Some(Fact::CoinsUnexplained {
+            wallet,
+            many: unexplained.len(),
+            example: *unexplained.first()?,
+        }),
+        Err(error) => {
+            tracing::error!(%error, %wallet, "what became of a wallet's coins could not be looked up");
+            None
         }
     }
 }
