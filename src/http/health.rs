@@ -1,13 +1,8 @@
 //! Health for machines. Unsigned, and silent about money unless the configuration says otherwise.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use custodyd_hsm::{Health, MemberStatus};
 use custodyd_policy::OperatorId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +10,7 @@ use utoipa::ToSchema;
 use super::{AppState, reply, scrape::Scrapes};
 use crate::{
     alerts::{Alerts, Fact},
+    condition::Condition,
     problem::Problem,
     telemetry::{
         self,
@@ -24,8 +20,6 @@ use crate::{
     },
 };
 
-/// Parts without which withdrawals go on as far as policy lets them: they make the daemon degraded, not unready.
-const LESSER: [&str; 5] = ["screening", "prices", "alerts", "feed", "webhooks"];
 /// Longest wait for what a scrape asks the engine or the database; what doesn't answer is left out.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -61,31 +55,7 @@ pub(super) async fn healthz() -> Response {
     responses((status = 200, body = HealthView), (status = 503, body = HealthView))
 )]
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
-    let mut trouble = BTreeMap::new();
-    match &state.pulse {
-        Some(pulse) => {
-            trouble.extend(pulse.trouble());
-            if !pulse.is_running() {
-                trouble.insert("engine".to_owned(), "it is not running".to_owned());
-            }
-        }
-        None => {
-            if let Err(error) = state.store.last_head(state.standing.vault().as_str()).await {
-                trouble.insert("database".to_owned(), error.to_string());
-            }
-        }
-    }
-    let (lesser, mut trouble): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        trouble.into_iter().partition(|(part, _)| is_lesser(part));
-    let members = state.hsm.iter().flat_map(|hsm| hsm.members());
-    let (well, degraded): (Vec<_>, Vec<_>) = members.partition(is_well);
-    let up = |member: &MemberStatus| !matches!(member.health, Health::Out { .. });
-    if well.is_empty() && !degraded.is_empty() && !degraded.iter().any(up) {
-        trouble.insert("hsm".to_owned(), "every token is out".to_owned());
-    }
-    if let Some(error) = state.store.write_trouble() {
-        trouble.insert("database".to_owned(), error);
-    }
+    let Condition { trouble, degraded } = Condition::read(&state).await;
     let (status, word) = if trouble.is_empty() {
         (StatusCode::OK, "ready")
     } else {
@@ -94,27 +64,13 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let view = HealthView {
         status: word.to_owned(),
         trouble: trouble.into_keys().collect(),
-        degraded: degraded
-            .iter()
-            .map(|member| format!("hsm:{}", member.name))
-            .chain(lesser.into_keys())
-            .collect(),
+        degraded: degraded.into_keys().collect(),
     };
     reply::typed(
         status,
         "application/json",
         serde_json::to_string(&view).unwrap_or_default(),
     )
-}
-
-fn is_well(member: &MemberStatus) -> bool {
-    member.health == Health::Up && member.missing_keys == 0
-}
-
-/// A part's name, or a name within it such as `webhooks:shop`.
-fn is_lesser(part: &str) -> bool {
-    let part = part.split(':').next().unwrap_or_default();
-    LESSER.contains(&part)
 }
 
 /// Metrics in Prometheus' text format.
