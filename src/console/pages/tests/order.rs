@@ -41,7 +41,7 @@ fn risk(world: &World, id: &WithdrawalId) -> Risk {
 #[tokio::test]
 async fn the_riskiest_payout_comes_first_and_of_equal_ones_the_oldest() {
     let mut world = world();
-    let mut ask = |world: &mut World, value: &str, to: &str| {
+    let ask = |world: &mut World, value: &str, to: &str| {
         world.now += 1_000;
         asked(world, value, to, "")
     };
