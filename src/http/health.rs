@@ -1,13 +1,13 @@
 //! Health for machines. Unsigned, and silent about money unless the configuration says otherwise.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use custodyd_policy::OperatorId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, reply};
+use super::{AppState, reply, scrape::Scrapes};
 use crate::{
     alerts::{Alerts, Fact},
     condition::Condition,
@@ -30,6 +30,8 @@ pub struct Monitoring {
     pub alerts: Alerts,
     /// Whether `/metrics` shows what wallets hold.
     pub balances: bool,
+    /// Pages of metrics that are being made.
+    pub scrapes: Arc<Scrapes>,
 }
 
 impl Monitoring {
@@ -77,6 +79,12 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     responses((status = 200, content_type = "text/plain", body = String))
 )]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+    let page = state.monitoring.scrapes.page(|| measured(&state)).await;
+    reply::typed(StatusCode::OK, "text/plain; version=0.0.4", page)
+}
+
+/// What is measured now.
+async fn measured(state: &AppState) -> String {
     if let Some(hsm) = &state.hsm {
         telemetry::record_hsm(&hsm.members());
     }
@@ -103,11 +111,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     {
         reading.write(&mut page, state.monitoring.balances);
     }
-    reply::typed(
-        StatusCode::OK,
-        "text/plain; version=0.0.4",
-        state.metrics.render() + &page.into_text(),
-    )
+    state.metrics.render() + &page.into_text()
 }
 
 /// A process that serves.

@@ -16,7 +16,7 @@ use crate::{
     console::{Console, pages::Fault},
     engine::{HistoryWalk, Inquiries, Pulse, rebuild},
     feed::Announcer,
-    http::{AppState, Shared},
+    http::{AppState, Replays, Shared},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, JournalRow, head_digest},
     standing::{InForce, Standing},
@@ -220,7 +220,7 @@ fn state(store: Store, world: &World, pulse: Arc<Pulse>, tokens: Tokens) -> AppS
         monitoring: Default::default(),
         max_skew_s: 300,
         metrics: PrometheusBuilder::new().build_recorder().handle(),
-        replays: Arc::default(),
+        replays: Arc::new(Replays::since(0)),
         admission: Arc::default(),
     })
 }
