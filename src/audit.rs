@@ -3,6 +3,9 @@
 //! Every row and head of the chain; every event in its turn; every client's and operator's signature that the events hold as
 //! evidence; and that the projections, from which reads are served, are what the journal makes them.
 
+mod content;
+#[cfg(test)]
+mod content_tests;
 mod evidence;
 mod feed;
 mod projections;

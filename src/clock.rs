@@ -15,13 +15,18 @@ impl std::fmt::Debug for Clock {
 }
 
 impl Clock {
+    /// A clock that tells what this says.
+    pub fn of(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
     /// The system's clock.
     pub fn system() -> Self {
-        Self(Arc::new(|| {
+        Self::of(|| {
             let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             let millis = since_epoch.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
             Timestamp::from_ms(millis.unwrap_or(0))
-        }))
+        })
     }
 
     /// Now.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use custodyd_hsm::PinSource;
 use custodyd_policy::{ClientId, VaultId};
 use serde::Deserialize;
 
@@ -222,9 +223,7 @@ impl Config {
             config.database.url = format!("sqlite:{}", folder.join(file).display());
         }
         if let Some(screening) = &mut config.screening {
-            screening.secret_file = screening.secret_file.take().map(|file| folder.join(file));
-            screening.parsed_url()?;
-            screening.deadline()?;
+            screening.resolve(folder)?;
         }
         config.feed.check()?;
         config.alerts.resolve(folder)?;
@@ -242,6 +241,17 @@ impl Config {
         }
         config.operators.check(certificates)?;
         Ok(config)
+    }
+
+    /// Whose messages are signed with which secrets, by what the configuration calls them.
+    pub fn webhook_secrets(&self) -> impl Iterator<Item = (String, &[PinSource])> {
+        let webhooks = self.webhooks.iter();
+        let webhooks = webhooks.map(|w| (format!("webhook {}", w.id), w.secrets.as_slice()));
+        let alerts = ("alerts".to_owned(), self.alerts.secrets.as_slice());
+        let screening = self.screening.iter();
+        let screening = screening.map(|s| ("screening".to_owned(), s.secrets.as_slice()));
+        let all = webhooks.chain([alerts]).chain(screening);
+        all.filter(|(_, secrets)| !secrets.is_empty())
     }
 
     /// How often nodes are asked.

@@ -60,6 +60,8 @@ pub enum Fact {
     },
     /// A commit found that somebody else had written.
     JournalMoved(String),
+    /// The database's copy of a payout isn't what the engine knows.
+    RowAltered(WithdrawalId),
     /// The engine ended by itself.
     EngineEnded(String),
 }

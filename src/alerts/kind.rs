@@ -44,7 +44,7 @@ pub enum Kind {
     NotCommitting,
     /// The chain shows what the journal doesn't explain.
     Reconciliation,
-    /// The journal doesn't verify, or somebody else wrote to it.
+    /// The journal doesn't verify, or somebody else wrote to it or to what is derived from it.
     JournalFault,
     /// Somebody signed something else than what the vault would do.
     StatementMismatch,

@@ -6,6 +6,7 @@ mod audit;
 mod burst;
 mod detect;
 mod fact;
+mod incident;
 mod kind;
 mod outbox;
 mod sight;

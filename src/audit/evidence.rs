@@ -1,12 +1,17 @@
-//! Each event's signatures, checked against who could speak when it was decided.
+//! The requests that events hold as their evidence: signed by whom the event names, who could speak when it was decided, and
+//! asking for what was recorded.
 
-use custodyd_policy::OperatorId;
-use custodyd_vault::{CancelledBy, Event, Evidence, OperatorSignature, Recorded, Statement, Vault};
+use custodyd_policy::Timestamp;
+use custodyd_vault::{CancelledBy, Event, Evidence, Recorded, Rejection, Vault};
 
-use super::{AuditFault, Audited};
+use super::{
+    AuditFault, Audited,
+    content::{self, Heard},
+};
 use crate::{
     directory::{Directory, Speaker},
     engine::sworn,
+    problem::Problem,
     stored_request::StoredRequest,
 };
 
@@ -24,7 +29,12 @@ impl Walk {
             return;
         };
         let directory = self.directory.get_or_insert_with(|| Directory::from(state));
-        self.fault = check_event(state, directory, recorded, &mut self.audited).err();
+        let checked = check_event(state, directory, recorded, &mut self.audited);
+        self.fault = checked.err().map(|reason| AuditFault::Evidence {
+            seq: recorded.seq,
+            kind: recorded.event.kind(),
+            reason,
+        });
         if matches!(
             recorded.event,
             Event::ProposalEnacted { .. } | Event::Enrolled { .. }
@@ -46,145 +56,117 @@ fn check_event(
     directory: &Directory,
     recorded: &Recorded,
     audited: &mut Audited,
-) -> Result<(), AuditFault> {
-    let fault = |reason: String| AuditFault::Evidence {
-        seq: recorded.seq,
-        kind: recorded.event.kind(),
-        reason,
-    };
-    let mut speaks = |evidence: &Evidence| {
+) -> Result<(), String> {
+    let (event, at) = (&recorded.event, recorded.at);
+    if let Some((speaker, evidence)) = asked_for(event) {
         audited.evidence = audited.evidence.saturating_add(1);
-        verify_evidence(directory, evidence).map_err(fault)
+        let heard = hear(directory, evidence, at)?;
+        if heard.speaker.to_string() != speaker {
+            let other = heard.speaker;
+            return Err(format!("signed by {other}, but recorded for {speaker}"));
+        }
+        content::check(state, at, event, &heard)?;
+    }
+    let (of, more) = match event {
+        Event::TransactionSigned { signatures, .. } => {
+            (&mut audited.transaction_signatures, u64::from(*signatures))
+        }
+        Event::ColdExportBuilt { .. } => (&mut audited.manifest_signatures, 1),
+        Event::KeyMade {
+            wrapped: Some(_), ..
+        } => (&mut audited.key_signatures, 1),
+        _ => return Ok(()),
     };
-    match &recorded.event {
+    *of = of.saturating_add(more);
+    Ok(())
+}
+
+/// As whose an event is recorded, and the request that it came of, if it came of one.
+fn asked_for(event: &Event) -> Option<(String, &Evidence)> {
+    match event {
         Event::WithdrawalRequested {
             request, evidence, ..
-        } => match speaks(evidence)? {
-            speaker if speaker.initiator().as_ref() == Some(&request.initiator) => {}
-            other => {
-                return Err(fault(format!(
-                    "signed by {other}, but recorded for {}",
-                    request.initiator
-                )));
-            }
-        },
+        } => Some((request.initiator.to_string(), evidence)),
         Event::Approved {
             statement,
-            signature,
             evidence,
+            ..
         }
         | Event::Rejected {
             statement,
-            signature,
             evidence,
-        } => {
-            speaks(evidence)?;
-            verify_statement(state, statement, signature).map_err(fault)?;
-        }
+            ..
+        } => Some((format!("operator/{}", statement.operator), evidence)),
         Event::Cancelled { by, evidence, .. } => {
-            speaks(evidence)?;
-            if let CancelledBy::Operator {
-                statement,
-                signature,
-            } = by
-            {
-                verify_statement(state, statement, signature).map_err(fault)?;
-            }
+            let by = match by {
+                CancelledBy::Client(client) => format!("client/{client}"),
+                CancelledBy::Operator { statement, .. } => {
+                    format!("operator/{}", statement.operator)
+                }
+            };
+            Some((by, evidence))
         }
         Event::PricesSet {
             client, evidence, ..
-        } => match speaks(evidence)? {
-            Speaker::Client(speaker) if speaker == *client => {}
-            other => {
-                return Err(fault(format!(
-                    "signed by {other}, but recorded for client {client}"
-                )));
-            }
-        },
+        } => Some((format!("client/{client}"), evidence)),
         Event::Enrolled {
             invitation,
             evidence,
             ..
-        } => match speaks(evidence)? {
-            Speaker::Invitation(speaker) if speaker == *invitation => {}
-            other => {
-                return Err(fault(format!(
-                    "signed by {other}, but recorded for invitation {invitation}"
-                )));
-            }
-        },
-        Event::Proposed {
-            operator, evidence, ..
-        } => match speaks(evidence)? {
-            Speaker::Operator(speaker) if speaker == *operator => {}
-            other => {
-                return Err(fault(format!(
-                    "signed by {other}, but recorded for operator {operator}"
-                )));
-            }
-        },
+        } => Some((format!("invitation/{invitation}"), evidence)),
         Event::ProposalApproved {
             statement,
-            signature,
             evidence,
+            ..
         }
         | Event::ProposalVetoed {
             statement,
-            signature,
             evidence,
-        } => {
-            speaks(evidence)?;
-            let keys = state.operator(&statement.operator).unwrap_or_default();
-            if !statement.is_signed_by(keys, state.console(), signature) {
-                return Err(fault(not_theirs(&statement.operator)));
-            }
+            ..
+        } => Some((format!("operator/{}", statement.operator), evidence)),
+        Event::Proposed {
+            operator, evidence, ..
         }
-        Event::KeyRequested { evidence, .. }
-        | Event::Frozen { evidence, .. }
-        | Event::UnfreezeVoted { evidence, .. }
-        | Event::ColdExportRequested { evidence, .. }
-        | Event::ColdImported { evidence, .. } => drop(speaks(evidence)?),
-        Event::TransactionSigned { signatures, .. } => {
-            audited.transaction_signatures = audited
-                .transaction_signatures
-                .saturating_add(u64::from(*signatures));
+        | Event::Frozen {
+            operator, evidence, ..
         }
-        Event::ColdExportBuilt { .. } => {
-            audited.manifest_signatures = audited.manifest_signatures.saturating_add(1);
-        }
-        Event::KeyMade {
-            wrapped: Some(_), ..
-        } => audited.key_signatures = audited.key_signatures.saturating_add(1),
-        _ => {}
+        | Event::UnfreezeVoted {
+            operator, evidence, ..
+        } => Some((format!("operator/{operator}"), evidence)),
+        Event::KeyRequested { by, evidence, .. }
+        | Event::KeysRequested { by, evidence, .. }
+        | Event::ColdExportRequested { by, evidence, .. }
+        | Event::ColdImported { by, evidence, .. } => Some((by.clone(), evidence)),
+        _ => None,
     }
-    Ok(())
 }
 
-fn verify_evidence(directory: &Directory, evidence: &Evidence) -> Result<Speaker, String> {
-    let verified = match StoredRequest::parse(evidence).map_err(|e| e.to_string())? {
-        StoredRequest::Signed(request) => directory
-            .authenticate(&request, |claimed, key| claimed.verify_stored(key.key()))
-            .map(|authenticated| authenticated.speaker),
+/// Verifies and reads a request as the engine does with one that nobody vouches for.
+fn hear(directory: &Directory, evidence: &Evidence, at: Timestamp) -> Result<Heard, String> {
+    let request = StoredRequest::parse(evidence).map_err(|e| e.to_string())?;
+    let told = |problem: Problem| problem.detail;
+    let speaker = match &request {
+        StoredRequest::Signed(request) => {
+            let authenticated = directory.authenticate_stored(request);
+            authenticated.map_err(told)?.speaker
+        }
         StoredRequest::Passkey(request) => {
-            sworn(directory, &request).map(|sworn| Speaker::Operator(sworn.operator))
+            let sworn = sworn(directory, request).map_err(told)?;
+            let expiry = request.stated.expires_at();
+            if expiry <= at {
+                return Err(Rejection::StatementExpired(expiry).to_string());
+            }
+            Speaker::Operator(sworn.operator)
         }
     };
-    verified.map_err(|problem| problem.detail)
-}
-
-fn verify_statement(
-    state: &Vault,
-    statement: &Statement,
-    signature: &OperatorSignature,
-) -> Result<(), String> {
-    let credentials = state.operator(&statement.operator).unwrap_or_default();
-    if statement.is_signed_by(credentials, state.console(), signature) {
-        Ok(())
-    } else {
-        Err(not_theirs(&statement.operator))
+    let intent = request.intent().map_err(told)?;
+    let scopes = intent.scopes();
+    if !scopes.is_empty() {
+        directory.check_scope(&speaker, scopes).map_err(told)?;
     }
-}
-
-fn not_theirs(operator: &OperatorId) -> String {
-    format!("the statement is not signed by operator {operator}")
+    Ok(Heard {
+        speaker,
+        request,
+        intent,
+    })
 }

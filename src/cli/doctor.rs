@@ -12,6 +12,7 @@ use custodyd::{
     nodes::Node,
     state_dir::StateDir,
     store::Store,
+    webhooks,
 };
 
 use custodyd_hsm::{Health, Hsm, MemberStatus, Profile, ProfileError, Selector};
@@ -98,6 +99,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     if let Some(tls) = &config.http.tls {
         let read = Tls::open(tls).map(|_| "certificate and key fit each other".to_owned());
         line("tls", read.map_err(text));
+    }
+    for (whose, secrets) in config.webhook_secrets() {
+        let usable = webhooks::check(secrets).await;
+        let usable = usable.map(|()| "its secrets can be used".to_owned());
+        line(&whose, usable.map_err(text));
     }
     for node in &config.nodes {
         let checked = match Node::new(node) {

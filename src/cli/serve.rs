@@ -10,7 +10,7 @@ use custodyd::{
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
-    http::{self, Admission, AppState, Entrance, Monitoring, Shared},
+    http::{self, Admission, AppState, Entrance, Monitoring, Replays, Shared},
     intake::{Intake, Lobby},
     nodes::Node,
     signer::Signer,
@@ -59,6 +59,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         }
     }
 
+    for (whose, secrets) in config.webhook_secrets() {
+        let usable = webhooks::check(secrets).await;
+        usable.map_err(|e| format!("{whose}: {e}"))?;
+    }
     let (lobby, pulse) = (Lobby::default(), Arc::new(Pulse::default()));
     let (alerts, facts) = Alerts::queue();
     let parts = Parts {
@@ -130,9 +134,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         monitoring: Monitoring {
             alerts: alerts.clone(),
             balances: config.metrics.balances,
+            scrapes: Arc::default(),
         },
         max_skew_s: config.http.max_skew_s,
-        replays: Arc::default(),
+        replays: Arc::new(Replays::since(Clock::system().now().as_seconds())),
         admission: Arc::new(Admission::new(
             config.http.tls.as_ref(),
             &config.clients,
@@ -164,7 +169,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         clock: Clock::system(),
         chance: random,
     };
-    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped).await?;
+    let mut webhooks = webhooks::start(&config.webhooks, &deliveries, &stopped)?;
     let mut engine = tokio::spawn(engine.run(stopped.clone()));
     let mut server = tokio::spawn(http::serve(entrance, state, listener, stopped));
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;

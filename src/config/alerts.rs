@@ -5,11 +5,11 @@ use std::{path::Path, time::Duration};
 use custodyd_hsm::PinSource;
 use serde::Deserialize;
 
-use super::{ConfigError, Recipient, webhooks::parsed_url};
+use super::{
+    ConfigError, Recipient,
+    webhooks::{MOST_SECRETS, parsed_url, place_in},
+};
 use crate::alerts::Thresholds;
-
-/// Secrets at most: two while one is exchanged, of two kinds.
-const MOST_SECRETS: usize = 4;
 
 /// `[metrics]`
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -82,8 +82,7 @@ impl AlertsConfig {
     /// Makes paths relative to the configuration's folder, and refuses what can't be meant.
     pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), ConfigError> {
         let refused = |what: &str| Err(ConfigError::Range(format!("alerts.{what}")));
-        let secrets = std::mem::take(&mut self.secrets).into_iter();
-        self.secrets = secrets.map(|place| place.relative_to(folder)).collect();
+        place_in(folder, &mut self.secrets);
         if self.url.is_some() != (1..=MOST_SECRETS).contains(&self.secrets.len()) {
             return refused(
                 "secrets names 1 to 4 places where url is set, and none where it is not",

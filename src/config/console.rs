@@ -48,3 +48,25 @@ impl ConsoleConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_lasts_as_the_configuration_says() {
+        let read = |text: &str| toml::from_str::<ConsoleConfig>(text).unwrap();
+        let lifetime = read("idle_minutes = 2\nabsolute_hours = 3").lifetime();
+        assert_eq!(lifetime.idle, Duration::from_secs(120));
+        assert_eq!(lifetime.absolute, Duration::from_secs(10_800));
+        assert!(read("").check().is_ok());
+        for refused in [
+            "idle_minutes = 0",
+            "idle_minutes = 121",
+            "absolute_hours = 0",
+            "absolute_hours = 25",
+        ] {
+            assert!(read(refused).check().is_err(), "{refused}");
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! `[screening]`: who is asked about payouts that the policy wants screened.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::Path, time::Duration};
 
+use custodyd_hsm::PinSource;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, webhooks};
 
 /// `[screening]`
 #[derive(Debug, Clone, Deserialize)]
@@ -13,9 +14,9 @@ use super::ConfigError;
 pub struct ScreeningConfig {
     /// `https://`; `http://` only on this machine, since nothing but the connection says who answers.
     pub url: String,
-    /// A file with the secret that requests are signed with, `whsec_` and base64 (Standard Webhooks). Unsigned without it.
+    /// Where the secrets are that requests are signed with, as those of `[[webhooks]]`. Unsigned without one.
     #[serde(default)]
-    pub secret_file: Option<PathBuf>,
+    pub secrets: Vec<PinSource>,
     /// Longest wait for an answer, milliseconds. The policy's deadline counts too: the shorter of both.
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
@@ -26,26 +27,26 @@ const fn default_deadline_ms() -> u64 {
 }
 
 impl ScreeningConfig {
+    /// Makes paths relative to the configuration's folder, and refuses what can't be meant.
+    pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), ConfigError> {
+        if self.secrets.len() > webhooks::MOST_SECRETS {
+            return Err(ConfigError::Range(format!(
+                "screening.secrets must name at most {} places",
+                webhooks::MOST_SECRETS
+            )));
+        }
+        webhooks::place_in(folder, &mut self.secrets);
+        self.parsed_url()?;
+        self.deadline().map(drop)
+    }
+
     /// Where to ask.
     ///
     /// # Errors
-    /// Not a URL, not HTTPS, or with a credential in it.
+    /// Not a URL, not HTTPS, or with a credential in it. Whoever can change the answer decides.
     pub fn parsed_url(&self) -> Result<Url, ConfigError> {
-        let refused = |why: &str| ConfigError::Range(format!("screening.url {why}"));
-        let url = Url::parse(&self.url).map_err(|e| refused(&format!("is no URL: {e}")))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("must not hold a credential"));
-        }
-        let host = url.host_str().unwrap_or_default();
-        let bare = host.trim_matches(['[', ']']);
-        let here = host == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        match url.scheme() {
-            "https" => Ok(url),
-            "http" if here => Ok(url),
-            _ => Err(refused(
-                "must be https://, or http:// to a loopback address: whoever can change the answer decides",
-            )),
-        }
+        webhooks::parsed_url(&self.url)
+            .map_err(|why| ConfigError::Range(format!("screening.url {why}")))
     }
 
     /// Longest wait for an answer.

@@ -12,7 +12,7 @@ use super::ConfigError;
 /// Endpoints at most: each has a task and up to eight connections of its own.
 const MOST_ENDPOINTS: usize = 64;
 /// Secrets of one endpoint at most: two while one is exchanged, of two kinds.
-const MOST_SECRETS: usize = 4;
+pub(super) const MOST_SECRETS: usize = 4;
 /// Clients or types that an endpoint names at most.
 const MOST_NAMES: usize = 256;
 
@@ -121,8 +121,7 @@ impl WebhookConfig {
         if !(1..=MOST_SECRETS).contains(&self.secrets.len()) {
             return refused(format!("secrets must name 1 to {MOST_SECRETS} places"));
         }
-        let secrets = std::mem::take(&mut self.secrets).into_iter();
-        self.secrets = secrets.map(|place| place.relative_to(folder)).collect();
+        place_in(folder, &mut self.secrets);
         if self.clients.len().max(self.types.len()) > MOST_NAMES {
             return refused(format!("at most {MOST_NAMES} clients and types"));
         }
@@ -153,6 +152,12 @@ impl WebhookConfig {
             allow_private: self.allow_private,
         })
     }
+}
+
+/// Makes paths among places of secrets relative to the configuration's folder.
+pub(super) fn place_in(folder: &Path, secrets: &mut Vec<PinSource>) {
+    let places = std::mem::take(secrets).into_iter();
+    *secrets = places.map(|place| place.relative_to(folder)).collect();
 }
 
 /// Refuses endpoints of one name.

@@ -12,6 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 pub(super) use difference::{Difference, Stored, differences};
 
 use crate::{
+    alerts::Fact,
     engine::projections,
     http::AppState,
     problem::Problem,
@@ -95,8 +96,8 @@ pub(super) fn suspects(
     differ.map(|((id, _), _)| *id).collect()
 }
 
-/// Those of the suspects whose rows differ while the engine's own stand still, each with where; the log has them. What changes
-/// faster than it can be read is not called altered.
+/// Those of the suspects whose rows differ while the engine's own stand still, each with where; an alert tells of them. What
+/// changes faster than it can be read is not called altered.
 ///
 /// # Errors
 /// 503: engine or database don't answer.
@@ -123,11 +124,12 @@ pub(super) async fn altered(
                 moving.push(id);
                 continue;
             }
-            tracing::error!(withdrawal = %id, "the database's copy of a withdrawal differs from what the engine knows");
             found.insert(id, differences);
         }
         suspects = moving;
     }
+    let facts = found.keys().copied().map(Fact::RowAltered).collect();
+    state.monitoring.alerts.see(facts);
     Ok(found)
 }
 

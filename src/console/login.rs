@@ -31,6 +31,7 @@ use crate::{
     directory::{Directory, Speaker, Sworn},
     http::AppState,
     problem::Problem,
+    telemetry::console::{Login, login},
 };
 
 /// The domain that keeps a sign-in from being taken for an act, and an act for a sign-in.
@@ -139,13 +140,9 @@ pub(super) async fn options(
         Some(name) if name.len() > LONGEST_NAME => {
             return Err(Problem::malformed("no operator has such a long name"));
         }
-        Some(name) => {
-            let claim = state.console.throttle.claim(name, address);
-            state.console.throttle.check(&claim, now)?;
-            offered(&in_force.directory, name)
-        }
+        Some(name) => offered(&in_force.directory, name),
     };
-    let (nonce, until) = state.console.logins.begin((), now)?;
+    let (nonce, until) = state.console.logins.begin(body.operator, now)?;
     let options = Options {
         challenge: challenge(state.standing.vault(), &nonce, until),
         nonce,
@@ -201,28 +198,24 @@ pub(super) async fn sign_in(
     let address = caller.address();
     throttle.attempt(address, now)?;
     let in_force = state.standing.now();
-    let credential = &body.assertion.credential;
-    let owner = in_force.directory.owner(credential);
-    let name = owner.map_or_else(|| credential.to_string(), |(owner, _)| owner.to_string());
-    let claim = throttle.claim(&name, address);
-    throttle.check(&claim, now)?;
-    let sworn = match verify(&state, &in_force.directory, &body, now).await {
+    let begun = state.console.logins.finish(&body.nonce, now);
+    // Who was asked for, known or not; the passkey itself where it was to know.
+    let claimed = begun.as_ref().and_then(|(_, asked)| asked.clone());
+    let claimed = claimed.unwrap_or_else(|| body.assertion.credential.to_string());
+    let begun = begun.map(|(until, _)| until);
+    let sworn = match verify(&state, &in_force.directory, &body, begun).await {
         Ok(sworn) => sworn,
         Err(problem) => {
             if problem.status < 500 {
-                tracing::warn!(
-                    claimed = name,
-                    %address,
-                    detail = problem.detail,
-                    "a sign-in failed"
-                );
-                throttle.failed(claim, now);
+                let credential = &body.assertion.credential;
+                tracing::warn!(%credential, %address, detail = problem.detail, "a sign-in failed");
+                throttle.failed(claimed, now)?;
             }
             return Err(problem);
         }
     };
     caller.admit(&state, &Speaker::Operator(sworn.operator.clone()))?;
-    throttle.succeeded(&sworn.operator, address);
+    login(Login::Taken);
     // A new token for a new session, whatever the browser had before.
     if let Some((former, _)) = session(&headers, &state) {
         state.console.sessions.close(&former);
@@ -238,10 +231,9 @@ async fn verify(
     state: &AppState,
     directory: &Directory,
     body: &LoginBody,
-    now: Timestamp,
+    begun: Option<Timestamp>,
 ) -> Result<Sworn, Problem> {
-    let begun = state.console.logins.finish(&body.nonce, now);
-    let (until, ()) = begun.ok_or_else(|| {
+    let until = begun.ok_or_else(|| {
         Problem::unauthenticated("the sign-in took too long, or was finished before; begin again")
     })?;
     let challenge = challenge(state.standing.vault(), &body.nonce, until);

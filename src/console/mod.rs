@@ -49,7 +49,8 @@ use crate::http::AppState;
 #[derive(Debug)]
 pub struct Console {
     sessions: Sessions,
-    logins: Begun<()>,
+    /// Each with the name that was asked for.
+    logins: Begun<Option<String>>,
     enrolments: Begun<Enrolling>,
     throttle: Throttle,
     counters: Counters,

@@ -3,7 +3,8 @@
 //!
 //! A token is exchanged for another from time to time. The former one is good until the browser has shown the new one, and a
 //! moment longer, for requests that were on their way; if it comes back after that, one of two holders is a thief, and the
-//! session ends.
+//! session ends. So it does where one exchange after the other is answered with the former token: somebody ignores them.
+//! What stays open longer than a token is good, a stream, asks for its session by number.
 
 use std::{
     collections::HashMap,
@@ -27,6 +28,8 @@ use crate::{
 const MOST_OF_ONE: usize = 8;
 /// How long a former token is good once the new one was seen, milliseconds.
 const GRACE_MS: u64 = 10_000;
+/// Exchanges in a row whose new token nobody showed: one answer may get lost, and the next one too.
+const MOST_UNSEEN: u32 = 2;
 /// How often sessions that ended by themselves are taken out, milliseconds.
 const SWEEP_MS: u64 = 60_000;
 
@@ -50,10 +53,13 @@ pub struct Session {
     pub credential: CredentialId,
     /// Since when.
     pub since: Timestamp,
+    number: u64,
     seen: Timestamp,
     rotated: Timestamp,
     token: Hash,
     former: Option<Former>,
+    /// Exchanges since a new token was shown.
+    unseen: u32,
 }
 
 /// The token before the last exchange.
@@ -110,10 +116,12 @@ impl Sessions {
             operator: sworn.operator.clone(),
             credential: sworn.credential.clone(),
             since: now,
+            number,
             seen: now,
             rotated: now,
             token: hash(&token),
             former: None,
+            unseen: 0,
         };
         living.sessions.insert(number, session);
         living.count();
@@ -136,10 +144,7 @@ impl Sessions {
         }
         let number = *living.tokens.get(&token)?;
         let session = living.sessions.get_mut(&number)?;
-        let counts = directory
-            .passkeys(&session.operator)
-            .any(|passkey| passkey.id == session.credential);
-        if !counts || !session.lives(self.lifetime, now) || !session.takes(&token, now) {
+        if !session.holds(directory, self.lifetime, now) || !session.takes(&token, now) {
             living.end(number);
             return None;
         }
@@ -147,6 +152,18 @@ impl Sessions {
             session.seen = now;
         }
         Some(session.clone())
+    }
+
+    /// Whether a session that was found still lives, whatever became of the token that it was found by.
+    pub(super) fn still_lives(
+        &self,
+        found: &Session,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> bool {
+        let living = self.living();
+        let session = living.sessions.get(&found.number);
+        session.is_some_and(|session| session.holds(directory, self.lifetime, now))
     }
 
     /// Another token for the same session, where it is time for one.
@@ -165,7 +182,12 @@ impl Sessions {
         if since(session.rotated, now) < ms(self.lifetime.rotation) {
             return Ok(None);
         }
+        if session.unseen >= MOST_UNSEEN {
+            living.end(number);
+            return Ok(None);
+        }
         let fresh = fresh_token()?;
+        session.unseen = session.unseen.saturating_add(1);
         // A token that was never seen again got lost on its way: the one before it stays the former one.
         let gone = if session.token == token {
             session.former.replace(Former { token, until: None })
@@ -201,6 +223,12 @@ impl Sessions {
 }
 
 impl Session {
+    /// Whether its time isn't over and the passkey that it began with counts.
+    fn holds(&self, directory: &Directory, lifetime: Lifetime, now: Timestamp) -> bool {
+        let mut passkeys = directory.passkeys(&self.operator);
+        self.lives(lifetime, now) && passkeys.any(|passkey| passkey.id == self.credential)
+    }
+
     fn lives(&self, lifetime: Lifetime, now: Timestamp) -> bool {
         since(self.seen, now) < ms(lifetime.idle) && since(self.since, now) < ms(lifetime.absolute)
     }
@@ -213,6 +241,7 @@ impl Session {
             Some(former) if current => {
                 let grace = Timestamp::from_ms(now.as_ms().saturating_add(GRACE_MS));
                 former.until.get_or_insert(grace);
+                self.unseen = 0;
                 true
             }
             Some(former) => former.token == *token && former.until.is_none_or(|until| now < until),

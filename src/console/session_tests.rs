@@ -181,3 +181,34 @@ fn a_cookie_is_read_once_and_whole() {
         assert_eq!(read(&wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn a_stream_asks_for_its_session_and_not_for_the_token_that_it_began_with() {
+    let mut desk = Desk::new();
+    let first = desk.open(0);
+    let found = desk.find(&first, 0).unwrap();
+    let lives = |desk: &Desk, ms| desk.sessions.still_lives(&found, &desk.directory, at(ms));
+    let second = desk.rotate(&first, 5 * MINUTE).unwrap();
+    desk.find(&second, 5 * MINUTE).unwrap();
+    assert!(lives(&desk, 6 * MINUTE));
+    assert!(desk.find(&second, 6 * MINUTE).is_some());
+    // Asking keeps nothing alive.
+    assert!(lives(&desk, 21 * MINUTE - 1) && !lives(&desk, 21 * MINUTE));
+    desk.directory = directory(&[2]);
+    assert!(!lives(&desk, 6 * MINUTE));
+    desk.directory = directory(&[1, 2]);
+    desk.sessions.close(&second);
+    assert!(!lives(&desk, 6 * MINUTE));
+}
+
+#[test]
+fn who_answers_each_exchange_with_the_former_token_ends_the_session() {
+    let desk = Desk::new();
+    let kept = desk.open(0);
+    for minute in [5, 10] {
+        assert!(desk.rotate(&kept, minute * MINUTE).is_some());
+        assert!(desk.find(&kept, minute * MINUTE).is_some());
+    }
+    assert!(desk.rotate(&kept, 15 * MINUTE).is_none());
+    assert!(desk.find(&kept, 15 * MINUTE).is_none());
+}

@@ -1,17 +1,16 @@
-//! How often one may try to sign in or to enrol: per address, and per operator whom somebody claims to be.
+//! How often one may try to sign in or to enrol: per address, and how often one may fail in one name.
 //!
-//! A passkey can't be guessed; this bounds the work and the noise. Only failures count against an operator, and not where they
-//! signed in from before, so that nobody keeps another from signing in by failing in their name. Whether the name is known
-//! makes no difference.
+//! A passkey can't be guessed; this bounds the work and the noise. A name is looked at after the passkey's word, and only where that
+//! doesn't hold: nobody keeps another from signing in by failing in their name. Whether the name is known makes no difference.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     hash::Hash,
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use custodyd_policy::{OperatorId, Timestamp};
+use custodyd_policy::Timestamp;
 
 use crate::{
     problem::Problem,
@@ -30,23 +29,12 @@ const NAME: Pace = Pace {
 };
 /// Names or addresses that are remembered in one generation.
 const MOST_KEYS: usize = 16_384;
-/// Pairs of an operator and an address from which they signed in.
-const MOST_PLACES: usize = 4_096;
 
 /// So many at once, and one more after each while.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     burst: u64,
     every_ms: u64,
-}
-
-/// Whom an attempt counts against.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Claim {
-    /// A name, known or not.
-    Name(String),
-    /// A name, from where its operator signed in before.
-    AtHome(String, IpAddr),
 }
 
 /// What is counted.
@@ -56,8 +44,7 @@ pub(super) struct Throttle(Mutex<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     addresses: Paced<IpAddr>,
-    claims: Paced<Claim>,
-    homes: HashSet<(OperatorId, IpAddr)>,
+    names: Paced<String>,
 }
 
 /// It was tried too often: when to try again.
@@ -79,43 +66,19 @@ impl Throttle {
         Ok(())
     }
 
-    /// Whom failures in this name count against.
-    pub(super) fn claim(&self, name: &str, from: IpAddr) -> Claim {
-        let home = name.parse().ok().map(|operator| (operator, from));
-        match home {
-            Some(home) if self.counts().homes.contains(&home) => {
-                Claim::AtHome(name.to_owned(), from)
-            }
-            _ => Claim::Name(name.to_owned()),
-        }
-    }
-
-    /// Refuses what failed too often.
+    /// Counts a failure in this name.
     ///
     /// # Errors
-    /// It failed too often.
-    pub(super) fn check(&self, claim: &Claim, now: Timestamp) -> Result<(), TooOften> {
-        let checked = self.counts().claims.check(claim, NAME, now);
-        if checked.is_err() {
-            console::login(Login::Throttled);
-        }
-        checked
-    }
-
-    /// Counts a failure.
-    pub(super) fn failed(&self, claim: Claim, now: Timestamp) {
-        self.counts().claims.count(claim, NAME, now);
-        console::login(Login::Refused);
-    }
-
-    /// An operator signed in.
-    pub(super) fn succeeded(&self, operator: &OperatorId, from: IpAddr) {
-        console::login(Login::Taken);
+    /// There were too many: whoever fails is told no more than that.
+    pub(super) fn failed(&self, name: String, now: Timestamp) -> Result<(), TooOften> {
         let mut counts = self.counts();
-        if counts.homes.len() >= MOST_PLACES {
-            counts.homes.clear();
+        if let Err(too_often) = counts.names.check(&name, NAME, now) {
+            console::login(Login::Throttled);
+            return Err(too_often);
         }
-        counts.homes.insert((operator.clone(), from));
+        counts.names.count(name, NAME, now);
+        console::login(Login::Refused);
+        Ok(())
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -206,21 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_name_slow_down_the_name_but_not_where_it_signed_in_before() {
+    fn failures_in_a_name_slow_down_those_who_fail_in_it_and_in_no_other() {
         let throttle = Throttle::default();
-        let home = "192.0.2.1".parse().unwrap();
-        throttle.succeeded(&"alice".parse().unwrap(), home);
-        for name in ["alice", "nobody"] {
-            let claim = throttle.claim(name, "198.51.100.1".parse().unwrap());
-            for _ in 0..NAME.burst {
-                assert_eq!(throttle.check(&claim, at(0)), Ok(()));
-                throttle.failed(claim.clone(), at(0));
-            }
-            let refused = throttle.check(&claim, at(0));
-            assert_eq!(refused, Err(TooOften { seconds: 15 }), "{name}");
+        let failed = |name: &str, ms| throttle.failed(name.to_owned(), at(ms));
+        for _ in 0..NAME.burst {
+            assert_eq!(failed("alice", 0), Ok(()));
         }
-        let at_home = throttle.claim("alice", home);
-        assert_eq!(throttle.check(&at_home, at(0)), Ok(()));
+        assert_eq!(failed("alice", 0), Err(TooOften { seconds: 15 }));
+        assert_eq!(failed("nobody", 0), Ok(()));
+        assert_eq!(failed("alice", 15_000), Ok(()));
     }
 
     #[test]

@@ -22,6 +22,16 @@ use crate::{directory::Speaker, http::AppState, problem::Problem};
 pub(crate) struct Viewer {
     /// Who.
     pub(crate) operator: OperatorId,
+    session: Session,
+}
+
+impl Viewer {
+    /// Whether their session still lives: for what stays open longer than a token is good.
+    pub(crate) fn still_looks(&self, state: &AppState) -> bool {
+        let (in_force, now) = (state.standing.now(), state.clock.now());
+        let sessions = &state.console.sessions;
+        sessions.still_lives(&self.session, &in_force.directory, now)
+    }
 }
 
 impl FromRequestParts<AppState> for Viewer {
@@ -36,7 +46,8 @@ impl FromRequestParts<AppState> for Viewer {
             .and_then(|caller| caller.admit(state, &speaker))
             .map_err(IntoResponse::into_response)?;
         Ok(Self {
-            operator: session.operator,
+            operator: session.operator.clone(),
+            session,
         })
     }
 }

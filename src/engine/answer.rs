@@ -64,14 +64,6 @@ impl Engine {
         match self.asked(&pending.row, heard, now).await {
             Err(problem) => Ok(Reply::Problem(problem)),
             Ok(Asked::Answered(reply)) => Ok(reply),
-            Ok(Asked::Commands(commands, reply)) => {
-                for command in &commands {
-                    if let Err(rejection) = self.take(command, now, draft)? {
-                        return Ok(Reply::Problem(rejection.into()));
-                    }
-                }
-                Ok(reply)
-            }
             Ok(Asked::Command(command, reply)) => {
                 let mut reply = reply;
                 for command in self.vet(vec![command], draft).await? {
@@ -156,8 +148,7 @@ fn hear(directory: &Directory, pending: &mut Pending, now: Timestamp) -> Result<
         .map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
     let (speaker, sworn) = match &request {
         StoredRequest::Signed(request) => {
-            let authenticated =
-                directory.authenticate(request, |claimed, key| claimed.verify_stored(key.key()))?;
+            let authenticated = directory.authenticate_stored(request)?;
             (authenticated.speaker, None)
         }
         StoredRequest::Passkey(request) => {

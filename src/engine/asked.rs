@@ -1,6 +1,6 @@
 //! What a request of the inbox asks for: a command to the vault, or an answer that takes none.
 
-use custodyd_policy::{Initiator, Timestamp, WalletId, WithdrawalId};
+use custodyd_policy::{Initiator, Timestamp, WithdrawalId};
 use custodyd_vault::{
     Command, Decide, DecideProposal, Enrol, Evidence, ExportId, KeyId, ProposalId, Propose,
     Rejection, RequestWithdrawal, TransactionId,
@@ -20,8 +20,6 @@ use crate::{
 pub(super) enum Asked {
     /// A command, and the answer if the vault takes it.
     Command(Command, Reply),
-    /// All or, where the first is refused, none.
-    Commands(Vec<Command>, Reply),
     Answered(Reply),
 }
 
@@ -167,14 +165,23 @@ impl Engine {
             (_, Intent::Address(wallet)) => {
                 let key = fresh_key()?;
                 let reply = Reply::Key(202, key.clone());
-                Asked::Command(request_address(wallet, key, by, evidence), reply)
+                let request = Command::RequestAddress {
+                    wallet,
+                    key,
+                    by,
+                    evidence,
+                };
+                Asked::Command(request, reply)
             }
             (_, Intent::Addresses(wallet, count)) => {
                 let keys: Vec<KeyId> = (0..count).map(|_| fresh_key()).collect::<Result<_, _>>()?;
-                let ask = |key: &KeyId| {
-                    request_address(wallet.clone(), key.clone(), by.clone(), evidence.clone())
+                let request = Command::RequestAddresses {
+                    wallet,
+                    keys: keys.clone(),
+                    by,
+                    evidence,
                 };
-                Asked::Commands(keys.iter().map(ask).collect(), Reply::Keys(202, keys))
+                Asked::Command(request, Reply::Keys(202, keys))
             }
             (Speaker::Operator(_), Intent::Export(body)) => {
                 let id = ExportId::from_bytes(id_bytes(row)?);
@@ -256,15 +263,6 @@ fn fresh_key() -> Result<KeyId, Problem> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|_| Problem::unavailable("the system gives no randomness"))?;
     Ok(KeyId::from_bytes(id))
-}
-
-const fn request_address(wallet: WalletId, key: KeyId, by: String, evidence: Evidence) -> Command {
-    Command::RequestAddress {
-        wallet,
-        key,
-        by,
-        evidence,
-    }
 }
 
 fn withdrawal(

@@ -1,19 +1,19 @@
 //! Asking somebody else whether anything speaks against a payout. They can refuse it, never allow it: a pass only lets it
 //! go on to what policy asks, and whatever is not a pass is a refusal.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use custodyd_hsm::PinSource;
 use custodyd_policy::{Facts, Timestamp, WithdrawalId};
 use custodyd_vault::{Command, Vault, WithdrawalState};
-use hmac::{Hmac, Mac as _};
 use reqwest::{Client, StatusCode, Url, header, redirect};
-use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use crate::config::{ConfigError, ScreeningConfig};
+use crate::{
+    config::{ConfigError, ScreeningConfig},
+    webhooks::{SecretError, Secrets},
+};
 
 /// Most bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 << 10;
@@ -21,8 +21,6 @@ const MAX_ANSWER: usize = 64 << 10;
 const MAX_AT_ONCE: usize = 32;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Bytes of a secret file that are read at most.
-const MAX_SECRET: usize = 512;
 
 /// Why a payout was not passed. What it says ends in the journal and is shown to people: never a secret.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +48,7 @@ pub enum ScreeningFault {
     Answer(String),
     /// The request could not be signed.
     #[error("the screening's secret can't be used: {0}")]
-    Secret(String),
+    Secret(#[from] SecretError),
 }
 
 /// What is asked: the payout as policy judged it.
@@ -131,7 +129,7 @@ enum Decision {
 pub struct Screener {
     http: Client,
     url: Url,
-    secret_file: Option<PathBuf>,
+    secrets: Vec<PinSource>,
     deadline: Duration,
     slots: Arc<Semaphore>,
 }
@@ -165,7 +163,7 @@ impl Screener {
         Ok(Self {
             http,
             url,
-            secret_file: config.secret_file.clone(),
+            secrets: config.secrets.clone(),
             deadline: config.deadline()?,
             slots: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         })
@@ -193,16 +191,17 @@ impl Screener {
         let body = serde_json::to_string(question)
             .map_err(|e| ScreeningFault::Unreachable(e.to_string()))?;
         let id = question.withdrawal.to_string();
-        let at = now.as_seconds().to_string();
+        let at_s = now.as_seconds();
         let mut request = self
             .http
             .post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header("webhook-id", &id)
-            .header("webhook-timestamp", &at);
-        if let Some(file) = &self.secret_file {
-            let signature = sign(&secret(file).await?, &id, &at, &body)?;
-            request = request.header("webhook-signature", signature);
+            .header("webhook-timestamp", at_s);
+        if !self.secrets.is_empty() {
+            // Read for each request, so that one can be exchanged without a restart.
+            let secrets = Secrets::read(&self.secrets).await?;
+            request = request.header("webhook-signature", secrets.sign(&id, at_s, &body));
         }
         let mut response = request.body(body).send().await.map_err(unreachable)?;
         let status = response.status();
@@ -263,43 +262,6 @@ fn read(question: &Question, status: StatusCode, body: &[u8]) -> Result<(), Scre
                 .unwrap_or_else(|| "no reason given".to_owned()),
         )),
     }
-}
-
-/// The signature of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`.
-fn sign(
-    secret: &SecretSlice<u8>,
-    id: &str,
-    at: &str,
-    body: &str,
-) -> Result<String, ScreeningFault> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret())
-        .map_err(|e| ScreeningFault::Secret(e.to_string()))?;
-    mac.update(format!("{id}.{at}.{body}").as_bytes());
-    Ok(format!(
-        "v1,{}",
-        STANDARD.encode(mac.finalize().into_bytes())
-    ))
-}
-
-/// Read for each request, so that it can be changed without a restart.
-async fn secret(file: &PathBuf) -> Result<SecretSlice<u8>, ScreeningFault> {
-    let refused = |why: &str| ScreeningFault::Secret(format!("{}: {why}", file.display()));
-    let text = tokio::fs::read_to_string(file)
-        .await
-        .map(SecretString::from)
-        .map_err(|e| refused(&e.kind().to_string()))?;
-    let line = text.expose_secret().trim();
-    if line.len() > MAX_SECRET {
-        return Err(refused("it is too long"));
-    }
-    let encoded = line.strip_prefix("whsec_").unwrap_or(line);
-    // Standard Webhooks: 24 to 64 bytes.
-    STANDARD
-        .decode(encoded)
-        .ok()
-        .filter(|bytes| (24..=64).contains(&bytes.len()))
-        .map(SecretSlice::from)
-        .ok_or_else(|| refused("it is not whsec_ and the base64 of 24 to 64 bytes"))
 }
 
 /// The innermost cause says what happened; reqwest's own words only that something did.

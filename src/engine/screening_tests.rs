@@ -1,6 +1,9 @@
 //! A screening against a real server on loopback that answers as it likes.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    sync::{Arc, Mutex},
+};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -79,11 +82,11 @@ async fn whole_request(stream: &mut tokio::net::TcpStream) -> String {
     }
 }
 
-fn screener(url: &str, deadline_ms: u64, secret_file: Option<PathBuf>) -> Screener {
+fn screener(url: &str, deadline_ms: u64, secret: Option<PinSource>) -> Screener {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = ScreeningConfig {
         url: url.to_owned(),
-        secret_file,
+        secrets: secret.into_iter().collect(),
         deadline_ms,
     };
     Screener::new(&config).unwrap()
@@ -240,24 +243,14 @@ async fn nobody_there_and_nobody_configured_are_refusals() {
 
 #[tokio::test]
 async fn a_request_is_signed_as_standard_webhooks_says() {
-    // The vector of the specification's reference libraries.
-    let secret = SecretSlice::from(STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap());
-    let signature = sign(
-        &secret,
-        "msg_p5jXN8AQM9LWM0D4loKWxJek",
-        "1614265330",
-        "{\"test\": 2432232314}",
-    );
-    assert_eq!(
-        signature.unwrap(),
-        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    );
-
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     std::fs::write(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let place = PinSource::File(file.clone());
+    let secrets = Secrets::read(std::slice::from_ref(&place)).await.unwrap();
     let (url, heard) = server(http("200 OK", &says("pass"))).await;
-    let screener = screener(&url, 20_000, Some(file.clone()));
+    let screener = screener(&url, 20_000, Some(place));
     let (_, outcome) = screen(Some(&screener), &question(), NOW).await;
     outcome.unwrap();
     let request = heard.lock().unwrap().pop().unwrap();
@@ -270,10 +263,7 @@ async fn a_request_is_signed_as_standard_webhooks_says() {
     };
     assert_eq!(header("webhook-id: "), ID);
     assert_eq!(header("webhook-timestamp: "), "1000");
-    assert_eq!(
-        header("webhook-signature: "),
-        sign(&secret, ID, "1000", body).unwrap()
-    );
+    assert_eq!(header("webhook-signature: "), secrets.sign(ID, 1_000, body));
     let asked: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(asked["amount"], "0.5");
     assert_eq!(asked["flags"][0], "first-seen");
@@ -292,7 +282,7 @@ async fn a_request_is_signed_as_standard_webhooks_says() {
 fn only_this_machine_is_asked_in_the_clear() {
     let config = |url: &str| ScreeningConfig {
         url: url.to_owned(),
-        secret_file: None,
+        secrets: Vec::new(),
         deadline_ms: 1_000,
     };
     for url in [

@@ -26,6 +26,15 @@ pub fn subjects(event: &Event) -> BTreeSet<String> {
             add(key.to_string());
             add(by.clone());
         }
+        Event::KeysRequested {
+            wallet, keys, by, ..
+        } => {
+            add(format!("wallet/{wallet}"));
+            for key in keys {
+                add(key.to_string());
+            }
+            add(by.clone());
+        }
         Event::KeyMade { key, .. } => add(key.to_string()),
         Event::KeyCompromised {
             wallet,

@@ -20,21 +20,32 @@ use super::{
 use crate::directory::Speaker;
 
 /// Routes whose answers are confidential, beside every page of the console.
-const CONFIDENTIAL: [&str; 14] = [
+const CONFIDENTIAL: [&str; 17] = [
     "/v1/cold/exports/{id}",
     "/v1/cold/exports/{id}/bundle",
     "/v1/events",
     "/v1/hsm",
     "/v1/journal",
     "/v1/journal/checkpoint",
+    "/v1/limits",
     "/v1/policy",
     "/v1/proposals",
     "/v1/proposals/{id}",
+    "/v1/requests/{id}",
     "/v1/transactions/{id}",
     "/v1/wallets",
     "/v1/wallets/{id}",
     "/v1/wallets/{id}/addresses",
     "/v1/withdrawals",
+    "/v1/withdrawals/{id}",
+];
+
+/// Those of them where a client meets only what is its own.
+const OWN: [&str; 4] = [
+    "/v1/limits",
+    "/v1/requests/{id}",
+    "/v1/withdrawals",
+    "/v1/withdrawals/{id}",
 ];
 
 /// Longest target that is written down, characters.
@@ -56,8 +67,8 @@ impl Read {
         })
     }
 
-    /// Writes down that it was answered, if anybody was let in at all: strangers read nothing. A client's list of withdrawals is
-    /// its own.
+    /// Writes down that it was answered, if anybody was let in at all: strangers read nothing, and a client's own is no secret
+    /// from it.
     pub(super) fn answered(
         &self,
         request: &str,
@@ -67,7 +78,7 @@ impl Read {
         status: StatusCode,
     ) {
         if let Some(speaker) = visit.speaker()
-            && !(route == "/v1/withdrawals" && matches!(speaker, Speaker::Client(_)))
+            && !(OWN.contains(&route) && matches!(speaker, Speaker::Client(_)))
         {
             tracing::info!(
                 target: "custodyd::access", request, %speaker, %address, route, subject = self.target,

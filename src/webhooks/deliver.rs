@@ -112,14 +112,6 @@ impl Courier {
         &self.to.id
     }
 
-    /// Whether its secrets can be used now.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(crate) async fn check(&self) -> Result<(), SecretError> {
-        Secrets::read(&self.to.secrets).await.map(drop)
-    }
-
     /// Sends it, once. `Ok` says that the recipient has it.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod signing;
 
 use std::{sync::Arc, time::Duration};
 
+use custodyd_hsm::PinSource;
 use tokio::{sync::watch, task::JoinSet};
 
 pub use deliver::DeliveryFault;
@@ -23,6 +24,7 @@ pub use signing::SecretError;
 pub(crate) use backoff::pause_ms;
 pub(crate) use deliver::{Courier, Message};
 pub(crate) use reach::names_this_machine;
+pub(crate) use signing::Secrets;
 
 use crate::{
     clock::Clock,
@@ -53,39 +55,26 @@ pub struct Parts {
     pub chance: fn() -> u64,
 }
 
-/// Why webhooks can't be sent at all.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// The configuration's.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// A secret can't be used.
-    #[error("webhooks {endpoint:?}: {source}")]
-    Secret {
-        /// Whose.
-        endpoint: String,
-        /// Why.
-        source: SecretError,
-    },
+/// Whether these secrets can be used now.
+///
+/// # Errors
+/// Why not.
+pub async fn check(secrets: &[PinSource]) -> Result<(), SecretError> {
+    Secrets::read(secrets).await.map(drop)
 }
 
 /// Begins to deliver to each endpoint, until `stop` says so. The tasks end once all is on record.
 ///
 /// # Errors
 /// An endpoint that can't be used.
-pub async fn start(
+pub fn start(
     endpoints: &[WebhookConfig],
     parts: &Parts,
     stop: &watch::Receiver<bool>,
-) -> Result<JoinSet<()>, WebhookError> {
+) -> Result<JoinSet<()>, ConfigError> {
     let mut ready = Vec::new();
     for config in endpoints {
         let courier = Courier::new(config.recipient()?)?;
-        let secret = |source| WebhookError::Secret {
-            endpoint: config.id.clone(),
-            source,
-        };
-        courier.check().await.map_err(secret)?;
         ready.push((courier, config));
     }
     let mut tasks = JoinSet::new();

@@ -29,7 +29,7 @@ pub enum SecretError {
 }
 
 /// The keys of one recipient.
-pub(super) struct Secrets(Vec<Key>);
+pub(crate) struct Secrets(Vec<Key>);
 
 enum Key {
     Hmac(SecretSlice<u8>),
@@ -38,7 +38,7 @@ enum Key {
 
 impl Secrets {
     /// Reads them. For each message anew, so that one can be exchanged without a restart.
-    pub(super) async fn read(places: &[PinSource]) -> Result<Self, SecretError> {
+    pub(crate) async fn read(places: &[PinSource]) -> Result<Self, SecretError> {
         let places = places.to_vec();
         let reading = tokio::task::spawn_blocking(move || {
             let keys = places
@@ -50,7 +50,7 @@ impl Secrets {
     }
 
     /// The value of `webhook-signature`.
-    pub(super) fn sign(&self, id: &str, at_s: u64, body: &str) -> String {
+    pub(crate) fn sign(&self, id: &str, at_s: u64, body: &str) -> String {
         let signed = format!("{id}.{at_s}.{body}");
         let signatures: Vec<String> = self.0.iter().map(|key| key.sign(&signed)).collect();
         signatures.join(" ")

@@ -189,6 +189,9 @@ async fn a_busy_day(house: &mut House) -> Vec<String> {
     let (_, printed) = house.custodyd(&["journal", "verify"]).unwrap();
     answers.push(printed);
     let (_, printed) = house.custodyd(&["doctor"]).unwrap();
+    for part in ["webhook shop", "alerts", "screening"] {
+        assert!(printed.contains(&format!("ok   {part} ")), "{printed}");
+    }
     answers.push(printed);
     answers
 }
@@ -220,7 +223,7 @@ allow_private = true
 
 [screening]
 url = "http://127.0.0.1:9/screening"
-secret_file = "{screening}"
+secrets = [{{ file = "{screening}" }}]
 
 [log]
 filter = "trace"

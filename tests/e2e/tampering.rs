@@ -200,11 +200,11 @@ async fn a_request_forged_in_the_inbox_is_answered_401_and_nothing_is_signed() {
     ];
     let before = transactions(&database);
     for (number, (what, forged)) in forgeries.iter().enumerate() {
-        let outcome = slip_in(&house, number, forged).await;
+        let outcome = slipped(&house, number, forged).await;
         assert_eq!(outcome["status"], 401, "{what}: {outcome}");
     }
     // Word for word it is the request that was answered before: the same answer, and no second payment.
-    let replayed = slip_in(&house, forgeries.len(), &genuine).await;
+    let replayed = slipped(&house, forgeries.len(), &genuine).await;
     let answer: Value = serde_json::from_str(replayed["body"].as_str().unwrap()).unwrap();
     assert_eq!(replayed["status"], 200, "{replayed}");
     assert_eq!(answer["state"], "final", "{replayed}");
@@ -217,17 +217,27 @@ async fn a_request_forged_in_the_inbox_is_answered_401_and_nothing_is_signed() {
     assert!(ok, "{printed}");
 }
 
+async fn slipped(house: &House, number: usize, request: &Value) -> Value {
+    let from = ("client/exchange", "withdraw");
+    slip_in(house, number, from, &request.to_string()).await
+}
+
 /// Puts a request in the inbox without the API, and waits for its outcome.
-async fn slip_in(house: &House, number: usize, request: &Value) -> Value {
+pub(crate) async fn slip_in(
+    house: &House,
+    number: usize,
+    (principal, kind): (&str, &str),
+    request: &str,
+) -> Value {
     let database = database(house);
     let id = format!("{number:032x}");
-    let request = quoted(&request.to_string());
+    let request = quoted(request);
     sql(
         &database,
         &format!(
             "BEGIN IMMEDIATE; UPDATE counters SET value = value + 1 WHERE name = 'inbox'; \
              INSERT INTO inbox (id, position, vault, kind, principal, nonce, at_ms, request) \
-             SELECT '{id}', value, 'main', 'withdraw', 'client/exchange', 'forged-{number}', 1, {request} \
+             SELECT '{id}', value, 'main', '{kind}', '{principal}', 'forged-{number}', 1, {request} \
              FROM counters WHERE name = 'inbox'; COMMIT;"
         ),
     );

@@ -126,6 +126,12 @@ async fn many_addresses_are_asked_for_at_once_and_listed_page_by_page() {
         .unwrap();
     assert_eq!(asked["items"].as_array().unwrap().len(), 50, "{asked}");
     until_made(&house, &client, 51).await;
+    let (ok, journal) = house.custodyd(&["journal", "export"]).unwrap();
+    let rows = journal.lines().filter(|row| row.contains(ADDRESSES));
+    assert!(
+        ok && rows.count() == 1,
+        "the request stands there once: {journal}"
+    );
     let keys = key_documents(&client).await;
     let addresses: BTreeSet<_> = keys.iter().map(|key| key["address"].to_string()).collect();
     assert_eq!((keys.len(), addresses.len()), (51, 51));

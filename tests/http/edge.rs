@@ -1,6 +1,14 @@
 //! An edge of the test's own: keys, a database, a listener on a free port.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use custodyd::{
     clock::Clock,
@@ -8,7 +16,7 @@ use custodyd::{
     console::Console,
     directory::Directory,
     feed::{Announcer, FeedRow},
-    http::{Admission, AppState, Entrance, Limits, Shared, serve},
+    http::{Admission, AppState, Entrance, Limits, Replays, Shared, serve},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
     standing::{InForce, PolicyDocument, Standing},
@@ -16,7 +24,7 @@ use custodyd::{
 };
 use custodyd_hsm::Health;
 use custodyd_httpsig::{UnsignedRequest, sign};
-use custodyd_policy::ClientId;
+use custodyd_policy::{ClientId, Timestamp};
 use custodyd_vault::{Client, Scope};
 use ed25519_dalek::SigningKey;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -40,6 +48,8 @@ pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
     pub(crate) announcer: Announcer,
+    /// How far the edge's clock is ahead of the system's, milliseconds.
+    ahead_ms: Arc<AtomicU64>,
     _stop: watch::Sender<bool>,
     _server: JoinHandle<std::io::Result<()>>,
     _folder: tempfile::TempDir,
@@ -132,6 +142,12 @@ impl Edge {
         let store = Store::open(&url).await.unwrap();
         let patience = Duration::from_millis(200);
         let announcer = Announcer::new(0);
+        let ahead_ms = Arc::<AtomicU64>::default();
+        let ahead = Arc::clone(&ahead_ms);
+        let clock = Clock::of(move || {
+            let now = Clock::system().now().as_ms();
+            Timestamp::from_ms(now + ahead.load(Ordering::Relaxed))
+        });
         let state = AppState::from(Shared {
             vault: None,
             console: Arc::new(Console::new(ConsoleConfig::default().lifetime())),
@@ -148,11 +164,12 @@ impl Edge {
             pulse: None,
             hsm: Some(Arc::new(hsm)),
             journal_key: String::new(),
-            clock: Clock::system(),
+            clock,
             monitoring: Default::default(),
             max_skew_s: MAX_SKEW_S,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            replays: Arc::default(),
+            // As if it had been running for long.
+            replays: Arc::new(Replays::since(0)),
             admission: Arc::new(admission),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -163,10 +180,17 @@ impl Edge {
             address,
             store,
             announcer,
+            ahead_ms,
             _stop: stop,
             _server: server,
             _folder: folder,
         }
+    }
+
+    /// Time passes, for whatever asks the edge's clock.
+    pub(crate) fn pass(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     pub(crate) fn authority(&self) -> String {

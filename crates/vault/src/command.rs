@@ -223,6 +223,17 @@ pub enum Command {
         /// The signed request.
         evidence: Evidence,
     },
+    /// So many more at once.
+    RequestAddresses {
+        /// The wallet.
+        wallet: WalletId,
+        /// The keys' ids, random.
+        keys: Vec<KeyId>,
+        /// Who asked.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
     /// The HSM made (or already held) a key that was asked for.
     KeyMade {
         /// Its id.

@@ -51,6 +51,17 @@ pub enum Event {
         /// The signed request.
         evidence: Evidence,
     },
+    /// Several keys of a wallet are to be made, by one request.
+    KeysRequested {
+        /// For which wallet.
+        wallet: WalletId,
+        /// Their ids.
+        keys: Vec<KeyId>,
+        /// Who asked.
+        by: String,
+        /// The signed request.
+        evidence: Evidence,
+    },
     /// A key exists.
     KeyMade {
         /// Its id.

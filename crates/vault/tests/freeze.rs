@@ -10,7 +10,7 @@ mod common;
 
 use common::{NEW, World, scope};
 use custodyd_policy::Timestamp;
-use custodyd_vault::{Command, Effect, FreezeScope, Rejection};
+use custodyd_vault::{Command, Effect, Event, FreezeScope, Recorded, Rejection};
 
 #[test]
 fn a_freeze_stops_signing_and_sending_at_once() {
@@ -56,6 +56,29 @@ fn going_on_takes_the_quorum_of_distinct_people_who_knew_of_the_freeze() {
     assert_eq!(world.take(old).unwrap_err().code(), "vote-too-old");
     world.unfreeze(hot.clone(), "bob").unwrap();
     assert!(world.vault.frozen().is_empty());
+}
+
+#[test]
+fn a_journal_in_which_something_goes_on_without_its_quorum_is_not_replayed() {
+    let mut world = World::funded();
+    let hot = scope("hot-ltc");
+    world.freeze(hot.clone(), "dave").unwrap();
+    let goes_on = |world: &World| {
+        let recorded = Recorded {
+            seq: world.vault.seq() + 1,
+            at: Timestamp::from_ms(world.now),
+            event: Event::Unfrozen { scope: hot.clone() },
+        };
+        world.vault.clone().apply(&recorded).map(drop)
+    };
+    let refused = goes_on(&world).unwrap_err();
+    assert!(refused.to_string().contains("lacks votes"), "{refused}");
+    world.unfreeze(hot.clone(), "alice").unwrap();
+    let refused = goes_on(&world).unwrap_err();
+    assert!(refused.to_string().contains("lacks votes"), "{refused}");
+    let events = world.unfreeze(hot.clone(), "bob").unwrap();
+    let unfrozen = Event::Unfrozen { scope: hot.clone() };
+    assert_eq!(events.last(), Some(&unfrozen), "with it, it goes on");
 }
 
 #[test]

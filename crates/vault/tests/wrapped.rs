@@ -86,6 +86,36 @@ fn a_wrapped_key_is_found_by_its_public_half_with_what_the_hsm_needs() {
 }
 
 #[test]
+fn many_addresses_that_one_request_asks_for_are_one_event_with_its_evidence_once() {
+    let (mut world, known) = asked();
+    let ask = |keys: Vec<KeyId>| Command::RequestAddresses {
+        wallet: wallet(HOT),
+        keys,
+        by: "operator/alice".to_owned(),
+        evidence: "the request".to_owned(),
+    };
+    let key = |number: u16| {
+        let mut id = [7; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        KeyId::from_bytes(id)
+    };
+    for twice in [vec![key(0), known], vec![key(0), key(0)]] {
+        assert_eq!(world.take(ask(twice)).unwrap_err().code(), "taken");
+    }
+    assert!(!world.vault.wants_key(&key(0)));
+    let keys: Vec<KeyId> = (0..1_000).map(key).collect();
+    let events = world.take(ask(keys.clone())).unwrap();
+    assert!(
+        matches!(events.as_slice(), [Event::KeysRequested { keys: asked, .. }] if *asked == keys)
+    );
+    assert!(keys.iter().all(|key| world.vault.wants_key(key)));
+    assert_eq!(
+        world.vault.wallets()[&wallet(HOT)].keys().len(),
+        keys.len() + 2
+    );
+}
+
+#[test]
 fn a_key_is_refused_where_it_is_not_kept_as_its_wallet_says() {
     let (mut world, key) = asked();
     for kept in [None, Some(blob(0)), Some(blob(1025))] {

@@ -6,13 +6,13 @@ use std::convert::Infallible;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
 use futures_util::StreamExt as _;
 
 use crate::{
-    console::{Viewer, viewer::session},
+    console::Viewer,
     feed::{Audience, Follower, Refusal, follow},
     http::AppState,
     problem::Problem,
@@ -28,12 +28,11 @@ const AT_ONCE: usize = 64;
 pub(super) async fn events(
     State(state): State<AppState>,
     viewer: Viewer,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let follower = Follower {
         name: format!("console/{}", viewer.operator),
         audience: Audience::default(),
-        still: still_looks(&state, headers),
+        still: still_looks(&state, viewer),
     };
     let vault = state.standing.vault().as_str();
     let frames = follow(&state.feed, &state.store, vault, follower, None).await;
@@ -70,9 +69,9 @@ fn told(frames: &[String]) -> String {
 }
 
 /// Whether the session that asked still lives: one that ended hears nothing more.
-fn still_looks(state: &AppState, headers: HeaderMap) -> Box<dyn Fn() -> bool + Send + Sync> {
+fn still_looks(state: &AppState, viewer: Viewer) -> Box<dyn Fn() -> bool + Send + Sync> {
     let state = state.clone();
-    Box::new(move || session(&headers, &state).is_some())
+    Box::new(move || viewer.still_looks(&state))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod enrolment;
+mod forged;
 mod told;
 
 use std::time::Duration;

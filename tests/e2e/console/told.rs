@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A house that tells a pager, and alice with her first passkey.
-async fn watched_console() -> (Pager, House, ConsoleUser) {
+pub(super) async fn watched_console() -> (Pager, House, ConsoleUser) {
     let pager = Pager::start();
     let house = governed_house_with(governed_policy(), pager.config("")).await;
     let [alice] = enrolled(&house, ["alice"], 1).await;
@@ -19,7 +19,7 @@ async fn watched_console() -> (Pager, House, ConsoleUser) {
 }
 
 /// Waits until the pager was told so many of a kind, and gives what each was about, in order.
-async fn subjects(pager: &Pager, house: &House, kind: &str, many: usize) -> Vec<String> {
+pub(super) async fn subjects(pager: &Pager, house: &House, kind: &str, many: usize) -> Vec<String> {
     let told = || pager.told("alert.firing", kind);
     let enough = async || told().len() >= many;
     house.until("tell of it", LONG, enough).await.unwrap();

@@ -21,9 +21,15 @@ impl Vault {
         }
     }
 
+    /// Checked again, so that a journal in which something went on without its quorum can't be replayed.
     pub(super) fn unfrozen(&mut self, scope: &FreezeScope) -> Result<Vec<Touch>, ReplayFault> {
-        match self.frozen.remove(scope) {
-            Some(_) => Ok(self.touch_scope(scope)),
+        let required = self.policy.governance().unfreeze.as_slice();
+        match self.frozen.get(scope) {
+            Some(freeze) if self.policy.satisfied(required, &freeze.votes).is_ok() => {
+                self.frozen.remove(scope);
+                Ok(self.touch_scope(scope))
+            }
+            Some(_) => Err(self.impossible("it lacks votes to go on")),
             None => Err(self.impossible("nothing is frozen there")),
         }
     }

@@ -7,19 +7,23 @@ use super::{ReplayFault, Touch};
 use crate::{Funds, KeyId, KeySlot, Vault, Wallet, WrappedBlob};
 
 impl Vault {
-    pub(super) fn key_requested(
+    pub(super) fn keys_requested(
         &mut self,
         wallet: &WalletId,
-        key: &KeyId,
+        keys: &[KeyId],
     ) -> Result<Vec<Touch>, ReplayFault> {
-        if self.keys.contains_key(key) {
-            return Err(self.impossible("the key exists"));
+        let mut touched = vec![Touch::Wallet(wallet.clone())];
+        for key in keys {
+            if self.keys.contains_key(key) {
+                return Err(self.impossible("the key exists"));
+            }
+            self.wallet_mut(wallet)?
+                .add_key(KeySlot::to_make(key.clone()));
+            self.keys.insert(key.clone(), wallet.clone());
+            self.keys_to_make.insert(key.clone());
+            touched.push(Touch::Key(key.clone()));
         }
-        self.wallet_mut(wallet)?
-            .add_key(KeySlot::to_make(key.clone()));
-        self.keys.insert(key.clone(), wallet.clone());
-        self.keys_to_make.insert(key.clone());
-        Ok(vec![Touch::Key(key.clone()), Touch::Wallet(wallet.clone())])
+        Ok(touched)
     }
 
     pub(super) fn key_made(

@@ -103,7 +103,10 @@ impl Vault {
         let at = recorded.at;
         match &recorded.event {
             Event::VaultCreated { .. } => Err(self.impossible("the vault exists")),
-            Event::KeyRequested { wallet, key, .. } => self.key_requested(wallet, key),
+            Event::KeyRequested { wallet, key, .. } => {
+                self.keys_requested(wallet, std::slice::from_ref(key))
+            }
+            Event::KeysRequested { wallet, keys, .. } => self.keys_requested(wallet, keys),
             Event::KeyMade {
                 key,
                 public_key,

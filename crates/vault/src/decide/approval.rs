@@ -3,8 +3,8 @@
 use custodyd_policy::{ClientId, OperatorId, Timestamp, WithdrawalId, may_approve};
 
 use crate::{
-    APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, Rejection, Vault, Withdrawal,
-    WithdrawalState,
+    APPROVAL_DOMAIN, CancelledBy, Decide, Decision, Event, Evidence, OperatorSignature, Rejection,
+    Statement, Vault, Withdrawal, WithdrawalState,
     decide::{MAX_EXACT, is_statement_nonce},
 };
 
@@ -15,8 +15,7 @@ impl Vault {
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
         let statement = &asked.statement;
-        let withdrawal = self.known_withdrawal(&statement.withdrawal)?;
-        self.check_statement(asked, withdrawal, now)?;
+        let withdrawal = self.check_statement(&asked.operator, statement, &asked.signature, now)?;
         let operator = &statement.operator;
         if withdrawal.votes.contains_key(operator) && statement.decision != Decision::Cancel {
             return Err(Rejection::AlreadyDecided(operator.clone()));
@@ -92,15 +91,21 @@ impl Vault {
         }])
     }
 
-    fn check_statement(
+    /// The withdrawal that a statement is about, if the statement says what that would do under the policy in force, is good
+    /// at `now`, and whoever sent it signed it. Whether they are asked, and whether it is the time for it, is another matter.
+    ///
+    /// # Errors
+    /// Names the member that is another, or what else is wrong.
+    pub fn check_statement(
         &self,
-        asked: &Decide,
-        withdrawal: &Withdrawal,
+        sender: &OperatorId,
+        statement: &Statement,
+        signature: &OperatorSignature,
         now: Timestamp,
-    ) -> Result<(), Rejection> {
-        let statement = &asked.statement;
-        if statement.operator != asked.operator {
-            let (sender, signer) = (asked.operator.clone(), statement.operator.clone());
+    ) -> Result<&Withdrawal, Rejection> {
+        let withdrawal = self.known_withdrawal(&statement.withdrawal)?;
+        if statement.operator != *sender {
+            let (sender, signer) = (sender.clone(), statement.operator.clone());
             return Err(Rejection::StatementSender { sender, signer });
         }
         let keys = self.operators.get(&statement.operator).ok_or_else(|| {
@@ -127,13 +132,17 @@ impl Vault {
         if statement.expires_at <= now {
             return Err(Rejection::StatementExpired(statement.expires_at));
         }
-        if !statement.is_signed_by(keys, self.console.as_ref(), &asked.signature) {
+        if !statement.is_signed_by(keys, self.console.as_ref(), signature) {
             return Err(Rejection::StatementSignature(statement.operator.clone()));
         }
-        Ok(())
+        Ok(withdrawal)
     }
 
-    fn check_eligible(
+    /// Whether policy asks this person about a withdrawal, and they didn't ask for it themselves.
+    ///
+    /// # Errors
+    /// It doesn't, or they did.
+    pub fn check_eligible(
         &self,
         withdrawal: &Withdrawal,
         operator: &OperatorId,

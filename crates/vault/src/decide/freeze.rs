@@ -3,7 +3,7 @@
 use custodyd_policy::{Initiator, OperatorId, Timestamp, may_approve};
 
 use crate::{
-    Event, Evidence, FreezeScope, Rejection, Vault,
+    Event, Evidence, Freeze, FreezeScope, Rejection, Vault,
     decide::{CLOCK_SKEW_MS, is_plain_text},
 };
 
@@ -40,19 +40,8 @@ impl Vault {
         signed_at: Timestamp,
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
-        self.check_operator(operator)?;
-        let freeze = self
-            .frozen
-            .get(scope)
-            .ok_or_else(|| Rejection::NotFrozen(self.name_of(scope)))?;
-        // The signature's clock has whole seconds, and is the operator's.
-        if signed_at.as_ms().saturating_add(CLOCK_SKEW_MS) < freeze.at.as_ms() {
-            return Err(Rejection::VoteTooOld(operator.clone()));
-        }
+        let freeze = self.check_unfreeze(scope, operator, signed_at)?;
         let required = self.policy.governance().unfreeze.as_slice();
-        if !may_approve(self.policy.groups(), required, operator) {
-            return Err(Rejection::NotEligible(operator.clone()));
-        }
         let mut votes = freeze.votes.clone();
         if !votes.insert(operator.clone()) {
             return Ok(Vec::new());
@@ -71,6 +60,32 @@ impl Vault {
             ]),
             Err(_) => Ok(vec![vote]),
         }
+    }
+
+    /// The freeze that a vote is about, if this operator is asked and signed the vote after it.
+    ///
+    /// # Errors
+    /// Nothing is frozen there, the vote is older than the freeze, or policy doesn't ask them.
+    pub fn check_unfreeze(
+        &self,
+        scope: &FreezeScope,
+        operator: &OperatorId,
+        signed_at: Timestamp,
+    ) -> Result<&Freeze, Rejection> {
+        self.check_operator(operator)?;
+        let freeze = self
+            .frozen
+            .get(scope)
+            .ok_or_else(|| Rejection::NotFrozen(self.name_of(scope)))?;
+        // The signature's clock has whole seconds, and is the operator's.
+        if signed_at.as_ms().saturating_add(CLOCK_SKEW_MS) < freeze.at.as_ms() {
+            return Err(Rejection::VoteTooOld(operator.clone()));
+        }
+        let required = self.policy.governance().unfreeze.as_slice();
+        if !may_approve(self.policy.groups(), required, operator) {
+            return Err(Rejection::NotEligible(operator.clone()));
+        }
+        Ok(freeze)
     }
 
     /// Whether there is anything that a freeze would stop, now or later.

@@ -1,5 +1,7 @@
 //! Keys and addresses. A key's id is durable before the HSM is asked for it, so that a crash can't orphan one.
 
+use std::collections::BTreeSet;
+
 use custodyd_chain::{Family, NonceX, PublicKey};
 use custodyd_policy::{Tier, WalletId};
 
@@ -13,6 +15,50 @@ impl Vault {
         by: &str,
         evidence: &Evidence,
     ) -> Result<Vec<Event>, Rejection> {
+        self.may_have_addresses(wallet)?;
+        self.is_fresh(key)?;
+        let (wallet, key, by) = (wallet.clone(), key.clone(), by.to_owned());
+        Ok(vec![Event::KeyRequested {
+            wallet,
+            key,
+            by,
+            evidence: evidence.clone(),
+        }])
+    }
+
+    /// One event for all, with the request once: it may be a thousand times as long as a key's id.
+    pub(super) fn decide_request_addresses(
+        &self,
+        wallet: &WalletId,
+        keys: &[KeyId],
+        by: &str,
+        evidence: &Evidence,
+    ) -> Result<Vec<Event>, Rejection> {
+        self.may_have_addresses(wallet)?;
+        let mut seen = BTreeSet::new();
+        for key in keys {
+            self.is_fresh(key)?;
+            if !seen.insert(key) {
+                return Err(Rejection::Taken(key.to_string()));
+            }
+        }
+        let (wallet, keys, by) = (wallet.clone(), keys.to_vec(), by.to_owned());
+        Ok(vec![Event::KeysRequested {
+            wallet,
+            keys,
+            by,
+            evidence: evidence.clone(),
+        }])
+    }
+
+    fn is_fresh(&self, key: &KeyId) -> Result<(), Rejection> {
+        if self.keys.contains_key(key) {
+            return Err(Rejection::Taken(key.to_string()));
+        }
+        Ok(())
+    }
+
+    fn may_have_addresses(&self, wallet: &WalletId) -> Result<(), Rejection> {
         let entry = self
             .wallets
             .get(wallet)
@@ -32,16 +78,7 @@ impl Vault {
         if entry.retiring {
             return Err(Rejection::Retiring(wallet.clone()));
         }
-        if self.keys.contains_key(key) {
-            return Err(Rejection::Taken(key.to_string()));
-        }
-        let (wallet, key, by) = (wallet.clone(), key.clone(), by.to_owned());
-        Ok(vec![Event::KeyRequested {
-            wallet,
-            key,
-            by,
-            evidence: evidence.clone(),
-        }])
+        Ok(())
     }
 
     pub(super) fn decide_key_made(

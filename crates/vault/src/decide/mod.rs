@@ -71,6 +71,12 @@ impl Vault {
                 by,
                 evidence,
             } => self.decide_request_address(wallet, key, by, evidence),
+            Command::RequestAddresses {
+                wallet,
+                keys,
+                by,
+                evidence,
+            } => self.decide_request_addresses(wallet, keys, by, evidence),
             Command::KeyMade {
                 key,
                 public_key,

@@ -3,8 +3,8 @@
 use custodyd_policy::{OperatorId, Timestamp, may_approve};
 
 use crate::{
-    ChangeFault, DecideProposal, Event, GOVERNANCE_DOMAIN, GovernanceDecision, Proposal,
-    ProposalEnd, ProposalId, ProposalState, Propose, Rejection, Vault,
+    ChangeFault, DecideProposal, Event, GOVERNANCE_DOMAIN, GovernanceDecision, GovernanceStatement,
+    OperatorSignature, Proposal, ProposalEnd, ProposalId, ProposalState, Propose, Rejection, Vault,
     decide::{MAX_EXACT, is_plain_text, is_statement_nonce},
     governance::Draft,
 };
@@ -83,31 +83,21 @@ impl Vault {
         asked: &DecideProposal,
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
-        let id = &asked.statement.proposal;
-        let proposal = self
-            .proposals
-            .get(id)
-            .ok_or_else(|| Rejection::UnknownProposal(id.clone()))?;
-        self.check_governance_statement(asked, proposal, now)?;
+        let (sender, signature) = (&asked.operator, &asked.signature);
+        let proposal = self.check_governance_statement(sender, &asked.statement, signature, now)?;
         let DecideProposal {
             operator,
             statement,
             signature,
             evidence,
         } = asked.clone();
-        let asked_for = may_approve(self.policy.groups(), &proposal.requirements, &operator);
         match (statement.decision, &proposal.state) {
             (GovernanceDecision::Approve, ProposalState::Voting { expires_at }) => {
                 if *expires_at <= now {
                     // The timer that says so may only be due.
                     return Err(Rejection::ProposalNotNow("expired", "approved"));
                 }
-                if operator == proposal.by {
-                    return Err(Rejection::OwnProposal(operator));
-                }
-                if !asked_for {
-                    return Err(Rejection::NotAsked(operator));
-                }
+                self.check_asked(proposal, statement.decision, &operator)?;
                 if proposal.approvals.contains_key(&operator) {
                     return Err(Rejection::ApprovedAlready(operator));
                 }
@@ -120,9 +110,7 @@ impl Vault {
                 Ok([approved].into_iter().chain(passed).collect())
             }
             (GovernanceDecision::Veto, _) if proposal.is_open() => {
-                if operator != proposal.by && !asked_for {
-                    return Err(Rejection::NotAsked(operator));
-                }
+                self.check_asked(proposal, statement.decision, &operator)?;
                 Ok(vec![Event::ProposalVetoed {
                     statement,
                     signature,
@@ -158,15 +146,45 @@ impl Vault {
         Ok(Some(Event::ProposalPassed { proposal, until }))
     }
 
-    fn check_governance_statement(
+    /// Whether this person's decision on a proposal is asked for: nobody approves their own, and anybody takes back their own.
+    ///
+    /// # Errors
+    /// It isn't.
+    pub fn check_asked(
         &self,
-        asked: &DecideProposal,
         proposal: &Proposal,
-        now: Timestamp,
+        decision: GovernanceDecision,
+        operator: &OperatorId,
     ) -> Result<(), Rejection> {
-        let statement = &asked.statement;
-        if statement.operator != asked.operator {
-            let (sender, signer) = (asked.operator.clone(), statement.operator.clone());
+        let own = *operator == proposal.by;
+        let asked = may_approve(self.policy.groups(), &proposal.requirements, operator);
+        match decision {
+            GovernanceDecision::Approve if own => Err(Rejection::OwnProposal(operator.clone())),
+            GovernanceDecision::Veto if own => Ok(()),
+            _ if asked => Ok(()),
+            _ => Err(Rejection::NotAsked(operator.clone())),
+        }
+    }
+
+    /// The proposal that a statement is about, if the statement names its changes and the policy in force, is good at `now`,
+    /// and whoever sent it signed it.
+    ///
+    /// # Errors
+    /// Names the member that is another, or what else is wrong.
+    pub fn check_governance_statement(
+        &self,
+        sender: &OperatorId,
+        statement: &GovernanceStatement,
+        signature: &OperatorSignature,
+        now: Timestamp,
+    ) -> Result<&Proposal, Rejection> {
+        let id = &statement.proposal;
+        let proposal = self
+            .proposals
+            .get(id)
+            .ok_or_else(|| Rejection::UnknownProposal(id.clone()))?;
+        if statement.operator != *sender {
+            let (sender, signer) = (sender.clone(), statement.operator.clone());
             return Err(Rejection::StatementSender { sender, signer });
         }
         let keys = self.operators.get(&statement.operator).ok_or_else(|| {
@@ -186,10 +204,10 @@ impl Vault {
         if statement.expires_at <= now {
             return Err(Rejection::StatementExpired(statement.expires_at));
         }
-        if !statement.is_signed_by(keys, self.console.as_ref(), &asked.signature) {
+        if !statement.is_signed_by(keys, self.console.as_ref(), signature) {
             return Err(Rejection::StatementSignature(statement.operator.clone()));
         }
-        Ok(())
+        Ok(proposal)
     }
 
     /// The first proposal whose time has come: it takes effect, or ends. One at a time, since each changes what the next

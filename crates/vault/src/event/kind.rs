@@ -8,6 +8,7 @@ impl Event {
         match self {
             Self::VaultCreated { .. } => "vault_created",
             Self::KeyRequested { .. } => "key_requested",
+            Self::KeysRequested { .. } => "keys_requested",
             Self::KeyMade { .. } => "key_made",
             Self::KeyCompromised { .. } => "key_compromised",
             Self::WithdrawalRequested { .. } => "withdrawal_requested",

@@ -24,9 +24,10 @@ const COMMITS: u32 = 64;
 const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Kinds to choose from, as the journal names them.
-pub(super) const KINDS: [&str; 40] = [
+pub(super) const KINDS: [&str; 41] = [
     "vault_created",
     "key_requested",
+    "keys_requested",
     "key_made",
     "key_compromised",
     "withdrawal_requested",
