@@ -4,11 +4,14 @@
 
 mod audit;
 mod burst;
+mod coins;
 mod detect;
 mod fact;
 mod incident;
 mod kind;
 mod outbox;
+#[cfg(test)]
+mod reconciliation_tests;
 mod sight;
 mod spool;
 mod watch;

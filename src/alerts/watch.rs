@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     Alert, Condition, Detector, Fact, Facts, Kind, Phase, VaultSight,
     audit::Audit,
+    coins::{explained, unexplained},
     outbox,
     outbox::Outbox,
     spool::{Letter, Spool},
@@ -230,52 +231,21 @@ impl Watching {
     }
 
     async fn note(&mut self, fact: Fact) {
-        let Some(fact) = self.explained(fact).await else {
-            return;
+        let fact = match explained(&self.subjects.store, fact).await {
+            Ok(Some(fact)) => fact,
+            Ok(None) => return,
+            Err(fact) if self.unexplained.len() < MOST_UNEXPLAINED => {
+                return self.unexplained.push_back(fact);
+            }
+            // Rather told wrongly than not at all.
+            Err(fact) => match unexplained(fact) {
+                Some(fact) => fact,
+                None => return,
+            },
         };
         let now = self.subjects.clock.now();
         let alert = self.detector.note(&fact, now);
         self.tell(alert).await;
-    }
-
-    /// Coins that one of our transactions spends have gone where they should. What the database doesn't answer now is asked again.
-    async fn explained(&mut self, fact: Fact) -> Option<Fact> {
-        let Fact::CoinsGone {
-            wallet,
-            network,
-            outpoints,
-        } = fact
-        else {
-            return Some(fact);
-        };
-        let name = network.to_string();
-        let asked = self.subjects.store.unreserved(&name, &outpoints);
-        let why = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(unexplained)) => {
-                return Some(Fact::CoinsUnexplained {
-                    wallet,
-                    many: unexplained.len(),
-                    example: *unexplained.first()?,
-                });
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it does not answer".to_owned(),
-        };
-        tracing::error!(%why, %wallet, "what became of a wallet's coins could not be looked up yet");
-        if self.unexplained.len() >= MOST_UNEXPLAINED {
-            // Rather told wrongly than not at all.
-            return Some(Fact::CoinsUnexplained {
-                wallet,
-                many: outpoints.len(),
-                example: *outpoints.first()?,
-            });
-        }
-        self.unexplained.push_back(Fact::CoinsGone {
-            wallet,
-            network,
-            outpoints,
-        });
-        None
     }
 
     /// Time passed; how are the parts?

@@ -4,6 +4,7 @@ mod hsm;
 mod metrics;
 pub(crate) mod pager;
 mod restarts;
+mod strangers;
 
 use custodyd_vault::Decision;
 use serde_json::{Value, json};
