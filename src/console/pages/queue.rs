@@ -1,5 +1,5 @@
-//! The queue: what waits for whoever looks, riskiest and oldest first; what waits for others; what is held. Which payouts are
-//! on a page is read off an index; what is shown of each comes from the engine.
+//! The queue: what waits for whoever looks, riskiest and oldest first; what waits for others; what is held, newest
+//! first. Which payouts are on a page is read off an index; what is shown of each comes from the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 

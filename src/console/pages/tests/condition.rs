@@ -1,8 +1,9 @@
 //! How the parts are, as each page's header says it, and the treasury with reasons.
 
-use custodyd_hsm::Health as TokenHealth;
+use custodyd_hsm::{Health as TokenHealth, TokenInfo};
 
 use super::desk::{Desk, Tokens, text, token};
+use super::stored::words;
 use super::*;
 use crate::condition::Condition;
 
@@ -94,4 +95,34 @@ async fn the_treasury_names_every_part_that_readiness_names_with_its_reason() {
     // What a node said of fees last, and the token that is out.
     assert!(row("eip155:31337").contains("<time "), "{html}");
     assert!(row("b").contains("<span class=\"state ill\">out</span>"));
+}
+
+#[tokio::test]
+async fn each_token_is_shown_with_its_state_its_device_and_what_it_did() {
+    let mut busy = token("busy", TokenHealth::Recovering);
+    busy.info = Some(TokenInfo {
+        label: "custodyd".to_owned(),
+        serial: "0a1b".to_owned(),
+        model: "M-7".to_owned(),
+        manufacturer: "Maker".to_owned(),
+        firmware: "2.6".to_owned(),
+        slot: 0,
+    });
+    busy.counters.signatures = 4_711;
+    busy.counters.bad_signatures = 2;
+    busy.counters.queued = 3;
+    busy.missing_keys = 5;
+    let tokens = Tokens(vec![busy, token("gone", out())]);
+    let desk = Desk::with(&world(), tokens).await;
+    let page = treasury::show(&desk.state, &viewer("alice"), &BTreeMap::new()).await;
+    let html = text(page).await;
+    let (_, table) = html.split_once("aria-label=\"Tokens\">").unwrap();
+    let (_, rows) = table.split_once("<tbody>").unwrap();
+    let rows = rows.split("</tbody>").next().unwrap().split("<tr>").skip(1);
+    let told: Vec<String> = rows.map(words).collect();
+    let expected = [
+        "busy recovering Maker M-7 0a1b 4711 2 5 3",
+        "gone out CKR_DEVICE_REMOVED &#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38; – 0 0 0 0",
+    ];
+    assert_eq!(told, expected);
 }

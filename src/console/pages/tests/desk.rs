@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use p256::ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner as _};
 use sqlx::Connection as _;
 
-use super::common::World;
+use super::{common::World, elsewhere::elsewhere};
 use crate::{
     clock::Clock,
     config::ConsoleConfig,
@@ -225,8 +225,10 @@ fn state(store: Store, world: &World, pulse: Arc<Pulse>, tokens: Tokens) -> AppS
     })
 }
 
-/// The text of a page that was shown.
+/// The text of a page that was shown. It fetches nothing from elsewhere.
 pub(super) async fn text(answer: Result<Response, Fault>) -> String {
     let body = to_bytes(answer.unwrap().into_body(), usize::MAX).await;
-    String::from_utf8(body.unwrap().to_vec()).unwrap()
+    let html = String::from_utf8(body.unwrap().to_vec()).unwrap();
+    assert_eq!(elsewhere(&html), Vec::<String>::new());
+    html
 }

@@ -20,7 +20,7 @@ fn between<'a>(html: &'a str, begin: &str, end: &str) -> &'a str {
 }
 
 /// The words of a piece of a page, its markup taken out.
-fn words(html: &str) -> String {
+pub(super) fn words(html: &str) -> String {
     let pieces = html.split('<');
     let text = pieces.map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text));
     let text: Vec<&str> = text.flat_map(str::split_whitespace).collect();

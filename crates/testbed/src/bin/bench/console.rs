@@ -63,6 +63,11 @@ pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
     println!(
         "  the queue's first byte after {median:.1} ms, after {worst:.1} ms at the 99th percentile"
     );
+    let page = alice.get("/console/queue").await?;
+    let payouts = String::from_utf8_lossy(&page.body)
+        .matches("data-withdrawal")
+        .count();
+    println!("  {payouts} payouts are on its first page");
     report.add("queue_first_byte_ms", median, "ms", Goal::AtMost(50.0));
     report.add("queue_kb", bytes / 1e3, "kB", Goal::AtMost(100.0));
 
