@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use custodyd_httpsig::{
-    Algorithm, Claimed, HttpSigError, PreparedKey, Principal, PublicKey, SignedRequest, SigningKey,
-    Verified,
+    Algorithm, Checked, Claimed, HttpSigError, PreparedKey, Principal, PublicKey, SignedRequest,
+    SigningKey, Verified,
 };
 use custodyd_passkey::{Assertion, CredentialId, Passkey, RelyingParty};
 use custodyd_policy::{ClientId, Initiator, OperatorId, VaultId};
@@ -227,7 +227,7 @@ impl Directory {
         &self.vault
     }
 
-    /// Who signed this request. `verify` checks it against one key; with several keys, one of them must hold.
+    /// Who signed this request, within `max_skew_s` seconds of `now_s`, Unix seconds.
     ///
     /// # Errors
     /// Unauthenticated. What is wrong with the request's form or time is told to anyone; whether a name is known is told to nobody:
@@ -235,12 +235,52 @@ impl Directory {
     pub fn authenticate(
         &self,
         request: &SignedRequest,
-        verify: impl Fn(&Claimed<'_>, &PreparedKey) -> Result<Verified, HttpSigError>,
+        now_s: u64,
+        max_skew_s: u64,
     ) -> Result<Authenticated, Problem> {
-        let refuse = |e: HttpSigError| Problem::unauthenticated(e.to_string());
         let claimed = request.claimed().map_err(refuse)?;
+        self.whose(&claimed, |claimed| {
+            claimed.in_time(now_s, max_skew_s)?;
+            claimed.checked()
+        })
+    }
+
+    /// As [`Directory::authenticate`], before the body has come: [`SignedRequest::check_body`] is still to be asked.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn authenticate_head(
+        &self,
+        request: &SignedRequest,
+        now_s: u64,
+        max_skew_s: u64,
+    ) -> Result<Authenticated, Problem> {
+        let claimed = request.claimed().map_err(refuse)?;
+        self.whose(&claimed, |claimed| {
+            claimed.in_time(now_s, max_skew_s)?;
+            claimed.checked_head()
+        })
+    }
+
+    /// As [`Directory::authenticate`], of a request whose time was judged when it came.
+    ///
+    /// # Errors
+    /// The same, but for its time.
+    pub fn authenticate_stored(&self, request: &SignedRequest) -> Result<Authenticated, Problem> {
+        let claimed = request.claimed().map_err(refuse)?;
+        self.whose(&claimed, Claimed::checked)
+    }
+
+    /// Whose signature it is. `check` reads the request's form and digest, once; the keys only ever see what it gives, so that to
+    /// have several of them costs no more than their signatures.
+    fn whose<'a>(
+        &self,
+        claimed: &'a Claimed<'a>,
+        check: impl FnOnce(&'a Claimed<'a>) -> Result<Checked<'a>, HttpSigError>,
+    ) -> Result<Authenticated, Problem> {
         let parameters = claimed.parameters();
         let principal = parameters.principal().map_err(refuse)?;
+        let checked = check(claimed).map_err(refuse)?;
         let (speaker, mut keys) = self.find(&principal).unzip();
         // A key of another kind can't have signed; to have none of this kind takes as long as to have the wrong one.
         let keys = keys.get_or_insert_default();
@@ -250,16 +290,12 @@ impl Directory {
             keys.push(nobody(&principal, parameters.algorithm));
         }
         for key in keys {
-            match (verify(&claimed, key), &speaker) {
-                (Ok(verified), Some(speaker)) => {
-                    return Ok(Authenticated {
-                        speaker: speaker.clone(),
-                        key: *key.key(),
-                        verified,
-                    });
-                }
-                (Ok(_), None) | (Err(HttpSigError::BadSignature { .. }), _) => {}
-                (Err(e), _) => return Err(refuse(e)),
+            if let (Ok(verified), Some(speaker)) = (checked.verify(key), &speaker) {
+                return Ok(Authenticated {
+                    speaker: speaker.clone(),
+                    key: *key.key(),
+                    verified,
+                });
             }
         }
         Err(Problem::unauthenticated(
@@ -305,6 +341,10 @@ impl Directory {
             }
         }
     }
+}
+
+fn refuse(fault: HttpSigError) -> Problem {
+    Problem::unauthenticated(fault.to_string())
 }
 
 /// What unknown names are checked against, so that they take as long as known ones: a service's key is prepared, a person's is not.
@@ -370,7 +410,7 @@ mod tests {
         );
         let ask = |keyid: &str, created, byte| {
             let request = signed(keyid, created, &key(byte));
-            directory.authenticate(&request, |claimed, key| claimed.verify(key, 1_000, 300))
+            directory.authenticate(&request, 1_000, 300)
         };
         let alice = ask("operator/alice", 1_000, 3).unwrap();
         assert_eq!(alice.speaker.to_string(), "operator/alice");
@@ -420,7 +460,7 @@ mod tests {
         );
         let ask = |keyid: &str, byte| {
             let request = signed_by(keyid, 1_000, &card(byte));
-            directory.authenticate(&request, |claimed, key| claimed.verify(key, 1_000, 300))
+            directory.authenticate(&request, 1_000, 300)
         };
         let alice = ask("operator/alice", 5).unwrap();
         assert_eq!(alice.speaker.to_string(), "operator/alice");

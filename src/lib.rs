@@ -19,6 +19,7 @@ pub mod canary;
 pub mod ceremony;
 pub mod clock;
 pub mod cold;
+mod condition;
 pub mod config;
 pub mod console;
 pub mod directory;

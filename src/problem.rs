@@ -185,6 +185,8 @@ impl From<Rejection> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
     use super::*;
 
     #[test]
@@ -193,5 +195,42 @@ mod tests {
         assert_eq!(problem.detail, r#"a\u{202e}b\0c\u{1b}[31m "é" \"#);
         let long = Problem::malformed("x".repeat(100_000));
         assert_eq!(long.detail.chars().count(), MOST_DETAIL + 1);
+    }
+
+    /// Every word that could be a code in these sources: lower case, between quotation marks, after `Problem::new(` or `=>`.
+    fn codes(text: &str) -> BTreeSet<String> {
+        let quoted = |text: &str| {
+            let code = text.split('"').nth(1)?;
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+            (code.len() > 3 && code.chars().all(plain)).then(|| code.to_owned())
+        };
+        let made = text.split("Problem::new(").skip(1);
+        made.filter_map(quoted).collect()
+    }
+
+    fn sources(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.extend(codes(&std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_is_explained_in_the_documentation() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut codes = BTreeSet::new();
+        sources(&project.join("src"), &mut codes);
+        let rejections = project.join("crates/vault/src/rejection.rs");
+        let rejections = std::fs::read_to_string(rejections).unwrap();
+        let arms = rejections.lines().filter(|line| line.contains("=> \""));
+        codes.extend(arms.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())));
+        assert!(codes.len() > 60 && codes.contains("taken"), "{codes:?}");
+        let page = std::fs::read_to_string(project.join("docs/API.md")).unwrap();
+        codes.retain(|code| !page.contains(&format!("`{code}`")));
+        assert!(codes.is_empty(), "not in docs/API.md: {codes:?}");
     }
 }

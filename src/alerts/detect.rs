@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use custodyd_policy::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, Kind, burst::Burst, sight::VaultSight};
+use super::{Fact, Kind, burst::Burst, incident::incident, sight::VaultSight};
 
 /// Subjects that are remembered apart; all beyond are one.
 const MOST_SUBJECTS: usize = 1_000;
-/// The name of those.
+/// Targets of one speaker that are remembered apart: whoever is refused a thousand times is one matter, and doesn't push out others.
+const MOST_TARGETS: usize = 16;
+/// The name of those beyond.
 const OTHERS: &str = "others";
 
 /// From when on something is told.
@@ -251,8 +253,14 @@ impl Detector {
         now: Timestamp,
     ) -> Option<Alert> {
         let mut key = (kind, subject);
-        if self.incidents.len() >= MOST_SUBJECTS && !self.incidents.contains_key(&key) {
-            key.1 = OTHERS.to_owned();
+        if !self.incidents.contains_key(&key) {
+            if self.incidents.len() >= MOST_SUBJECTS {
+                key.1 = OTHERS.to_owned();
+            } else if let Some((speaker, _)) = key.1.split_once(" /")
+                && self.targets_of(kind, speaker) >= MOST_TARGETS
+            {
+                key.1 = format!("{speaker} {OTHERS}");
+            }
         }
         let repeated = self.incidents.insert(key.clone(), now).is_some();
         (!repeated).then_some(Alert {
@@ -263,6 +271,13 @@ impl Detector {
             at: now,
             summary: what,
         })
+    }
+
+    fn targets_of(&self, kind: Kind, speaker: &str) -> usize {
+        let theirs = format!("{speaker} /");
+        let from = self.incidents.range((kind, theirs.clone())..);
+        from.take_while(|((of, subject), _)| *of == kind && subject.starts_with(&theirs))
+            .count()
     }
 
     /// Compares what holds with what held, for these kinds.
@@ -325,70 +340,6 @@ fn alert(key: &Key, held: &Held, phase: Phase, at: Timestamp) -> Alert {
         at,
         summary: held.what.clone(),
     }
-}
-
-/// As what a fact is told by itself, of what, and in which words.
-fn incident(fact: &Fact) -> Option<(Kind, String, String)> {
-    Some(match fact {
-        Fact::Suspect {
-            kind,
-            principal,
-            target,
-            detail,
-        } => {
-            let what = format!("{principal} asked for {target}, and it was refused: {detail}");
-            (*kind, format!("{principal} {target}"), what)
-        }
-        // Each credential is one of its own: a second one within minutes is the one to look at.
-        Fact::Enrolled {
-            operator,
-            credential,
-        } => (
-            Kind::CredentialEnrolled,
-            format!("{operator} {credential}"),
-            format!("operator {operator} enrolled a credential by an invitation: {credential}"),
-        ),
-        Fact::CoinsUnexplained {
-            wallet,
-            many,
-            example,
-        } => (
-            Kind::Reconciliation,
-            wallet.to_string(),
-            format!(
-                "wallet {wallet}: {many} coins are gone that no transaction of this daemon spends, such as {example}: \
-                 somebody else spent them, or the block that paid them is gone"
-            ),
-        ),
-        Fact::Conflicted {
-            transaction,
-            wallet,
-        } => (
-            Kind::Reconciliation,
-            wallet.to_string(),
-            format!(
-                "wallet {wallet}: a transaction that is not this vault's took the inputs or the nonce of {transaction}"
-            ),
-        ),
-        Fact::JournalMoved(what) => (
-            Kind::JournalFault,
-            "commit".to_owned(),
-            format!("somebody else writes to this vault's journal: {what}"),
-        ),
-        Fact::RowAltered(id) => (
-            Kind::JournalFault,
-            format!("withdrawal {id}"),
-            format!(
-                "the database's copy of withdrawal {id} differs from what the engine knows: somebody else writes to the database"
-            ),
-        ),
-        Fact::EngineEnded(what) => (
-            Kind::JournalFault,
-            "engine".to_owned(),
-            format!("the engine ended, and the daemon with it: {what}"),
-        ),
-        Fact::Denied(_) | Fact::NewDestination(_) | Fact::CoinsGone { .. } => return None,
-    })
 }
 
 #[cfg(test)]

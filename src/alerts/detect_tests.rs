@@ -211,6 +211,23 @@ fn an_incident_is_told_once_until_it_was_quiet_for_long_enough() {
 }
 
 #[test]
+fn one_speaker_is_told_of_so_many_times_and_keeps_nobody_else_from_being_told_of() {
+    let mut detector = detector();
+    let mismatch = |who: &str, number: usize| Fact::Suspect {
+        kind: Kind::StatementMismatch,
+        principal: who.to_owned(),
+        target: format!("/v1/withdrawals/{number}"),
+        detail: "its amount differs".to_owned(),
+    };
+    let told = (0..500).filter_map(|n| detector.note(&mismatch("operator/alice", n), at(0)));
+    let subjects: Vec<String> = told.map(|alert| alert.subject).collect();
+    assert_eq!(subjects.len(), 17, "{subjects:?}");
+    assert_eq!(subjects[16], "operator/alice others");
+    let bob = detector.note(&mismatch("operator/bob", 0), at(1)).unwrap();
+    assert_eq!(bob.subject, "operator/bob /v1/withdrawals/0");
+}
+
+#[test]
 fn a_journal_that_verifies_again_ends_what_an_audit_found_and_nothing_else() {
     let mut detector = detector();
     let moved = Fact::JournalMoved("conflict".to_owned());
@@ -229,8 +246,8 @@ fn however_many_subjects_there_are_what_is_remembered_is_bounded() {
     for number in 0..MOST_SUBJECTS + 50 {
         let forged = Fact::Suspect {
             kind: Kind::RequestForged,
-            principal: "client/shop".to_owned(),
-            target: format!("/v1/withdrawals/{number}"),
+            principal: format!("client/shop-{number}"),
+            target: "/v1/withdrawals".to_owned(),
             detail: String::new(),
         };
         alerts += usize::from(detector.note(&forged, at(0)).is_some());

@@ -5,7 +5,9 @@
 mod audit;
 mod burst;
 mod detect;
+mod explain;
 mod fact;
+mod incident;
 mod kind;
 mod outbox;
 #[cfg(test)]

@@ -1,7 +1,14 @@
 //! Alerts on their way to the webhook: one after the other, tried again until they arrive or are too old. What has not
 //! arrived when the daemon ends is in the spool, and is sent first by the next.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use custodyd_policy::Timestamp;
 use serde_json::json;
@@ -61,6 +68,8 @@ pub(super) struct Outbox {
     pub(super) give_up: Duration,
     /// What waits, for the next process.
     pub(super) spool: Option<Spool>,
+    /// Whether something is in the spool alone.
+    pub(super) overflow: Arc<AtomicBool>,
 }
 
 impl Outbox {
@@ -73,7 +82,7 @@ impl Outbox {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut left = VecDeque::from(left);
-        while let Some(letter) = next(&mut left, &mut alerts).await {
+        while let Some(letter) = self.next(&mut left, &mut alerts).await {
             let behind = || left.len().saturating_add(alerts.len());
             show(behind().saturating_add(1));
             tokio::select! {
@@ -86,7 +95,7 @@ impl Outbox {
             }
         }
         let rest = async {
-            while let Some(Letter { message, .. }) = next(&mut left, &mut alerts).await {
+            while let Some(Letter { message, .. }) = self.next(&mut left, &mut alerts).await {
                 let sent = self.courier.deliver(&message, self.clock.now()).await;
                 if sent.is_ok() {
                     self.forget(&message).await;
@@ -94,6 +103,24 @@ impl Outbox {
             }
         };
         let _ = tokio::time::timeout(FAREWELL, rest).await;
+    }
+
+    /// What was left comes before what came since, and that before what found no room meanwhile.
+    async fn next(
+        &self,
+        left: &mut VecDeque<Letter>,
+        alerts: &mut mpsc::Receiver<Letter>,
+    ) -> Option<Letter> {
+        if left.is_empty() && alerts.is_empty() && self.overflow.swap(false, Ordering::Relaxed) {
+            let spool = self.spool.as_ref();
+            let read = spool.map(Spool::left).unwrap_or_default();
+            self.overflow.fetch_or(read.more, Ordering::Relaxed);
+            left.extend(read.letters);
+        }
+        match left.pop_front() {
+            Some(letter) => Some(letter),
+            None => alerts.recv().await,
+        }
     }
 
     /// Sends one, however often that takes.
@@ -133,14 +160,6 @@ impl Outbox {
     }
 }
 
-/// What was left comes before what came since.
-async fn next(left: &mut VecDeque<Letter>, alerts: &mut mpsc::Receiver<Letter>) -> Option<Letter> {
-    match left.pop_front() {
-        Some(letter) => Some(letter),
-        None => alerts.recv().await,
-    }
-}
-
 fn show(waiting: usize) {
     let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
     metrics::gauge!("custodyd_alert_queue").set(waiting);
@@ -155,3 +174,7 @@ pub(super) fn given_up(why: &str) {
     count("given_up");
     tracing::error!(why, "an alert was given up; it is in this log");
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

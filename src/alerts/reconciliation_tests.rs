@@ -5,7 +5,7 @@ use custodyd_chain::OutPoint;
 use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{ChainPosition, Event, TransactionId};
 
-use super::{Detector, Fact, Kind, Phase, Thresholds, VaultSight, watch::explained};
+use super::{Detector, Fact, Kind, Phase, Thresholds, VaultSight, explain::explained};
 use crate::{
     journal::{Entry, GENESIS, HeadRow},
     store::{Batch, Projection, Store},
@@ -237,20 +237,20 @@ async fn coins_that_our_transactions_spend_are_explained_and_all_others_are_told
     };
     let mut detector = detector();
     assert_eq!(detector.note(&gone(&[3]), Timestamp::from_ms(1)), None);
-    assert_eq!(explained(&store, gone(&[1, 2])).await, None);
+    assert_eq!(explained(&store, gone(&[1, 2])).await, Ok(None));
     let unexplained = Fact::CoinsUnexplained {
         wallet: wallet("hot-ltc"),
         many: 2,
         example: outpoint(3),
     };
     let found = explained(&store, gone(&[1, 3, 2, 4])).await;
-    assert_eq!(found, Some(unexplained.clone()));
+    assert_eq!(found, Ok(Some(unexplained.clone())));
     // Of the same name on another network, nothing here takes it.
     let mut elsewhere = gone(&[1]);
     if let Fact::CoinsGone { network, .. } = &mut elsewhere {
         *network = "bitcoin-regtest".parse().unwrap();
     }
-    assert!(explained(&store, elsewhere).await.is_some());
+    assert!(explained(&store, elsewhere).await.unwrap().is_some());
     let alert = detector.note(&unexplained, Timestamp::from_ms(2)).unwrap();
     assert_eq!(
         (alert.kind, alert.subject.as_str()),
@@ -261,5 +261,5 @@ async fn coins_that_our_transactions_spend_are_explained_and_all_others_are_told
     }
     // Whatever else happened is passed on as it is.
     let other = Fact::Denied(WithdrawalId::from_bytes([1; 16]));
-    assert_eq!(explained(&store, other.clone()).await, Some(other));
+    assert_eq!(explained(&store, other.clone()).await, Ok(Some(other)));
 }

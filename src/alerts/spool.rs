@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::detect::Told;
 use crate::webhooks::Message;
 
-/// Messages that are read again; as many may wait in memory.
+/// Messages that are read at once; as many may wait in memory.
 const MOST_LETTERS: usize = 256;
 /// Bytes of one file.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -38,11 +38,13 @@ pub(super) struct Spool {
     folder: Arc<Path>,
 }
 
-/// What a process before this one left.
+/// What waits: of a process before this one, or because there was no room.
 #[derive(Debug, Default)]
 pub(super) struct Left {
     /// In the order in which they were raised.
     pub(super) letters: Vec<Letter>,
+    /// Whether there are more.
+    pub(super) more: bool,
     pub(super) told: Vec<Told>,
 }
 
@@ -84,7 +86,9 @@ impl Spool {
             } else if let Some(id) = name.strip_suffix(".json") {
                 read(&path).and_then(|body| {
                     let Dated { timestamp } = serde_json::from_str(&body)?;
-                    if left.letters.len() < MOST_LETTERS {
+                    if left.letters.len() >= MOST_LETTERS {
+                        left.more = true;
+                    } else {
                         left.letters.push(Letter {
                             message: Message {
                                 id: id.to_owned(),

@@ -1,9 +1,12 @@
 //! The task that watches: gathers what there is to see, has the detector say what is to be told, and tells it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use tokio::{
 use super::{
     Alert, Condition, Detector, Fact, Facts, Kind, Phase, VaultSight,
     audit::Audit,
+    explain::explained,
     outbox,
     outbox::Outbox,
     spool::{Letter, Spool},
@@ -38,6 +42,8 @@ const GLANCE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Alerts on their way to the outbox.
 const QUEUE: usize = 256;
+/// Coins that the database could not be asked about, at most.
+const MOST_UNEXPLAINED: usize = 256;
 /// Batches of facts looked at in one go.
 const AT_ONCE: usize = 64;
 /// What `/readyz` calls it when the policy's prices are missing or old.
@@ -110,16 +116,19 @@ impl Watch {
         let mut tasks = JoinSet::new();
         let (out, letters) = mpsc::channel(QUEUE);
         let mut spool = None;
+        let overflow = Arc::<AtomicBool>::default();
         let out = courier.map(|courier| {
             spool = open_spool(&subjects.spool);
             let left = spool.as_ref().map(Spool::left).unwrap_or_default();
             detector.go_on_from(left.told);
+            overflow.store(left.more, Ordering::Relaxed);
             let outbox = Outbox {
                 courier,
                 clock: subjects.clock.clone(),
                 pulse: Arc::clone(&subjects.pulse),
                 give_up: Duration::from_secs(config.give_up_s),
                 spool: spool.clone(),
+                overflow: Arc::clone(&overflow),
             };
             tasks.spawn(outbox.run(left.letters, letters, stop.clone()));
             out
@@ -140,6 +149,8 @@ impl Watch {
             detector,
             out,
             spool,
+            overflow,
+            unexplained: VecDeque::new(),
         };
         for kind in Kind::ALL {
             // So that there is something to compare the first with.
@@ -173,6 +184,10 @@ struct Watching {
     detector: Detector,
     out: Option<mpsc::Sender<Letter>>,
     spool: Option<Spool>,
+    /// Set where something is in the spool alone.
+    overflow: Arc<AtomicBool>,
+    /// What the database could not be asked about yet.
+    unexplained: VecDeque<Fact>,
 }
 
 impl Watching {
@@ -211,17 +226,55 @@ impl Watching {
 
     async fn take(&mut self, batches: impl IntoIterator<Item = Vec<Fact>>) {
         for fact in batches.into_iter().flatten() {
-            let Some(fact) = explained(&self.subjects.store, fact).await else {
-                continue;
-            };
-            let now = self.subjects.clock.now();
-            let alert = self.detector.note(&fact, now);
-            self.tell(alert).await;
+            self.note(fact).await;
         }
+    }
+
+    async fn note(&mut self, fact: Fact) {
+        let Some(fact) = self.explained(fact).await else {
+            return;
+        };
+        let now = self.subjects.clock.now();
+        let alert = self.detector.note(&fact, now);
+        self.tell(alert).await;
+    }
+
+    /// What the database doesn't answer now is asked again.
+    async fn explained(&mut self, fact: Fact) -> Option<Fact> {
+        let asked = explained(&self.subjects.store, fact);
+        let (fact, why) = match asked.await {
+            Ok(fact) => return fact,
+            Err(unanswered) => unanswered,
+        };
+        let Fact::CoinsGone {
+            wallet, outpoints, ..
+        } = &fact
+        else {
+            return Some(fact);
+        };
+        tracing::error!(%why, %wallet, "what became of a wallet's coins could not be looked up yet");
+        if self.unexplained.len() >= MOST_UNEXPLAINED {
+            // Rather told wrongly than not at all.
+            return Some(Fact::CoinsUnexplained {
+                wallet: wallet.clone(),
+                many: outpoints.len(),
+                example: *outpoints.first()?,
+            });
+        }
+        self.unexplained.push_back(fact);
+        None
     }
 
     /// Time passed; how are the parts?
     async fn glance(&mut self) {
+        // One at a time, while the database doesn't answer.
+        while let Some(fact) = self.unexplained.pop_front() {
+            let before = self.unexplained.len();
+            self.note(fact).await;
+            if self.unexplained.len() > before {
+                break;
+            }
+        }
         let now = self.subjects.clock.now();
         let alerts = self.detector.tick(now);
         self.tell(alerts).await;
@@ -266,6 +319,7 @@ impl Watching {
     async fn look(&mut self) {
         let asked = self.subjects.inquiries.ask(VaultSight::of);
         let Ok(Ok(sight)) = tokio::time::timeout(PATIENCE, asked).await else {
+            tracing::warn!("the vault could not be asked how it is; what held is taken to hold");
             return;
         };
         let stale = &sight.stale_prices;
@@ -313,10 +367,11 @@ impl Watching {
         if let Some(spool) = &self.spool {
             spool.keep(&letter.message).await;
         }
-        if let Err(full) = out.try_send(letter) {
-            outbox::given_up("too many wait");
-            if let Some(spool) = &self.spool {
-                spool.forget(&full.into_inner().message.id).await;
+        if out.try_send(letter).is_err() {
+            match self.spool {
+                // It is sent from there once there is room.
+                Some(_) => self.overflow.store(true, Ordering::Relaxed),
+                None => outbox::given_up("too many wait"),
             }
         }
     }
@@ -325,29 +380,6 @@ impl Watching {
         for (kind, active) in self.detector.active() {
             let active = u32::try_from(active).unwrap_or(u32::MAX);
             metrics::gauge!("custodyd_alert_active", "kind" => kind.word()).set(active);
-        }
-    }
-}
-
-/// Coins that one of our transactions spends have gone where they should.
-pub(super) async fn explained(store: &Store, fact: Fact) -> Option<Fact> {
-    let Fact::CoinsGone {
-        wallet,
-        network,
-        outpoints,
-    } = fact
-    else {
-        return Some(fact);
-    };
-    match store.unreserved(&network.to_string(), &outpoints).await {
-        Ok(unexplained) => Some(Fact::CoinsUnexplained {
-            wallet,
-            many: unexplained.len(),
-            example: *unexplained.first()?,
-        }),
-        Err(error) => {
-            tracing::error!(%error, %wallet, "what became of a wallet's coins could not be looked up");
-            None
         }
     }
 }

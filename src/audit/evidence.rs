@@ -147,8 +147,7 @@ fn hear(directory: &Directory, evidence: &Evidence, at: Timestamp) -> Result<Hea
     let told = |problem: Problem| problem.detail;
     let speaker = match &request {
         StoredRequest::Signed(request) => {
-            let authenticated =
-                directory.authenticate(request, |claimed, key| claimed.verify_stored(key.key()));
+            let authenticated = directory.authenticate_stored(request);
             authenticated.map_err(told)?.speaker
         }
         StoredRequest::Passkey(request) => {

@@ -10,7 +10,7 @@ use custodyd::{
     console::Console,
     engine::{Engine, Parts, Pulse, Screener},
     feed::keep_within,
-    http::{self, Admission, AppState, Entrance, Monitoring, Shared},
+    http::{self, Admission, AppState, Entrance, Monitoring, Replays, Shared},
     intake::{Intake, Lobby},
     nodes::Node,
     signer::Signer,
@@ -134,9 +134,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         monitoring: Monitoring {
             alerts: alerts.clone(),
             balances: config.metrics.balances,
+            scrapes: Arc::default(),
         },
         max_skew_s: config.http.max_skew_s,
-        replays: Arc::default(),
+        replays: Arc::new(Replays::since(Clock::system().now().as_seconds())),
         admission: Arc::new(Admission::new(
             config.http.tls.as_ref(),
             &config.clients,

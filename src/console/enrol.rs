@@ -276,9 +276,8 @@ async fn submit(
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let in_force = state.standing.now();
-    let authenticated = in_force.directory.authenticate(&request, |claimed, key| {
-        claimed.verify(key, now.as_seconds(), state.max_skew_s)
-    })?;
+    let directory = &in_force.directory;
+    let authenticated = directory.authenticate(&request, now.as_seconds(), state.max_skew_s)?;
     let submission = Submission {
         intent: Intent::read((&request).into())?,
         speaker: authenticated.speaker,

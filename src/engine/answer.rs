@@ -148,8 +148,7 @@ fn hear(directory: &Directory, pending: &mut Pending, now: Timestamp) -> Result<
         .map_err(|e| Problem::malformed(format!("the stored request: {e}")))?;
     let (speaker, sworn) = match &request {
         StoredRequest::Signed(request) => {
-            let authenticated =
-                directory.authenticate(request, |claimed, key| claimed.verify_stored(key.key()))?;
+            let authenticated = directory.authenticate_stored(request)?;
             (authenticated.speaker, None)
         }
         StoredRequest::Passkey(request) => {

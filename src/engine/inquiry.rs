@@ -42,6 +42,19 @@ impl Inquiries {
         (Self { queue }, Questions(questions))
     }
 
+    /// A vault that stands still at `now` and answers, for tests of pages.
+    #[cfg(test)]
+    pub(crate) fn of(vault: Vault, now: Timestamp) -> Self {
+        let (asked, mut questions) = Self::new();
+        tokio::spawn(async move {
+            let mut waiting = Vec::new();
+            while questions.next(&mut waiting).await > 0 {
+                waiting.drain(..).for_each(|question| question(&vault, now));
+            }
+        });
+        asked
+    }
+
     /// Asks the vault as the last commit left it, and when that is asked. The question holds the engine up for as long as
     /// it takes: it reads a little, and never walks through all withdrawals.
     ///

@@ -1,21 +1,16 @@
 //! `/v1/cold`: bundles out to the air-gapped signer, and back. Operators only: a bundle holds everybody's withdrawals.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    http::StatusCode,
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use custodyd_vault::ExportId;
-use tokio::sync::Semaphore;
 
-use super::{AppState, path::Id, reply, signed::Signed};
+use super::{AppState, large::Large, path::Id, reply, signed::Signed};
 use crate::{problem::Problem, request::ExportBody, store::ExportRow, view::ExportView};
 
-/// Bundles taken in at a time: each may be [`super::signed::BUNDLE_LIMIT`] long, and is in memory several times over.
+/// Largest returned bundle, bytes.
+const BUNDLE_LIMIT: usize = 16 * 1024 * 1024;
+/// Bundles taken in at a time: each is in memory several times over.
 const MOST_IMPORTS: usize = 4;
+const WHOSE: &str = "the cold path";
 
 /// Plans the approved cold withdrawals and prepares a bundle of them.
 #[utoipa::path(
@@ -26,7 +21,7 @@ pub(super) async fn export(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("the cold path")?;
+    signed.operators_only(WHOSE)?;
     Ok(state.submit(signed).await)
 }
 
@@ -40,7 +35,7 @@ pub(super) async fn show(
     Id(id): Id<ExportId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("the cold path")?;
+    signed.operators_only(WHOSE)?;
     Ok(reply::raw(200, find(&state, &id).await?.document))
 }
 
@@ -54,7 +49,7 @@ pub(super) async fn bundle(
     Id(id): Id<ExportId>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("the cold path")?;
+    signed.operators_only(WHOSE)?;
     let bytes = state
         .store
         .bundle(state.standing.vault().as_str(), id.as_str())
@@ -82,26 +77,14 @@ pub(super) async fn import(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("the cold path")?;
+    signed.operators_only(WHOSE)?;
     Ok(state.submit(signed).await)
 }
 
-/// Places for bundles on their way in.
-pub(super) fn import_places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MOST_IMPORTS))
-}
-
-/// Lets a bundle in if there is a place for it, before any of it is read.
-pub(super) async fn admit(
-    State(places): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Ok(_place) = places.try_acquire() else {
-        return Problem::unavailable("other bundles are being imported; try again in a moment")
-            .into_response();
-    };
-    next.run(request).await
+/// How bundles come in.
+pub(super) fn bundles() -> Large {
+    let full = "other bundles are being imported; try again in a moment";
+    Large::new(BUNDLE_LIMIT, MOST_IMPORTS, WHOSE, full)
 }
 
 async fn find(state: &AppState, id: &ExportId) -> Result<ExportRow, Problem> {

@@ -6,11 +6,7 @@
 
 use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    extract::Request,
-    response::{IntoResponse as _, Response},
-};
+use axum::{body::Body, extract::Request};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -27,7 +23,7 @@ use super::{
     AppState, Limits,
     certificate::Certificate,
     entrance::Entrance,
-    peer::{Peer, Visit},
+    peer::{Peer, Unnamed, Visit},
     places::{Place, Places},
     router,
     serving::Serving,
@@ -169,19 +165,17 @@ impl Conversation {
         let seat = place.seat();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let (router, seat) = (router.clone(), Arc::clone(&seat));
-            let peer = entrance.peer(address, certificate.clone(), request.headers());
+            let (peer, unnamed) = entrance.peer(address, certificate.clone(), request.headers());
             async move {
                 let serving = Serving::of(Arc::clone(&seat));
-                let response: Response = match peer {
-                    Ok(peer) => {
-                        let mut request: Request = request.map(Body::new);
-                        request.extensions_mut().insert::<Peer>(peer);
-                        request.extensions_mut().insert(Visit::new(Some(seat)));
-                        let Ok(response) = router.oneshot(request).await;
-                        response
-                    }
-                    Err(problem) => problem.into_response(),
-                };
+                let mut request: Request = request.map(Body::new);
+                let extensions = request.extensions_mut();
+                extensions.insert::<Peer>(peer);
+                extensions.insert(Visit::new(Some(seat)));
+                if let Some(unnamed) = unnamed {
+                    extensions.insert::<Unnamed>(unnamed);
+                }
+                let Ok(response) = router.oneshot(request).await;
                 Ok::<_, Infallible>(response.map(|body| serving.until_sent(body)))
             }
         });

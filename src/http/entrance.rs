@@ -7,14 +7,11 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{
     certificate::Certificate,
-    forwarded::Proxies,
-    peer::Peer,
+    forwarded::{Origin, Proxies},
+    peer::{Peer, Unnamed},
     tls::{Tls, TlsError},
 };
-use crate::{
-    config::{Http, HttpLimits},
-    problem::Problem,
-};
+use crate::config::{Http, HttpLimits};
 
 /// The way in of one listener. Its default is plain HTTP within the usual limits.
 #[derive(Debug, Clone, Default)]
@@ -99,18 +96,22 @@ impl Entrance {
         })
     }
 
-    /// Who is at the other end of a request.
+    /// Who is at the other end of a request: the proxy itself, and why, where a trusted one names nobody.
     pub(super) fn peer(
         &self,
         address: IpAddr,
         certificate: Option<Arc<Certificate>>,
         headers: &HeaderMap,
-    ) -> Result<Peer, Problem> {
-        let origin = self.proxies.origin(address, headers)?;
-        Ok(Peer {
+    ) -> (Peer, Option<Unnamed>) {
+        let (origin, unnamed) = match self.proxies.origin(address, headers) {
+            Ok(origin) => (origin, None),
+            Err(problem) => (Origin::at(address), Some(Unnamed(problem))),
+        };
+        let peer = Peer {
             address: origin.address,
             secure: self.tls.is_some() || origin.secure,
             certificate,
-        })
+        };
+        (peer, unnamed)
     }
 }

@@ -30,7 +30,8 @@ use crate::{
     reason = "the shape of the query, for the description; it is read field by field"
 )]
 pub(super) struct EventsQuery {
-    /// Begins with the event after this one; with what comes from now on if absent. The header Last-Event-ID goes before it.
+    /// Begins with the event after this one; with what comes from now on if absent. The header Last-Event-ID counts where this is
+    /// absent, and must say the same where it isn't: it is not signed.
     after: Option<u64>,
     /// Only this type, such as `withdrawal.final`.
     r#type: Option<String>,
@@ -98,32 +99,47 @@ pub(crate) async fn open(
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
-/// Where to begin: the header, which a browser sends by itself when it comes back, goes before the query.
+/// Where to begin. Its signature covers `after` and not the header, which whoever stands between could
+/// change: so the header counts where nothing else is said, for those who send it by themselves when they come back, and never
+/// against what was signed.
 ///
 /// # Errors
-/// Not a number.
-pub(crate) fn begin(headers: &HeaderMap, query: Option<String>) -> Result<Option<u64>, Problem> {
+/// Not a number, or two of them.
+fn begin(headers: &HeaderMap, query: Option<String>) -> Result<Option<u64>, Problem> {
+    let (header, query) = (
+        last_heard(headers)?,
+        number("the query parameter after", query)?,
+    );
+    if header.is_some() && query.is_some() && header != query {
+        return Err(Problem::malformed(
+            "the header Last-Event-ID is not signed, and says something else than the query parameter after; \
+             leave the header out, or the parameter",
+        ));
+    }
+    Ok(header.or(query))
+}
+
+fn last_heard(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let mut values = headers.get_all("last-event-id").iter();
-    let from_header = values.next().map(|value| {
-        let text = value.to_str().unwrap_or_default().to_owned();
-        ("the header Last-Event-ID", text)
-    });
+    let text = values.next();
     if values.next().is_some() {
         return Err(Problem::malformed("the header Last-Event-ID came twice"));
     }
-    let written = from_header.or(query.map(|text| ("the query parameter after", text)));
-    written
-        .map(|(place, text)| {
-            let number = text.parse().ok().filter(|n| i64::try_from(*n).is_ok());
-            number.ok_or_else(|| Problem::malformed(format!("{place} is not an event's number")))
-        })
-        .transpose()
+    let text = text.map(|value| value.to_str().unwrap_or_default().to_owned());
+    number("the header Last-Event-ID", text)
+}
+
+fn number(place: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
+    text.map(|text| {
+        let number = text.parse().ok().filter(|n| i64::try_from(*n).is_ok());
+        number.ok_or_else(|| Problem::malformed(format!("{place} is not an event's number")))
+    })
+    .transpose()
 }
 
 /// Whether the key that signed is still its speaker's, and the scope too: asked again whenever who may speak has changed.
 fn still_speaks(state: &AppState, signed: Signed) -> Box<dyn Fn() -> bool + Send + Sync> {
     let standing = state.standing.clone();
-    let (asked_at, max_skew_s) = (state.clock.now().as_seconds(), state.max_skew_s);
     let seen = Mutex::new(standing.now());
     Box::new(move || {
         let now = standing.now();
@@ -131,10 +147,8 @@ fn still_speaks(state: &AppState, signed: Signed) -> Box<dyn Fn() -> bool + Send
         if Arc::ptr_eq(&seen, &now) {
             return true;
         }
-        let known = now.directory.authenticate(&signed.request, |claimed, key| {
-            // Its age doesn't matter any more.
-            claimed.verify(key, asked_at, max_skew_s)
-        });
+        // Its age doesn't matter any more.
+        let known = now.directory.authenticate_stored(&signed.request);
         let scopes = &[Scope::Read, Scope::Withdraw];
         let may = known.is_ok_and(|known| {
             let speaker = &known.speaker;

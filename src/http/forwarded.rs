@@ -2,11 +2,16 @@
 //!
 //! Headers are read from the right, where the nearest proxy wrote: each proxy that is trusted vouches for the hop before it, and
 //! the first address that is no trusted proxy is the peer. What stands to the left of it anybody may have written.
+//!
+//! Invariant: what a client writes itself can have its own request refused, and never changes what the nearest proxy's words mean.
+
+mod rfc7239;
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
 
+use self::rfc7239::Element;
 use crate::{
     config::{ForwardedHeader, Network},
     problem::Problem,
@@ -30,10 +35,14 @@ pub(super) struct Origin {
     pub(super) secure: bool,
 }
 
-/// A hop as a proxy named it.
-struct Hop<'a> {
-    address: &'a str,
-    secure: bool,
+impl Origin {
+    /// At the other end of the connection itself.
+    pub(super) fn at(address: IpAddr) -> Self {
+        Self {
+            address,
+            secure: false,
+        }
+    }
 }
 
 impl Proxies {
@@ -49,10 +58,7 @@ impl Proxies {
 
     /// Where the request of this connection began. Without a header it began at the proxy itself, as its own health checks do.
     pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Origin, Problem> {
-        let mut origin = Origin {
-            address: peer,
-            secure: false,
-        };
+        let mut origin = Origin::at(peer);
         if !self.trusts(peer) {
             return Ok(origin);
         }
@@ -64,24 +70,41 @@ impl Proxies {
         // From the right: the last line first, each line from its end.
         for line in lines.iter().rev() {
             let line = line.to_str().map_err(|_| unread())?;
-            for written in unquoted(line, ',').into_iter().rev() {
+            for hop in self
+                .hops(line, headers)
+                .ok_or_else(unread)?
+                .into_iter()
+                .rev()
+            {
                 if !self.trusts(origin.address) {
                     return Ok(origin);
                 }
-                let hop = match self.header {
-                    ForwardedHeader::XForwardedFor => Hop {
-                        address: written.trim(),
-                        secure: nearest_is_https(headers),
-                    },
-                    ForwardedHeader::Forwarded => element(written).ok_or_else(unread)?,
-                };
-                origin = Origin {
-                    address: address(hop.address).ok_or_else(unread)?,
-                    secure: hop.secure,
-                };
+                origin = hop.ok_or_else(unread)?;
             }
         }
         Ok(origin)
+    }
+
+    /// The hops that a line names, from its left, each of them none if it names no address; none at all where the line is out of
+    /// form.
+    fn hops(&self, line: &str, headers: &HeaderMap) -> Option<Vec<Option<Origin>>> {
+        let hop = |node: &str, secure| {
+            let address = address(node)?;
+            Some(Origin { address, secure })
+        };
+        match self.header {
+            // A list without quotes: what a quote stands in is no address.
+            ForwardedHeader::XForwardedFor => {
+                let secure = nearest_is_https(headers);
+                let nodes = line.split(',').map(str::trim);
+                Some(nodes.map(|node| hop(node, secure)).collect())
+            }
+            ForwardedHeader::Forwarded => {
+                let elements = rfc7239::elements(line)?.into_iter();
+                let read = |element: Element<'_>| hop(&element.node?, element.secure);
+                Some(elements.map(read).collect())
+            }
+        }
     }
 }
 
@@ -92,24 +115,6 @@ fn nearest_is_https(headers: &HeaderMap) -> bool {
     last.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
-/// A `forwarded-element` (RFC 7239 §4).
-fn element(written: &str) -> Option<Hop<'_>> {
-    let mut hop = Hop {
-        address: "",
-        secure: false,
-    };
-    for pair in unquoted(written, ';') {
-        let (name, value) = pair.trim().split_once('=')?;
-        let value = value.trim_matches('"');
-        if name.eq_ignore_ascii_case("for") {
-            hop.address = value;
-        } else if name.eq_ignore_ascii_case("proto") {
-            hop.secure = value.eq_ignore_ascii_case("https");
-        }
-    }
-    Some(hop)
-}
-
 /// An address, with or without a port; IPv6 with a port stands in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -118,19 +123,10 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(IpAddr::to_canonical(&address))
 }
 
-/// The parts between separators, but for separators inside of quotes.
-fn unquoted(text: &str, separator: char) -> Vec<&str> {
-    let mut quoted = false;
-    text.split(|c| {
-        quoted ^= c == '"';
-        c == separator && !quoted
-    })
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -206,6 +202,11 @@ mod tests {
             "http 192.0.2.43"
         );
         assert_eq!(
+            said(r#"for=2001:db8::9, x="a\"b";for=192.0.2.43"#),
+            "",
+            "a colon needs quotes"
+        );
+        assert_eq!(
             said("for=192.0.2.43;proto=https, for=10.1.1.1;proto=http"),
             "https 192.0.2.43"
         );
@@ -217,6 +218,50 @@ mod tests {
             "for=",
         ] {
             assert_eq!(said(unread), "", "{unread}");
+        }
+    }
+
+    /// What a client wrote, with what its proxy appends.
+    fn appended(header: ForwardedHeader, written: &str) -> Option<String> {
+        let (name, own) = match header {
+            ForwardedHeader::XForwardedFor => ("x-forwarded-for", "198.51.100.7"),
+            ForwardedHeader::Forwarded => ("forwarded", "for=198.51.100.7"),
+        };
+        origin(header, "10.0.0.1", &[(name, &format!("{written}, {own}"))])
+    }
+
+    #[test]
+    fn a_quote_that_a_client_leaves_open_or_escapes_does_not_swallow_what_the_proxy_appends() {
+        for (written, expected) in [
+            (r#"for=10.1.2.3;x="\"""#, Some("http 198.51.100.7")),
+            (r#"for=10.1.2.3;x=""#, None),
+            (r#"for=10.1.2.3;x="\"#, None),
+        ] {
+            let read = appended(ForwardedHeader::Forwarded, written);
+            assert_eq!(read.as_deref(), expected, "{written}");
+        }
+        for written in [r#"10.1.2.3""#, r#""10.1.2.3"#, r#"10.1.2.3, ""#] {
+            let read = appended(ForwardedHeader::XForwardedFor, written);
+            assert_eq!(read.as_deref(), Some("http 198.51.100.7"), "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_client_writes_in_front_never_changes_the_address_that_its_proxy_appends(
+            written in prop::collection::vec(
+                prop::sample::select(vec![
+                    "for=", "for=10.1.2.3", "10.1.2.3", "x=", "\"", "\\", "\\\"", ",", ";", "=", " ", "a", "proto=https",
+                ]),
+                0..12,
+            )
+        ) {
+            let written = written.concat();
+            for header in [ForwardedHeader::Forwarded, ForwardedHeader::XForwardedFor] {
+                if let Some(read) = appended(header, &written) {
+                    prop_assert_eq!(read, "http 198.51.100.7", "{:?}", written);
+                }
+            }
         }
     }
 }

@@ -1,19 +1,16 @@
 //! Health for machines. Unsigned, and silent about money unless the configuration says otherwise.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use custodyd_hsm::{Health, MemberStatus};
 use custodyd_policy::OperatorId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AppState, reply};
+use super::{AppState, reply, scrape::Scrapes};
 use crate::{
     alerts::{Alerts, Fact},
+    condition::Condition,
     problem::Problem,
     telemetry::{
         self,
@@ -23,8 +20,6 @@ use crate::{
     },
 };
 
-/// Parts without which withdrawals go on as far as policy lets them: they make the daemon degraded, not unready.
-const LESSER: [&str; 5] = ["screening", "prices", "alerts", "feed", "webhooks"];
 /// Longest wait for what a scrape asks the engine or the database; what doesn't answer is left out.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -35,6 +30,8 @@ pub struct Monitoring {
     pub alerts: Alerts,
     /// Whether `/metrics` shows what wallets hold.
     pub balances: bool,
+    /// Pages of metrics that are being made.
+    pub scrapes: Arc<Scrapes>,
 }
 
 impl Monitoring {
@@ -58,31 +55,7 @@ pub(super) async fn healthz() -> Response {
     responses((status = 200, body = HealthView), (status = 503, body = HealthView))
 )]
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
-    let mut trouble = BTreeMap::new();
-    match &state.pulse {
-        Some(pulse) => {
-            trouble.extend(pulse.trouble());
-            if !pulse.is_running() {
-                trouble.insert("engine".to_owned(), "it is not running".to_owned());
-            }
-        }
-        None => {
-            if let Err(error) = state.store.last_head(state.standing.vault().as_str()).await {
-                trouble.insert("database".to_owned(), error.to_string());
-            }
-        }
-    }
-    let (lesser, mut trouble): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        trouble.into_iter().partition(|(part, _)| is_lesser(part));
-    let members = state.hsm.iter().flat_map(|hsm| hsm.members());
-    let (well, degraded): (Vec<_>, Vec<_>) = members.partition(is_well);
-    let up = |member: &MemberStatus| !matches!(member.health, Health::Out { .. });
-    if well.is_empty() && !degraded.is_empty() && !degraded.iter().any(up) {
-        trouble.insert("hsm".to_owned(), "every token is out".to_owned());
-    }
-    if let Some(error) = state.store.write_trouble() {
-        trouble.insert("database".to_owned(), error);
-    }
+    let Condition { trouble, degraded } = Condition::read(&state).await;
     let (status, word) = if trouble.is_empty() {
         (StatusCode::OK, "ready")
     } else {
@@ -91,11 +64,7 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let view = HealthView {
         status: word.to_owned(),
         trouble: trouble.into_keys().collect(),
-        degraded: degraded
-            .iter()
-            .map(|member| format!("hsm:{}", member.name))
-            .chain(lesser.into_keys())
-            .collect(),
+        degraded: degraded.into_keys().collect(),
     };
     reply::typed(
         status,
@@ -104,22 +73,18 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     )
 }
 
-fn is_well(member: &MemberStatus) -> bool {
-    member.health == Health::Up && member.missing_keys == 0
-}
-
-/// A part's name, or a name within it such as `webhooks:shop`.
-fn is_lesser(part: &str) -> bool {
-    let part = part.split(':').next().unwrap_or_default();
-    LESSER.contains(&part)
-}
-
 /// Metrics in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", security(()),
     responses((status = 200, content_type = "text/plain", body = String))
 )]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+    let page = state.monitoring.scrapes.page(|| measured(&state)).await;
+    reply::typed(StatusCode::OK, "text/plain; version=0.0.4", page)
+}
+
+/// What is measured now.
+async fn measured(state: &AppState) -> String {
     if let Some(hsm) = &state.hsm {
         telemetry::record_hsm(&hsm.members());
     }
@@ -146,11 +111,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     {
         reading.write(&mut page, state.monitoring.balances);
     }
-    reply::typed(
-        StatusCode::OK,
-        "text/plain; version=0.0.4",
-        state.metrics.render() + &page.into_text(),
-    )
+    state.metrics.render() + &page.into_text()
 }
 
 /// A process that serves.

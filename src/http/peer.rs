@@ -1,5 +1,5 @@
-//! Who is at the other end: what the connection shows of them, and what came of one request of theirs. Both lie in the
-//! request's extensions.
+//! Who is at the other end: what the connection shows of them, and what came of one request of theirs. All of it lies in
+//! the request's extensions.
 
 use std::{
     net::IpAddr,
@@ -21,6 +21,11 @@ pub struct Peer {
     /// The certificate that was verified in the handshake, if it showed one.
     pub certificate: Option<Arc<Certificate>>,
 }
+
+/// The proxy that was trusted to say for whom it asks said nothing that can be read: the refusal, which is answered where every
+/// request is bounded and measured.
+#[derive(Debug, Clone)]
+pub(super) struct Unnamed(pub(super) Problem);
 
 /// One request on its way through: whoever finds out who asks says so here, for the audit of reads and so that the connection
 /// isn't given up in favour of strangers.

@@ -1,14 +1,15 @@
 //! Places for connections: how many there are, how many one address may hold, and who leaves when all are taken.
 //!
-//! Invariant: a connection that nobody verified gives way to a newcomer, the longest quiet one first. So those who connect and
-//! say nothing, however many, keep nobody out; those at whose request custodyd works are left alone.
+//! Invariant: a quiet connection gives way to a newcomer, first those on which nobody was ever verified, and of these the longest
+//! quiet one. So those who connect and say nothing, however many, keep nobody out and take no place from whom custodyd knows; those
+//! at whose request custodyd works are left alone.
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -44,6 +45,8 @@ pub(super) struct Seat {
     began: Instant,
     /// Nanoseconds since `began` from when on it has been quiet, or [`AT_WORK`].
     quiet_since: AtomicU64,
+    /// Somebody was verified on it once.
+    known: AtomicBool,
     leave: Notify,
 }
 
@@ -88,6 +91,7 @@ impl Places {
         let seat = Arc::new(Seat {
             began: self.began,
             quiet_since: AtomicU64::new(0),
+            known: AtomicBool::new(false),
             leave: Notify::new(),
         });
         seat.falls_quiet();
@@ -118,14 +122,14 @@ impl Places {
         }
     }
 
-    /// The longest quiet one but for the newcomer.
+    /// The longest quiet one but for the newcomer, strangers before those who were verified.
     fn ask_one_to_leave(&self, newcomer: u64) {
         let held = self.lock();
         let others = held.seats.iter().filter(|(number, _)| **number != newcomer);
         let quiet = others
             .map(|(_, seat)| (seat.quiet_since.load(Ordering::Relaxed), seat))
             .filter(|(since, _)| *since != AT_WORK)
-            .min_by_key(|(since, _)| *since);
+            .min_by_key(|(since, seat)| (seat.known.load(Ordering::Relaxed), *since));
         if let Some((_, seat)) = quiet {
             seat.leave.notify_one();
         }
@@ -160,6 +164,7 @@ impl Drop for Counted {
 impl Seat {
     /// Somebody who was verified is being served: it stays.
     pub(super) fn keep(&self) {
+        self.known.store(true, Ordering::Relaxed);
         self.quiet_since.store(AT_WORK, Ordering::Relaxed);
     }
 
@@ -225,5 +230,41 @@ mod tests {
         assert_eq!(places.free.available_permits(), 0);
         drop((newcomer, third, seated));
         assert_eq!(places.free.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_was_verified_once_keeps_a_quiet_connection_while_strangers_have_any() {
+        let places = Places::new(3, 100);
+        let mut seated = Vec::new();
+        for number in 1..=3 {
+            let place = places.count(address(number)).unwrap();
+            seated.push(places.seat(place).await);
+        }
+        let known = seated.remove(0);
+        known.seat().keep();
+        known.seat().falls_quiet();
+        // It has been quiet for longer than both strangers.
+        seated
+            .iter()
+            .for_each(|stranger| stranger.seat().falls_quiet());
+        for (number, place) in [(4, seated.remove(0)), (5, seated.remove(0))] {
+            let leaving = tokio::spawn(async move {
+                place.seat().asked_to_leave().await;
+                drop(place);
+            });
+            let newcomer = places.count(address(number)).unwrap();
+            let newcomer = places.seat(newcomer).await;
+            leaving.await.unwrap();
+            newcomer.seat().keep();
+            seated.push(newcomer);
+        }
+        // With nobody else left it goes too.
+        let leaving = tokio::spawn(async move {
+            known.seat().asked_to_leave().await;
+            drop(known);
+        });
+        let newcomer = places.count(address(6)).unwrap();
+        drop(places.seat(newcomer).await);
+        leaving.await.unwrap();
     }
 }

@@ -1,15 +1,12 @@
 //! `/v1/proposals`: what operators want changed, and what others say to it. Operators only: a proposal shows who guards
 //! what.
 
-use std::sync::Arc;
-
 use axum::{Extension, extract::State, response::Response};
 use custodyd_vault::{Change, ProposalId, line_diff};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AppState, comparison::Comparisons, path::Id, reply, signed::Signed};
+use super::{AppState, comparison::Comparisons, large::Large, path::Id, reply, signed::Signed};
 use crate::{
     problem::Problem,
     request::{GovernanceBody, ProposalBody},
@@ -18,12 +15,16 @@ use crate::{
     view::{PolicyDiffView, ProposalView},
 };
 
-/// Proposals taken in at a time: each may be [`super::signed::PROPOSAL_LIMIT`] long.
+/// Largest proposal, bytes: a policy, or a block list.
+const PROPOSAL_LIMIT: usize = 1024 * 1024;
+/// Proposals taken in at a time.
 const MOST_PROPOSALS: usize = 8;
+const WHOSE: &str = "governance";
 
-/// Places for proposals whose bodies are read.
-pub(super) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MOST_PROPOSALS))
+/// How proposals come in.
+pub(super) fn incoming() -> Large {
+    let full = "other proposals are being taken in; try again in a moment";
+    Large::new(PROPOSAL_LIMIT, MOST_PROPOSALS, WHOSE, full)
 }
 
 /// An operator proposes changes. The answer names who has to approve, and how long others may then still veto.
@@ -35,7 +36,7 @@ pub(super) async fn create(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("governance")?;
+    signed.operators_only(WHOSE)?;
     Ok(state.submit(signed).await)
 }
 
@@ -49,7 +50,7 @@ pub(super) async fn approve(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("governance")?;
+    signed.operators_only(WHOSE)?;
     Ok(state.submit(signed).await)
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn veto(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("governance")?;
+    signed.operators_only(WHOSE)?;
     Ok(state.submit(signed).await)
 }
 
@@ -78,7 +79,7 @@ pub(super) async fn show(
     Extension(comparisons): Extension<Comparisons>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("governance")?;
+    signed.operators_only(WHOSE)?;
     let row = state
         .store
         .proposal(state.standing.vault().as_str(), id.as_str())
@@ -164,7 +165,7 @@ pub(super) async fn list(
     State(state): State<AppState>,
     signed: Signed,
 ) -> Result<Response, Problem> {
-    signed.operators_only("governance")?;
+    signed.operators_only(WHOSE)?;
     let mut query = super::policy::query(&signed.request.target, &["state", "cursor", "limit"])?;
     let cursor: Option<Cursor> = super::policy::cursor(query.remove("cursor"))?;
     let limit = super::policy::limit(query.remove("limit"))?;

@@ -33,7 +33,7 @@ use super::{
     enrolments, events, freeze, health, hsm, journal,
     meters::Meters,
     openapi,
-    peer::{Peer, Visit},
+    peer::{Peer, Unnamed, Visit},
     policy, prices, proposals, transactions, wallets, withdrawals,
 };
 use crate::{console, problem::Problem, telemetry::trail};
@@ -50,15 +50,17 @@ pub fn router(state: AppState) -> Router {
 
 /// The API within these limits.
 pub(super) fn within(state: AppState, limits: &Limits) -> Router {
+    let rate = Rate::per_second(limits.per_second, limits.burst);
     let bounds = Arc::new(Bounds {
         began: Instant::now(),
         patience: limits.request_patience,
-        rates: AddressRates::new(Rate::per_second(limits.per_second, limits.burst)),
+        rates: AddressRates::new(rate),
+        unnamed: AddressRates::new(rate),
         refusals: Refusals::new(),
         meters: Meters::default(),
     });
-    let imports = from_fn_with_state(cold::import_places(), cold::admit);
-    let proposing = from_fn_with_state(proposals::places(), cold::admit);
+    let imports = Extension(cold::bundles());
+    let proposing = Extension(proposals::incoming());
     let comparing = Extension(Comparisons::default());
     let (router, document) = OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(withdrawals::create, withdrawals::list))
@@ -119,6 +121,9 @@ struct Bounds {
     began: Instant,
     patience: Duration,
     rates: AddressRates,
+    /// Of proxies, for requests of which they don't name the origin. Apart, so that strangers who have them refused don't use up
+    /// what a proxy asks for itself, such as whether this is healthy.
+    unnamed: AddressRates,
     refusals: Refusals,
     meters: Meters,
 }
@@ -192,11 +197,16 @@ impl Asked {
 impl Bounds {
     /// Refuses what no handler needs to see.
     fn refuse(&self, address: Option<IpAddr>, request: &Request) -> Result<(), Problem> {
+        let unnamed = request.extensions().get::<Unnamed>();
+        let rates = unnamed.map_or(&self.rates, |_| &self.unnamed);
         if let Some(address) = address
-            && let Err(empty) = self.rates.take(address, self.began.elapsed())
+            && let Err(empty) = rates.take(address, self.began.elapsed())
         {
             metrics::counter!("custodyd_edge_refused_total", "why" => "address_rate").increment(1);
             return Err(empty.problem("this address's"));
+        }
+        if let Some(Unnamed(problem)) = unnamed {
+            return Err(problem.clone());
         }
         // RFC 9112 §6.1: two framings are two readings. The digest is signed, so the length is known before the first byte.
         if request.headers().contains_key(header::TRANSFER_ENCODING) {

@@ -5,13 +5,17 @@ use std::ops::Deref;
 use axum::{
     body::{Body, HttpBody as _},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header::HOST},
+    http::{HeaderMap, header::HOST, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use custodyd_httpsig::{PublicKey, SignedRequest, Verified};
 use custodyd_vault::Scope;
 
-use super::{AppState, reply};
+use super::{
+    AppState,
+    large::{Large, Place},
+    reply,
+};
 use crate::{
     directory::{Authenticated, Speaker},
     intake::{Entered, Submission, Submitted},
@@ -21,11 +25,7 @@ use crate::{
 };
 
 /// Largest body of an ordinary request, bytes.
-pub(super) const BODY_LIMIT: usize = 64 * 1024;
-/// Largest proposal, bytes: a policy, or a block list.
-pub(super) const PROPOSAL_LIMIT: usize = 1024 * 1024;
-/// Largest returned bundle, bytes.
-pub(super) const BUNDLE_LIMIT: usize = 16 * 1024 * 1024;
+const BODY_LIMIT: usize = 64 * 1024;
 /// Longest target, bytes.
 const TARGET_LIMIT: usize = 2_048;
 
@@ -40,6 +40,8 @@ pub(super) struct Said {
     key: PublicKey,
     pub(super) verified: Verified,
     pub(super) request: SignedRequest,
+    /// The place of its body, where it may be large.
+    place: Option<Place>,
 }
 
 impl Deref for Signed {
@@ -55,70 +57,32 @@ impl FromRequest<AppState> for Signed {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        // RFC 9112 §3.2.2: another authority in the target would go before Host. Nobody who signs needs that.
-        if parts.uri.authority().is_some() {
-            return Err(Problem::malformed(
-                "the request's target is a path, without scheme and host",
-            ));
-        }
-        let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
-        if target.len() > TARGET_LIMIT {
-            return Err(Problem::new(
-                414,
-                "target",
-                "The target is too long",
-                format!("at most {TARGET_LIMIT} bytes"),
-            ));
-        }
-        let target = target.to_owned();
-        let one = |name| single(&parts.headers, name);
-        let authority = one(HOST.as_str())?
-            .ok_or_else(|| Problem::malformed("the Host header is missing"))?
-            .to_ascii_lowercase();
-        let unsigned = || {
-            Problem::unauthenticated("sign the request: Signature-Input and Signature (RFC 9421)")
+        let mut request = head(&parts)?;
+        let (authenticated, place) = match parts.extensions.get::<Large>() {
+            None => {
+                request.body = read_body(body, BODY_LIMIT).await?;
+                let now_s = state.clock.now().as_seconds();
+                let in_force = state.standing.now();
+                let directory = &in_force.directory;
+                let known = directory.authenticate(&request, now_s, state.max_skew_s)?;
+                admit(state, &known, &request, &parts)?;
+                (known, None)
+            }
+            // Behind a pointer: other requests' futures need no room for it.
+            Some(large) => {
+                let reading = read_large(state, large, &mut request, &parts, body);
+                let (known, place) = Box::pin(reading).await?;
+                (known, Some(place))
+            }
         };
-        let signature_input = one("signature-input")?.ok_or_else(unsigned)?;
-        let signature = one("signature")?.ok_or_else(unsigned)?;
-        let idempotency_key = one("idempotency-key")?;
-        if let Some(key) = &idempotency_key {
-            request::check_idempotency_key(key)?;
-        }
-        let limit = match (parts.method.as_str(), target.as_str()) {
-            ("POST", "/v1/cold/imports") => BUNDLE_LIMIT,
-            ("POST", "/v1/proposals") => PROPOSAL_LIMIT,
-            _ => BODY_LIMIT,
-        };
-        let request = SignedRequest {
-            method: parts.method.as_str().to_owned(),
-            authority,
-            target,
-            content_digest: one("content-digest")?,
-            content_type: one("content-type")?,
-            idempotency_key,
-            signature_input,
-            signature,
-            body: read_body(body, limit).await?,
-        };
-        let now_s = state.clock.now().as_seconds();
         let Authenticated {
             speaker,
             key,
             verified,
-        } = state
-            .standing
-            .now()
-            .directory
-            .authenticate(&request, |claimed, key| {
-                claimed.verify(key, now_s, state.max_skew_s)
-            })?;
-        state.let_in(&speaker, &parts.extensions)?;
-        // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
-        if matches!(speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
-            return Err(Problem::forbidden("an invitation is for enrolling only"));
-        }
+        } = authenticated;
         // The inbox refuses a repeated write; a repeated read is refused here.
         if parts.method.is_safe() {
+            let now_s = state.clock.now().as_seconds();
             state
                 .replays
                 .take(&speaker, &verified, now_s, state.max_skew_s)?;
@@ -128,7 +92,96 @@ impl FromRequest<AppState> for Signed {
             key,
             verified,
             request,
+            place,
         })))
+    }
+}
+
+/// Lets in whose signature holds, if they may come from there, as fast as this, and for this.
+fn admit(
+    state: &AppState,
+    known: &Authenticated,
+    request: &SignedRequest,
+    parts: &Parts,
+) -> Result<(), Problem> {
+    state.let_in(&known.speaker, &parts.extensions)?;
+    // Whoever was only invited may do one thing; what is open to all speakers is not open to them.
+    if matches!(known.speaker, Speaker::Invitation(_)) && request.target != "/v1/enrolments" {
+        return Err(Problem::forbidden("an invitation is for enrolling only"));
+    }
+    Ok(())
+}
+
+/// Reads a body that may be large: of whom it is and whether they may is asked first, of the head, which names the body's digest.
+async fn read_large(
+    state: &AppState,
+    large: &Large,
+    request: &mut SignedRequest,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Authenticated, Place), Problem> {
+    let now_s = state.clock.now().as_seconds();
+    let in_force = state.standing.now();
+    let directory = &in_force.directory;
+    let known = directory.authenticate_head(request, now_s, state.max_skew_s)?;
+    drop(in_force);
+    admit(state, &known, request, parts)?;
+    for_operators(&known.speaker, large.whose())?;
+    let place = large.place()?;
+    request.body = read_body(body, large.limit()).await?;
+    let checked = request.check_body();
+    checked.map_err(|fault| Problem::unauthenticated(fault.to_string()))?;
+    Ok((known, place))
+}
+
+/// All of a request but its body, each part in the one reading that it has.
+fn head(parts: &Parts) -> Result<SignedRequest, Problem> {
+    // RFC 9112 §3.2.2: another authority in the target would go before Host. Nobody who signs needs that.
+    if parts.uri.authority().is_some() {
+        return Err(Problem::malformed(
+            "the request's target is a path, without scheme and host",
+        ));
+    }
+    let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
+    if target.len() > TARGET_LIMIT {
+        return Err(Problem::new(
+            414,
+            "target",
+            "The target is too long",
+            format!("at most {TARGET_LIMIT} bytes"),
+        ));
+    }
+    let one = |name| single(&parts.headers, name);
+    let authority = one(HOST.as_str())?
+        .ok_or_else(|| Problem::malformed("the Host header is missing"))?
+        .to_ascii_lowercase();
+    let unsigned =
+        || Problem::unauthenticated("sign the request: Signature-Input and Signature (RFC 9421)");
+    let signature_input = one("signature-input")?.ok_or_else(unsigned)?;
+    let signature = one("signature")?.ok_or_else(unsigned)?;
+    let idempotency_key = one("idempotency-key")?;
+    if let Some(key) = &idempotency_key {
+        request::check_idempotency_key(key)?;
+    }
+    Ok(SignedRequest {
+        method: parts.method.as_str().to_owned(),
+        authority,
+        target: target.to_owned(),
+        content_digest: one("content-digest")?,
+        content_type: one("content-type")?,
+        idempotency_key,
+        signature_input,
+        signature,
+        body: Vec::new(),
+    })
+}
+
+fn for_operators(speaker: &Speaker, what: &str) -> Result<(), Problem> {
+    match speaker {
+        Speaker::Operator(_) => Ok(()),
+        Speaker::Client(_) | Speaker::Invitation(_) => {
+            Err(Problem::forbidden(format!("{what} is for operators")))
+        }
     }
 }
 
@@ -141,12 +194,7 @@ impl Signed {
 
     /// Refuses clients what shows more than their own.
     pub(super) fn operators_only(&self, what: &str) -> Result<(), Problem> {
-        match self.speaker {
-            Speaker::Operator(_) => Ok(()),
-            Speaker::Client(_) | Speaker::Invitation(_) => {
-                Err(Problem::forbidden(format!("{what} is for operators")))
-            }
-        }
+        for_operators(&self.speaker, what)
     }
 }
 
@@ -185,7 +233,9 @@ fn single(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
 
 impl AppState {
     /// Hands a write to the engine and waits for its answer.
-    pub(super) async fn submit(&self, signed: Signed) -> Response {
+    pub(super) async fn submit(&self, mut signed: Signed) -> Response {
+        // A large body is in memory until it is answered.
+        let _place = signed.0.place.take();
         self.try_submit(signed).await.into_response()
     }
 

@@ -15,7 +15,7 @@ use std::{
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
-    server::{VerifierBuilderError, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier},
     version::{TLS12, TLS13},
 };
 use tokio::{
@@ -212,6 +212,12 @@ fn configuration(files: &TlsConfig) -> Result<(Arc<ServerConfig>, Ends), TlsErro
         .with_single_cert(chain, key(&files.key)?)
         .map_err(unusable)?;
     configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if files.client_ca.is_some() {
+        // A session that is resumed brings along the client's certificate as it was verified once: it may have expired since, or
+        // stand on the list. So each handshake is a full one.
+        configuration.session_storage = Arc::new(NoServerSessionStorage {});
+        configuration.send_tls13_tickets = 0;
+    }
     Ok((Arc::new(configuration), ends))
 }
 

@@ -177,9 +177,7 @@ pub(crate) mod tests {
         let key = SigningKey::from_bytes(&[1; 32]);
         let headers = sign(&unsigned, "client/shop", "0123456789abcdef", 1_000, &key);
         let request = headers.unwrap().attach(&unsigned);
-        let verify =
-            directory(1).authenticate(&request, |claimed, key| claimed.verify_stored(key.key()));
-        let authenticated = verify.unwrap();
+        let authenticated = directory(1).authenticate_stored(&request).unwrap();
         Submission {
             speaker: authenticated.speaker,
             nonce: authenticated.verified.nonce,

@@ -235,6 +235,8 @@ impl Endpoint {
             // Only at the end of the process: tasks are never aborted and don't panic.
             return;
         };
+        // As it is owed now: it may have been asked for again since it left.
+        let due = self.lanes.under_way(&lane).cloned().unwrap_or(due);
         let now_ms = self.parts.clock.now().as_ms();
         let label = match &outcome {
             Outcome::Arrived => "delivered",

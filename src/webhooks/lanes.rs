@@ -24,10 +24,23 @@ pub(super) struct Due {
     pub(super) fault: Option<String>,
 }
 
+impl Due {
+    /// Becomes what the database was asked for since, if this is it; says whether it is. The feed, read anew, asks for nothing.
+    fn take_over(&mut self, other: Due) -> bool {
+        let newer = other.kept && other.since_ms > self.since_ms;
+        if newer {
+            *self = other;
+        }
+        newer
+    }
+}
+
 #[derive(Debug, Default)]
 struct Lane {
     queue: VecDeque<Due>,
     under_way: bool,
+    /// What is under way was asked for again since it left: that it arrives is not the end of it.
+    asked_again: bool,
 }
 
 /// Everything that one recipient is owed, as far as it is in memory.
@@ -50,19 +63,21 @@ impl Lanes {
     /// Adds one. What comes into a lane is newer than what is there, unless somebody asked for it again.
     pub(super) fn push(&mut self, name: &str, due: Due) {
         let lane = self.lanes.entry(name.to_owned()).or_default();
-        let place = lane.queue.partition_point(|other| other.seq < due.seq);
-        if lane
-            .queue
-            .get(place)
-            .is_some_and(|other| other.seq == due.seq)
-        {
-            return;
-        }
-        // What is under way stays the first until its outcome is known.
-        let place = place.max(usize::from(lane.under_way));
         let before = first(lane, name);
-        lane.queue.insert(place, due);
-        self.count = self.count.saturating_add(1);
+        if let Some(at) = lane.queue.iter().position(|other| other.seq == due.seq) {
+            let newer = lane
+                .queue
+                .get_mut(at)
+                .is_some_and(|other| other.take_over(due));
+            lane.asked_again |= newer && lane.under_way && at == 0;
+        } else {
+            // What is under way stays the first until its outcome is known.
+            let least = usize::from(lane.under_way);
+            let older = lane.queue.iter().rposition(|other| other.seq < due.seq);
+            let place = older.map_or(0, |older| older.saturating_add(1)).max(least);
+            lane.queue.insert(place, due);
+            self.count = self.count.saturating_add(1);
+        }
         self.queue_again(name, before);
     }
 
@@ -103,11 +118,18 @@ impl Lanes {
         self.count = self.under_way;
     }
 
-    /// It arrived. Gives it back.
+    /// What is under way in a lane, as it is owed now.
+    pub(super) fn under_way(&self, name: &str) -> Option<&Due> {
+        let lane = self.lanes.get(name).filter(|lane| lane.under_way)?;
+        lane.queue.front()
+    }
+
+    /// It arrived. Gives it back, unless it was asked for again meanwhile: then it is still owed.
     pub(super) fn delivered(&mut self, name: &str) -> Option<Due> {
         let was_down = self.failed_in_a_row >= DOWN;
         self.failed_in_a_row = 0;
-        let due = self.end(name, VecDeque::pop_front);
+        let again = self.lanes.get(name).is_some_and(|lane| lane.asked_again);
+        let due = self.end(name, |queue| (!again).then(|| queue.pop_front()).flatten());
         if was_down {
             self.hurry();
         }
@@ -181,7 +203,7 @@ impl Lanes {
         change: impl FnOnce(&mut VecDeque<Due>) -> Option<Due>,
     ) -> Option<Due> {
         let lane = self.lanes.get_mut(name).filter(|lane| lane.under_way)?;
-        lane.under_way = false;
+        (lane.under_way, lane.asked_again) = (false, false);
         self.under_way = self.under_way.saturating_sub(1);
         let gone = change(&mut lane.queue);
         self.count = self.count.saturating_sub(usize::from(gone.is_some()));

@@ -123,3 +123,55 @@ fn what_is_given_up_lets_the_next_go_and_what_is_asked_for_again_comes_before_it
     lanes.delivered("a");
     assert_eq!(next(&mut lanes, 0), Some(9));
 }
+
+#[test]
+fn what_is_asked_for_again_while_it_is_under_way_goes_again_once_it_arrived() {
+    let asked_again = |since_ms| Due {
+        since_ms,
+        kept: true,
+        ..due(4)
+    };
+    let mut lanes = lanes(&[("a", &[4, 9])]);
+    next(&mut lanes, 0);
+    // The feed, read anew, brings it too, and asks for nothing.
+    lanes.push(
+        "a",
+        Due {
+            since_ms: 50,
+            ..due(4)
+        },
+    );
+    assert_eq!(lanes.under_way("a").unwrap().since_ms, 4);
+    lanes.push("a", asked_again(100));
+    lanes.push("a", asked_again(100));
+    // Something older that is asked for beside it doesn't hide it.
+    lanes.push("a", due(2));
+    lanes.push("a", asked_again(200));
+    assert_eq!(lanes.len(), 3);
+    assert_eq!(lanes.delivered("a"), None, "it is owed since 200");
+    assert_eq!(lanes.len(), 3);
+    let (_, again) = lanes.next(0).unwrap();
+    assert_eq!((again.seq, again.since_ms, again.failures), (4, 200, 0));
+    assert_eq!(lanes.delivered("a").unwrap().since_ms, 200);
+    assert_eq!(next(&mut lanes, 0), Some(2));
+    lanes.delivered("a");
+    assert_eq!(next(&mut lanes, 0), Some(9));
+}
+
+#[test]
+fn what_fails_is_tried_again_for_who_asked_for_it_meanwhile() {
+    let mut lanes = lanes(&[("a", &[4])]);
+    next(&mut lanes, 0);
+    let again = Due {
+        since_ms: 100,
+        kept: true,
+        ..due(4)
+    };
+    lanes.push("a", again);
+    lanes.failed("a", 1_000, "no".to_owned());
+    let (_, retry) = lanes.next(1_000).unwrap();
+    assert_eq!((retry.since_ms, retry.failures), (100, 1));
+    // The retry is what was asked for: that it arrives is the end of it.
+    assert_eq!(lanes.delivered("a").unwrap().since_ms, 100);
+    assert_eq!(lanes.len(), 0);
+}

@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
-use custodyd_client::{Client, NewWithdrawal};
+use custodyd_client::{Client, NewWithdrawal, Proposal, sign_governance};
 pub(crate) use custodyd_testbed::{House, Plan};
 use custodyd_testbed::{Programs, project};
-use custodyd_vault::Decision;
-use serde_json::Value;
+use custodyd_vault::{Decision, GovernanceDecision};
+use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
@@ -56,6 +56,17 @@ pub(crate) async fn house(plan: Plan) -> (House, Stage) {
     let house = House::build(programs, plan).await.unwrap();
     let stage = Stage::open(&house.console());
     (house, stage)
+}
+
+/// An address that begins and ends like another one.
+pub(crate) fn alike(address: &str) -> String {
+    let (head, tail) = (&address[..8], &address[address.len() - 6..]);
+    format!("{head}{}{tail}", "a".repeat(address.len() - 14)).to_lowercase()
+}
+
+/// Where a payout stands in the queue.
+pub(crate) fn entry(id: &str) -> String {
+    format!("article[id=\"{id}\"]")
 }
 
 /// The exchange asks for ether, and gets an id.
@@ -118,6 +129,38 @@ pub(crate) async fn approve(house: &House, operator: &str, id: &str) {
     let _: Value = client.post(&path, &signed).await.unwrap();
 }
 
+/// The id of the proposal to whose page somebody is led.
+pub(crate) fn led_to_proposal(stage: &mut Stage, who: &str) -> String {
+    let page = "/console/governance/pr_";
+    stage.tell(who, "waitPath", json!({ "begins": page }));
+    let at = stage.tell(who, "where", json!({}));
+    let (_, id) = at.as_str().unwrap().rsplit_once('/').unwrap();
+    id.to_owned()
+}
+
+/// An operator agrees to a proposal at their command line.
+pub(crate) async fn agree(house: &House, operator: &str, id: &str) {
+    let client = house.client_as(operator).unwrap();
+    let path = format!("/v1/proposals/{id}");
+    let proposal: Proposal = client.get(&path).await.unwrap();
+    let signer = client.identity().unwrap();
+    let signed = sign_governance(&proposal, GovernanceDecision::Approve, 600_000, signer).unwrap();
+    let path = format!("{path}/approvals");
+    let _: Value = client.post(&path, &signed).await.unwrap();
+}
+
+/// Waits until a proposal is in that state.
+pub(crate) async fn until_proposal(house: &House, id: &str, state: &str) {
+    let bob = house.client_as("operator/bob").unwrap();
+    house
+        .until("decide on the proposal", LONG, async || {
+            let now: Value = bob.get(&format!("/v1/proposals/{id}")).await.unwrap();
+            now["state"] == state
+        })
+        .await
+        .unwrap();
+}
+
 /// Mines until a payout is final.
 pub(crate) async fn until_final(house: &House, id: &str) -> Value {
     house
@@ -147,4 +190,9 @@ pub(crate) fn sql(house: &House, statements: &str) -> String {
     let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     assert!(output.status.success(), "{}", printed(&output.stderr));
     printed(&output.stdout)
+}
+
+/// Requests that were ever handed to the engine.
+pub(crate) fn handed_in(house: &House) -> String {
+    sql(house, "SELECT count(*) FROM inbox;")
 }

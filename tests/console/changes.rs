@@ -1,12 +1,13 @@
 //! Changes of the vault that are proposed by a form, agreed to, and take effect.
 
-use custodyd_client::{Proposal, sign_governance};
 use custodyd_testbed::House;
-use custodyd_vault::{Change, GovernanceDecision};
-use serde_json::{Value, json};
+use custodyd_vault::Change;
+use serde_json::json;
 
 use crate::{
-    bed::{LONG, SOMEBODY, ethereum_house, sql},
+    bed::{
+        SOMEBODY, agree, ethereum_house, handed_in, led_to_proposal, quick_policy, until_proposal,
+    },
     stage::Stage,
 };
 
@@ -15,6 +16,9 @@ const KEYS: [&str; 2] = [
     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
     "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
 ];
+
+/// An address that is nobody's here either.
+const ELSEWHERE: &str = "eip155:31337:0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_wallets_and_the_block_list_change_by_forms_that_others_agree_to() {
@@ -109,8 +113,75 @@ async fn clients_wallets_and_the_block_list_change_by_forms_that_others_agree_to
     stage.look("alice", "wallets");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_book_a_credential_and_the_policy_change_by_forms_that_others_agree_to() {
+    let (house, mut stage) = ethereum_house().await;
+    let invited = house.invite(&["alice"]).await.unwrap();
+    stage.enrolled("alice", &invited[0]);
+    let reason = |key: &str| format!("#{key} input[name=reason]");
+
+    // The form for another destination stands open.
+    let places = "/console/governance/places";
+    let address = format!("eip155:31337:{SOMEBODY}");
+    stage.open_page("alice", places);
+    stage.fill("alice", "#add_destination--address", &address);
+    stage.fill("alice", "#add_destination--name", "Contoso treasury");
+    stage.fill("alice", "#add_destination--tags", "supplier\nlarge");
+    stage.fill("alice", &reason("add_destination-"), "as agreed on Monday");
+    proposed(&house, &mut stage, "add_destination-").await;
+    stage.open_page("alice", places);
+    let told = stage.text("alice", "#address-book tr:has-text(\"Contoso treasury\")");
+    assert!(
+        told.contains("supplier") && told.contains("large"),
+        "{told}"
+    );
+
+    open_form(&mut stage, places, "block-");
+    stage.fill("alice", "#block--addresses", ELSEWHERE);
+    proposed(&house, &mut stage, "block-").await;
+    stage.open_page("alice", places);
+    assert!(stage.text("alice", "#blocked").ends_with('1'));
+
+    // A key that was lost; her passkey is left.
+    let people = "/console/governance/people";
+    let hers = "article.person:has(> h3:text-is(\"alice\")) .credentials li";
+    stage.open_page("alice", people);
+    assert_eq!(stage.count("alice", hers), 2);
+    let form = json!({ "at": format!("{hers}:has(.tag:text-is(\"key\")) form"), "name": "id" });
+    let key = stage.tell("alice", "attribute", form);
+    let key = key.as_str().unwrap();
+    assert!(key.starts_with("revoke_credential-"), "{key}");
+    open_form(&mut stage, people, key);
+    proposed(&house, &mut stage, key).await;
+    stage.open_page("alice", people);
+    assert_eq!(stage.count("alice", hers), 1);
+    assert!(stage.text("alice", hers).starts_with("passkey"));
+
+    // Another policy, from a file.
+    let policy = "/console/governance/policy";
+    let file = house.folder().join("proposed.toml");
+    let text = quick_policy().replace("max_amount = \"20 ETH\"", "max_amount = \"19 ETH\"");
+    std::fs::write(&file, &text).unwrap();
+    stage.open_page("alice", policy);
+    assert!(!stage.text("alice", ".source").contains("19 ETH"));
+    let form = "details:has(> form textarea)";
+    stage.press("alice", &format!("{form} > summary"));
+    let input = format!("{form} input[type=file]");
+    stage.tell("alice", "upload", json!({ "at": input, "file": file }));
+    stage.fill(
+        "alice",
+        &format!("{form} input[name=reason]"),
+        "smaller for a month",
+    );
+    stage.press("alice", &format!("{form} button"));
+    agreed(&house, &mut stage, &["operator/bob", "operator/carol"]).await;
+    stage.look("alice", "proposal-enacted");
+    stage.open_page("alice", policy);
+    assert!(stage.text("alice", ".source").contains("19 ETH"));
+}
+
 /// Opens a page, and on it the form of this key.
-fn open_form(stage: &mut Stage, page: &str, key: &str) {
+pub(crate) fn open_form(stage: &mut Stage, page: &str, key: &str) {
     stage.open_page("alice", page);
     stage.press("alice", &format!("details:has(> form#{key}) > summary"));
     stage.fill(
@@ -122,46 +193,28 @@ fn open_form(stage: &mut Stage, page: &str, key: &str) {
 
 /// Sends a form that is refused in these words, beside its button, with nothing handed in.
 fn refused(house: &House, stage: &mut Stage, key: &str, words: &str) {
-    let handed_in = || sql(house, "SELECT count(*) FROM inbox;");
-    let before = handed_in();
+    let before = handed_in(house);
     stage.press("alice", &format!("#{key} button"));
     let told = format!("#{key} [data-answer].failed");
     stage.wait("alice", &told);
     let told = stage.text("alice", &told);
     assert!(told.contains(words), "{told}");
-    assert_eq!(handed_in(), before);
+    assert_eq!(handed_in(house), before);
 }
 
 /// Sends a form, and has others agree until what it proposes took effect.
 async fn proposed(house: &House, stage: &mut Stage, key: &str) {
     stage.press("alice", &format!("#{key} button"));
-    stage.tell(
-        "alice",
-        "waitPath",
-        json!({ "begins": "/console/governance/pr_" }),
-    );
-    let at = stage.tell("alice", "where", json!({}));
-    let id = at.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    for who in ["operator/bob", "operator/carol"] {
-        let client = house.client_as(who).unwrap();
-        let path = format!("/v1/proposals/{id}");
-        let proposal: Proposal = client.get(&path).await.unwrap();
-        let signer = client.identity().unwrap();
-        let signed =
-            sign_governance(&proposal, GovernanceDecision::Approve, 600_000, signer).unwrap();
-        let _: Value = client
-            .post(&format!("{path}/approvals"), &signed)
-            .await
-            .unwrap();
+    agreed(house, stage, &["operator/bob", "operator/carol"]).await;
+}
+
+/// Has others agree to what Alice just proposed, until it took effect.
+async fn agreed(house: &House, stage: &mut Stage, others: &[&str]) {
+    let id = led_to_proposal(stage, "alice");
+    for who in others {
+        agree(house, who, &id).await;
     }
-    let dave = house.client_as("operator/dave").unwrap();
-    house
-        .until("enact the proposal", LONG, async || {
-            let now: Value = dave.get(&format!("/v1/proposals/{id}")).await.unwrap();
-            now["state"] == "enacted"
-        })
-        .await
-        .unwrap();
+    until_proposal(house, &id, "enacted").await;
 }
 
 /// What the card of this title says before its forms.

@@ -7,7 +7,7 @@ use rqrr::PreparedImage;
 use serde_json::json;
 
 use crate::{
-    bed::{Plan, approve, ask, house, quick_policy, show, until_final},
+    bed::{House, LONG, Plan, approve, ask, house, quick_policy, show, sql, until_final},
     stage::Stage,
 };
 
@@ -20,7 +20,7 @@ async fn a_cold_payout_leaves_as_a_bundle_is_signed_elsewhere_and_comes_back_by_
         ..Plan::default()
     };
     let (house, mut stage) = house(plan).await;
-    house.fund_litecoin("cold-ltc", &["30"]).await.unwrap();
+    house.fund_litecoin("cold-ltc", &["30", "5"]).await.unwrap();
     let outside = house.litecoind.as_ref().unwrap().outside_address().unwrap();
     let id = ask(&house, "k1", "LTC", "25", &outside, Some("cold-ltc")).await;
     for who in ["operator/alice", "operator/bob"] {
@@ -32,6 +32,18 @@ async fn a_cold_payout_leaves_as_a_bundle_is_signed_elsewhere_and_comes_back_by_
     stage.open_page("alice", "/console/cold");
     stage.wait("alice", &format!("#waiting-card a[href$=\"{id}\"]"));
     stage.look("alice", "cold-waiting");
+    // A wallet that was chosen stays chosen, whatever else comes to wait: an empty choice would export every wallet's.
+    let wallet = "#waiting-card select";
+    let chosen = json!({ "at": wallet, "option": "cold-ltc" });
+    stage.tell("alice", "choose", chosen);
+    stage.press("alice", "h1");
+    let other = ask(&house, "k2", "LTC", "2", &outside, Some("cold-ltc")).await;
+    for who in ["operator/alice", "operator/bob"] {
+        approve(&house, who, &other).await;
+    }
+    until_shown(&house, &mut stage).await;
+    let chosen = stage.tell("alice", "value", json!({ "at": wallet }));
+    assert_eq!(chosen, "cold-ltc");
     stage.press("alice", "#waiting-card input[type=checkbox]");
     stage.press("alice", "#waiting-card button");
     let download = "#out-list form[data-method=GET] button";
@@ -88,6 +100,19 @@ async fn a_cold_payout_leaves_as_a_bundle_is_signed_elsewhere_and_comes_back_by_
     stage.open_page("alice", "/console/cold");
     stage.wait("alice", "#home-list table");
     stage.look("alice", "cold-home");
+}
+
+/// Waits until the page was made anew from everything that the journal holds by now.
+async fn until_shown(house: &House, stage: &mut Stage) {
+    let entries: u64 = sql(house, "SELECT max(seq) FROM journal;").parse().unwrap();
+    house
+        .until("show the newest entry", LONG, async || {
+            let told = stage.text("alice", "#as-of");
+            let (_, shown) = told.trim_end_matches('.').rsplit_once(' ').unwrap();
+            shown.parse::<u64>().unwrap() >= entries
+        })
+        .await
+        .unwrap();
 }
 
 /// Has the page show a bundle as codes, and scans as many of them as it takes: from the pixels, as a camera would.

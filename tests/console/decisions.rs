@@ -5,14 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use custodyd_vault::Change;
 use serde_json::json;
 
-use crate::bed::{LONG, approvers, ask_ether, ethereum_house, quick_policy, show, state};
-
-fn entry(id: &str) -> String {
-    format!("article[id=\"{id}\"]")
-}
+use crate::bed::{
+    LONG, SOMEBODY, approvers, ask_ether, entry, ethereum_house, quick_policy, show, state,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_asked_may_reject_and_whoever_is_not_asked_may_look_only() {
+async fn whoever_is_asked_may_reject_or_take_back_and_whoever_is_not_asked_may_look_only() {
     let (house, mut stage) = ethereum_house().await;
     let id = ask_ether(&house, "k1", "2").await;
     let invited = house.invite(&["alice", "dave"]).await.unwrap();
@@ -43,6 +41,31 @@ async fn whoever_is_asked_may_reject_and_whoever_is_not_asked_may_look_only() {
     assert_eq!(document["state"], "rejected", "{document}");
     stage.wait("alice", "#signed-card td:has-text(\"reject\")");
     stage.look("alice", "withdrawal-rejected");
+
+    // What is before the passkey while it waits for a touch is what is decided.
+    let other = ask_ether(&house, "k2", "1.5").await;
+    stage.open_page("alice", "/console/queue");
+    let code = stage.text("alice", &format!("{} [data-code]", entry(&other)));
+    stage.tell("alice", "touches", json!({ "touches": false }));
+    stage.press("alice", &format!("{} .approve", entry(&other)));
+    let asked = "#answer.waits:has-text(\"Your passkey is asked\")";
+    stage.wait("alice", asked);
+    let told = stage.text("alice", asked);
+    for named in ["approve 1.5 ETH", SOMEBODY, &code] {
+        assert!(told.contains(named), "{named}: {told}");
+    }
+    stage.tell("alice", "touches", json!({ "touches": true }));
+
+    stage.open_page("alice", &format!("/console/withdrawals/{other}"));
+    stage.press("alice", "#decision-card summary");
+    // It is confirmed: without a tick nothing is asked.
+    stage.press("alice", "#decision-card details .reject");
+    stage.settle("alice");
+    assert_eq!(state(&house, &other).await, "awaiting_approval");
+    stage.press("alice", "#decision-card details input[type=checkbox]");
+    stage.press("alice", "#decision-card details .reject");
+    stage.wait("alice", "#signed-card td:has-text(\"cancel\")");
+    assert_eq!(state(&house, &other).await, "cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

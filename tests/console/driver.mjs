@@ -4,13 +4,14 @@
 // Each person has a context of their own (cookies, storage) with one page, and DevTools' virtual authenticator on it, which
 // verifies its user without asking (https://chromedevtools.github.io/devtools-protocol/tot/WebAuthn/).
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { layLine } from "./line.mjs";
 
-const [executablePath, shots] = process.argv.slice(2);
+const [executablePath, shots, origin] = process.argv.slice(2);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PATIENCE_MS = 30000;
 const DESK = { width: 1280, height: 900 };
@@ -21,11 +22,14 @@ const MODES = [
   { mode: "phone", colorScheme: "light", viewport: PHONE },
 ];
 
+const { host, port } = new URL(origin);
+const line = await layLine(port);
 const browser = await chromium.launch({
   executablePath,
   // The pages are our own, and a container seldom lets its root make the namespaces that the sandbox takes.
   chromiumSandbox: false,
   args: [
+    `--host-resolver-rules=MAP ${host} 127.0.0.1:${line.port}`,
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -46,9 +50,12 @@ const canonical = (value) => JSON.stringify(value, (_, inner) =>
 const one = ({ who, at }) => person(who).page.locator(at).first();
 
 const commands = {
-  // A fresh browser for somebody: nothing in it, and an authenticator without a passkey.
-  async person({ who, origin, verifies = true }) {
-    const context = await browser.newContext({ baseURL: origin, viewport: DESK, acceptDownloads: true });
+  // A fresh browser for somebody: nothing in it, and an authenticator without a passkey. With `beside` it is another tab of
+  // somebody else's browser, whose authenticator is their own.
+  async person({ who, beside, verifies = true }) {
+    const context = beside
+      ? person(beside).context
+      : await browser.newContext({ baseURL: origin, viewport: DESK, acceptDownloads: true });
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const devtools = await context.newCDPSession(page);
@@ -78,11 +85,39 @@ const commands = {
   },
 
   where: async ({ who }) => person(who).page.url(),
-  press: (asked) => one(asked).click(),
+  // A form that just moved takes no press until whoever looks had time to see it.
+  async press(asked) {
+    const target = one(asked);
+    await target.waitFor();
+    await target.locator("xpath=ancestor-or-self::form[@data-moved]").waitFor({ state: "detached" });
+    await target.click();
+  },
+  point: (asked) => one(asked).hover(),
+  focus: (asked) => one(asked).focus(),
+  // In the very moment in which its form moved.
+  pressMoved: ({ who, at }) =>
+    person(who).page.evaluate((at) => new Promise((pressed) => {
+      const press = () => {
+        const button = document.querySelector(at);
+        if (!button?.form.matches("[data-moved]")) return false;
+        button.click();
+        pressed();
+        return true;
+      };
+      if (!press()) new MutationObserver((_, seeing) => { if (press()) seeing.disconnect(); }).observe(document.body, { subtree: true, childList: true, attributes: true });
+    }), at),
+  // Tells an element from one that takes its place.
+  mark: (asked) => one(asked).evaluate((element) => { element.dataset.marked = ""; }),
+  // To where nothing is pressed.
+  away: ({ who }) => person(who).page.mouse.move(1, 1),
+  down: ({ who }) => person(who).page.mouse.down(),
+  up: ({ who }) => person(who).page.mouse.up(),
   fill: ({ text, ...asked }) => one(asked).fill(text),
   choose: ({ option, ...asked }) => one(asked).selectOption(option),
   upload: ({ file, ...asked }) => one(asked).setInputFiles(file),
   text: (asked) => one(asked).innerText(),
+  value: (asked) => one(asked).inputValue(),
+  attribute: ({ name, ...asked }) => one(asked).getAttribute(name),
   count: ({ who, at }) => person(who).page.locator(at).count(),
   disabled: (asked) => one(asked).isDisabled(),
   // Until something is there to be seen.
@@ -149,17 +184,63 @@ const commands = {
     return cookies;
   },
 
+  // A passkey that nobody invited, on this browser's own authenticator; its id.
+  make: ({ who, rp }) =>
+    person(who).page.evaluate(async (id) => {
+      const made = await navigator.credentials.create({
+        publicKey: {
+          challenge: crypto.getRandomValues(new Uint8Array(32)),
+          rp: { id, name: id },
+          user: { id: crypto.getRandomValues(new Uint8Array(16)), name: "alice", displayName: "alice" },
+          pubKeyCredParams: [{ type: "public-key", alg: -7 }],
+          authenticatorSelection: { residentKey: "preferred", userVerification: "required" },
+        },
+      });
+      return passkey.encode(made.rawId);
+    }, rp),
+
+  // An act as the page's own scripts do it, but signed by this passkey; with `hers` it is said to be the one that is asked for.
+  actWith: ({ who, asked, body, credential, hers }) =>
+    person(who).page.evaluate(async ([asked, body, credential, hers]) => {
+      const post = (path, sent) => fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(sent) });
+      const bytes = new TextEncoder().encode(body);
+      const hash = [...await passkey.sha256(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      const prepared = await post("/console/acts/prepare", { ...asked, body_sha256: hash });
+      if (!prepared.ok) return { stated: false, status: prepared.status, body: await prepared.text() };
+      const { stated, challenge, rp_id, credentials } = await prepared.json();
+      const assertion = await passkey.assert(passkey.decode(challenge), rp_id, [credential]);
+      if (hers) [assertion.credential] = credentials;
+      const answer = await post("/console/acts", { stated, body: passkey.base64(bytes), assertion });
+      return { stated: true, status: answer.status, body: await answer.text() };
+    }, [asked, body, credential, hers]),
+
+  // What a page sends there from now on, as it is sent.
+  async overhear({ who, path }) {
+    const heard = person(who);
+    heard.said = [];
+    heard.page.on("request", (request) => {
+      if (new URL(request.url()).pathname === path && request.method() === "POST") heard.said.push(request.postDataJSON());
+    });
+  },
+  overheard: ({ who }) => person(who).said,
+
+  // Whether the authenticator's owner touches it by themselves.
+  async touches({ who, touches }) {
+    const { devtools, authenticatorId } = person(who);
+    await devtools.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: touches });
+  },
+
   async verify({ who, verifies }) {
     const { devtools, authenticatorId } = person(who);
     await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: verifies });
   },
 
-  // Holds the page's acts back until they are let go: what happens meanwhile happened before they arrive.
-  async hold({ who }) {
+  // Holds what the page sends there back until it is let go: what happens meanwhile happened before it arrives.
+  async hold({ who, path = "**/console/acts" }) {
     const held = person(who);
     const gate = new Promise((open) => { held.open = open; });
     held.arrived = new Promise((arrive) => { held.arrive = arrive; });
-    await held.page.route("**/console/acts", async (route) => {
+    await held.page.route(path, async (route) => {
       held.arrive();
       await gate;
       await route.continue();
@@ -168,6 +249,31 @@ const commands = {
   held: ({ who }) => person(who).arrived.then(() => null),
   letGo: ({ who }) => person(who).open(),
   release: ({ who }) => person(who).page.unrouteAll({ behavior: "wait" }),
+
+  // Cuts every browser off from the console, or no longer.
+  cut: ({ cut }) => line.cut(cut),
+
+  // Answers in the console's stead. With `through` the console gets the request, and only its answer is lost; with `times` it is
+  // so only that often.
+  async answer({ who, path, method, status, headers = {}, body, through = false, times }) {
+    await person(who).page.route(path, async (route) => {
+      if (method && route.request().method() !== method) return route.fallback();
+      if (through) await route.fetch();
+      return route.fulfill({ status, headers, json: body });
+    }, { times });
+  },
+
+  // Lets a page's clock run until something is there.
+  async hurry({ who, at }) {
+    const { page } = person(who);
+    const there = page.locator(at).first();
+    for (let round = 0; round < 300 && !await there.isVisible(); round += 1) {
+      await page.clock.runFor(1000);
+      await new Promise((next) => { setTimeout(next, 20); });
+    }
+    await there.waitFor();
+  },
+  clock: ({ who }) => person(who).page.clock.install(),
 
   // Lets the console state something else than it does, as one in wrong hands would: a member of the statement by its path. With
   // `challenge` the challenge is made to match. All members are strings and integers, which sorted keys make canonical.
@@ -224,12 +330,16 @@ const commands = {
     return [...faults, ...complaints.splice(0).map((complaint) => `${name}: ${complaint}`)];
   },
 
-  // One picture of what the window shows.
-  async picture({ who, file, width, height }) {
-    const { page } = person(who);
-    await page.setViewportSize({ width, height });
-    await page.screenshot({ path: file });
-    await page.setViewportSize(DESK);
+  // One picture of what the window shows, this large. With `layout` the window is that wide, and drawn smaller.
+  async picture({ who, file, width, height, layout = width }) {
+    const { page, devtools } = person(who);
+    const scale = width / layout;
+    const window = { width: layout, height: Math.round(height / scale), deviceScaleFactor: 1, scale: 1, mobile: false };
+    await devtools.send("Emulation.setDeviceMetricsOverride", window);
+    const clip = { x: 0, y: 0, width: layout, height: height / scale, scale };
+    const { data } = await devtools.send("Page.captureScreenshot", { clip });
+    writeFileSync(file, Buffer.from(data, "base64"));
+    await devtools.send("Emulation.clearDeviceMetricsOverride");
   },
 };
 

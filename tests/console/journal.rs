@@ -1,7 +1,7 @@
 //! The journal's page: the audit behind its button, and the anchor that the journal is held against.
 
 use custodyd_testbed::House;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     bed::{LONG, ask_ether, ethereum_house},
@@ -9,11 +9,28 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_verify_button_holds_the_journal_against_the_anchor_beside_the_database() {
+async fn the_journal_is_exported_by_an_act_and_held_against_the_anchor_beside_the_database() {
     let (house, mut stage) = ethereum_house().await;
     ask_ether(&house, "k1", "2").await;
     let invited = house.invite(&["alice"]).await.unwrap();
     stage.enrolled("alice", &invited[0]);
+
+    stage.open_page("alice", "/console/journal");
+    let entries = "form[data-target^='/console/journal/export'] button";
+    let file = house.folder().join("journal.jsonl");
+    let name = stage.tell("alice", "download", json!({ "at": entries, "file": file }));
+    let exported = std::fs::read_to_string(&file).unwrap();
+    let rows: Vec<Value> = exported
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let last = rows.last().unwrap();
+    assert_eq!(rows.len() as u64, last["seq"].as_u64().unwrap());
+    assert_eq!(name, format!("main-journal-0-{}.jsonl", last["seq"]));
+    assert!(
+        rows.windows(2)
+            .all(|two| two[1]["prev_hash"] == two[0]["hash"])
+    );
 
     let told = verified(&house, &mut stage, |told| told.contains("it holds")).await;
     assert!(told.contains("as far as the anchor"), "{told}");

@@ -11,7 +11,7 @@ use custodyd_vault::{Change, Scope};
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Plan, SOMEBODY, approve, ask, house, quick_policy, until_final},
+    bed::{Plan, SOMEBODY, alike, approve, ask, house, quick_policy, until_final},
     stage::Stage,
 };
 
@@ -91,16 +91,11 @@ async fn every_page_can_be_read_in_light_in_dark_on_a_phone_and_by_a_screen_read
         faults.extend(stage.faults("alice", name));
     }
     if let Ok(folder) = std::env::var("CUSTODYD_README_IMAGES") {
-        for (name, height) in [("queue", 590), ("treasury", 840)] {
-            stage.open_page("alice", &format!("/console/{name}"));
-            stage.settle("alice");
-            let file = format!("{folder}/{name}.png");
-            stage.tell(
-                "alice",
-                "picture",
-                json!({ "file": file, "width": 1280, "height": height }),
-            );
-        }
+        stage.open_page("alice", "/console/queue");
+        stage.settle("alice");
+        let file = format!("{folder}/queue.png");
+        let picture = json!({ "file": file, "width": 1280, "height": 590 });
+        stage.tell("alice", "picture", picture);
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -175,12 +170,6 @@ async fn busy_house() -> (House, Stage) {
 
 fn fresh(node: &Litecoind) -> String {
     node.outside_address().unwrap()
-}
-
-/// An address that begins and ends like another one.
-fn alike(address: &str) -> String {
-    let (head, tail) = (&address[..8], &address[address.len() - 6..]);
-    format!("{head}{}{tail}", "a".repeat(address.len() - 14)).to_lowercase()
 }
 
 async fn set_prices(house: &House) {

@@ -9,15 +9,19 @@
 mod bed;
 mod stage;
 
+mod aim;
 mod alteration;
 mod changes;
 mod cold;
 mod decisions;
 mod enrolment;
 mod freeze;
+mod invited;
 mod journal;
 mod keyboard;
 mod live;
 mod looks;
 mod theft;
 mod together;
+mod treasury;
+mod unanswered;

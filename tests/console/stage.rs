@@ -21,7 +21,6 @@ pub(crate) struct Stage {
     driver: Child,
     input: Option<ChildStdin>,
     wire: Arc<Wire>,
-    origin: String,
     next: u64,
 }
 
@@ -48,6 +47,7 @@ impl Stage {
             Command::new(in_path("node").expect("Node.js is not installed: make setup"))
                 .arg(project().join("tests/console/driver.mjs"))
                 .args([&chromium, &shots()])
+                .arg(origin)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -70,15 +70,18 @@ impl Stage {
             driver,
             input,
             wire,
-            origin: origin.to_owned(),
             next: 0,
         }
     }
 
     /// A fresh browser of somebody, with an authenticator that holds nothing yet.
     pub(crate) fn person(&mut self, who: &str) {
-        let origin = self.origin.clone();
-        self.tell(who, "person", json!({ "origin": origin }));
+        self.tell(who, "person", json!({}));
+    }
+
+    /// Another tab of somebody's browser, in front of which sits another person with an authenticator of their own.
+    pub(crate) fn beside(&mut self, who: &str, owner: &str) {
+        self.tell(who, "person", json!({ "beside": owner }));
     }
 
     /// The same, who makes a passkey by invitation and signs in.
@@ -190,18 +193,30 @@ impl Stage {
     /// The value of a command that was begun.
     #[track_caller]
     pub(crate) fn end(&mut self, number: u64) -> Value {
+        let mut answer = self.wire.take(number);
+        if let Some(error) = answer["error"].as_str() {
+            panic!("{error}");
+        }
+        answer["value"].take()
+    }
+}
+
+impl Wire {
+    /// The answer of this number, once it is there; that there is none says the answer itself.
+    fn take(&self, number: u64) -> Value {
         let began = Instant::now();
-        let mut answers = self.wire.answers.lock().unwrap();
+        let mut answers = self.answers.lock().unwrap();
         loop {
-            if let Some(mut answer) = answers.0.remove(&number) {
-                if let Some(error) = answer["error"].as_str() {
-                    panic!("{error}");
-                }
-                return answer["value"].take();
+            if let Some(answer) = answers.0.remove(&number) {
+                return answer;
             }
-            assert!(!answers.1, "the browser ended");
-            assert!(began.elapsed() < PATIENCE, "the browser does not answer");
-            answers = self.wire.came.wait_timeout(answers, PATIENCE).unwrap().0;
+            if answers.1 {
+                return json!({ "error": "the browser ended" });
+            }
+            if began.elapsed() > PATIENCE {
+                return json!({ "error": "the browser does not answer" });
+            }
+            answers = self.came.wait_timeout(answers, PATIENCE).unwrap().0;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::bed::{approvers, ask_ether, ethereum_house, show, until_final};
+use crate::bed::{approvers, ask_ether, entry, ethereum_house, show, until_final};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_browsers_that_approve_at_once_are_two_people_or_one() {
@@ -43,4 +43,34 @@ async fn two_browsers_that_approve_at_once_are_two_people_or_one() {
     both.sort();
     assert_eq!(both, ["alice", "bob"]);
     until_final(&house, &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_one_operator_signs_nothing_with_the_session_of_another() {
+    let (house, mut stage) = ethereum_house().await;
+    let id = ask_ether(&house, "k1", "2").await;
+    let invited = house.invite(&["alice", "bob"]).await.unwrap();
+    stage.enrolled("alice", &invited[0]);
+    stage.wait("alice", &entry(&id));
+    stage.beside("bob", "alice");
+    stage.enrol("bob", &invited[1]);
+    // Bob's session takes the place of Alice's while her page is cut off from what happens.
+    stage.tell("alice", "hold", json!({ "path": "**/console/queue" }));
+    stage.open_page("bob", "/console/login");
+    stage.press("bob", "form.out button");
+    stage.sign_in("bob");
+
+    stage.press("alice", &format!("{} .approve", entry(&id)));
+    stage.wait(
+        "alice",
+        "#answer.failed:has-text(\"bob is signed in here now\")",
+    );
+    assert!(approvers(&house, &id).await.is_empty());
+    // What is fetched for the page is Bob's, and is not put into Alice's.
+    stage.tell("alice", "letGo", json!({}));
+    stage.wait("alice", "#offline:has-text(\"bob is signed in here now\")");
+    assert_eq!(stage.text("alice", ".who strong"), "alice");
+    stage.tell("alice", "release", json!({}));
+    stage.open_page("alice", "/console/queue");
+    assert_eq!(stage.text("alice", ".who strong"), "bob");
 }

@@ -16,7 +16,7 @@ use custodyd::{
     console::Console,
     directory::Directory,
     feed::{Announcer, FeedRow},
-    http::{Admission, AppState, Entrance, Limits, Shared, serve},
+    http::{Admission, AppState, Entrance, Limits, Replays, Shared, serve},
     intake::Intake,
     journal::{Entry, GENESIS, HeadRow, head_digest},
     standing::{InForce, PolicyDocument, Standing},
@@ -168,7 +168,8 @@ impl Edge {
             monitoring: Default::default(),
             max_skew_s: MAX_SKEW_S,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            replays: Arc::default(),
+            // As if it had been running for long.
+            replays: Arc::new(Replays::since(0)),
             admission: Arc::new(admission),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -6,7 +6,10 @@ use custodyd::{
     config::TlsConfig,
     http::{Tls, TlsError},
 };
-use rustls::version::{TLS12, TLS13};
+use rustls::{
+    HandshakeKind,
+    version::{TLS12, TLS13},
+};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use crate::{
@@ -146,6 +149,36 @@ async fn a_revoked_certificate_connects_no_more() {
     let good = authority.client(Some(&good));
     let answer = good.exchange(edge.address, &ask(DESK)).await.unwrap();
     assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn where_certificates_of_clients_are_read_no_session_is_resumed_so_each_is_verified_again() {
+    let authority = Authority::new();
+    let server = authority.issue("localhost");
+    let shop = authority.issue("custodyd:client/shop");
+    let lines = [
+        ("min_version = \"1.2\"", HandshakeKind::Resumed),
+        ("min_version = \"1.2\"\nclient_ca = CA", HandshakeKind::Full),
+        (
+            "min_version = \"1.2\"\nclient_ca = CA\nclient_auth = \"optional\"",
+            HandshakeKind::Full,
+        ),
+    ];
+    for (more, expected) in lines {
+        let edge = Edge::configured(&authority.section(&server, more)).await;
+        for version in [&TLS12, &TLS13] {
+            let caller = authority.client_of(Some(&shop), &[version]);
+            let ask = || edge.signed(SHOP, &Asked::get("/v1/wallets")).bytes();
+            // What a client resumes with comes along with the first answer.
+            let answer = caller.exchange(edge.address, &ask()).await.unwrap();
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let again = caller.connect(edge.address).await.unwrap();
+            let kind = again.get_ref().1.handshake_kind();
+            assert_eq!(kind, Some(expected), "{version:?} {more}");
+            let answer = caller.exchange(edge.address, &ask()).await.unwrap();
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -45,5 +45,5 @@ pub use keyid::Principal;
 pub use message::{MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY, MAX_TARGET};
 pub use parameters::{LABEL, MAX_SIGNATURE_INPUT, Parameters};
 pub use prepared::PreparedKey;
-pub use request::{Claimed, SignedRequest, Verified};
+pub use request::{Checked, Claimed, SignedRequest, Verified};
 pub use sign::{SignedHeaders, UnsignedRequest, sign};

@@ -32,6 +32,22 @@ pub(crate) struct Message<'a> {
 impl<'a> Message<'a> {
     /// Refuses parts out of form, and a `Content-Digest` that is not the body's.
     pub(crate) fn check(&self, body: &[u8]) -> Result<(), HttpSigError> {
+        self.check_form()?;
+        self.check_body(body)
+    }
+
+    /// As [`Message::check`], of a request whose body has not come yet.
+    pub(crate) fn check_head(&self) -> Result<(), HttpSigError> {
+        self.check_form()?;
+        if let Some(sent) = self.content_digest {
+            check_length("content-digest", sent.len(), MAX_CONTENT_DIGEST)?;
+            digest::check_form(sent)?;
+        }
+        Ok(())
+    }
+
+    /// All but the digest, whose form is the body's to tell.
+    fn check_form(&self) -> Result<(), HttpSigError> {
         check_method(self.method)?;
         check_authority(self.authority)?;
         check_target(self.target)?;
@@ -41,6 +57,11 @@ impl<'a> Message<'a> {
         if let Some(value) = self.idempotency_key {
             check_field("idempotency-key", value, MAX_IDEMPOTENCY_KEY, false)?;
         }
+        Ok(())
+    }
+
+    /// Refuses a body without a digest, and one that is another's.
+    pub(crate) fn check_body(&self, body: &[u8]) -> Result<(), HttpSigError> {
         check_length("body", body.len(), MAX_BODY_BYTES)?;
         if !body.is_empty() {
             for component in [Component::ContentDigest, Component::ContentType] {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::signature_base;
 use crate::component::Component;
 use crate::error::HttpSigError;
-use crate::key::{Algorithm, PublicKey, SIGNATURE_BYTES};
+use crate::key::{PublicKey, SIGNATURE_BYTES};
 use crate::message::Message;
 use crate::parameters::{Parameters, signature_params};
 use crate::prepared::PreparedKey;
@@ -45,6 +45,15 @@ pub struct SignedRequest {
 pub struct Claimed<'a> {
     request: &'a SignedRequest,
     parameters: Parameters,
+}
+
+/// A request that is well-formed, with what its signature must be over: all that is left to ask is whose key made it. However many
+/// keys are tried, form and digest are checked once.
+#[derive(Debug, Clone)]
+pub struct Checked<'a> {
+    parameters: &'a Parameters,
+    base: String,
+    signature: [u8; SIGNATURE_BYTES],
 }
 
 /// What a verified signature proves.
@@ -90,8 +99,10 @@ impl SignedRequest {
         now_s: u64,
         max_skew_s: u64,
     ) -> Result<Verified, HttpSigError> {
-        self.claimed()?
-            .verify(&PreparedKey::from((*key).into()), now_s, max_skew_s)
+        let claimed = self.claimed()?;
+        claimed.in_time(now_s, max_skew_s)?;
+        let checked = claimed.checked()?;
+        checked.verify(&PreparedKey::from((*key).into()))
     }
 
     /// Verifies the signature of a stored request, whose time was judged when it came.
@@ -102,7 +113,17 @@ impl SignedRequest {
         &self,
         key: &(impl Into<PublicKey> + Copy),
     ) -> Result<Verified, HttpSigError> {
-        self.claimed()?.verify_stored(&(*key).into())
+        let claimed = self.claimed()?;
+        let checked = claimed.checked()?;
+        checked.verify(&PreparedKey::from((*key).into()))
+    }
+
+    /// Whether the body is the one that the rest speaks of, after [`Claimed::checked_head`] looked at that without it.
+    ///
+    /// # Errors
+    /// Names what is missing, too long or another's.
+    pub fn check_body(&self) -> Result<(), HttpSigError> {
+        self.message().check_body(&self.body)
     }
 
     fn message(&self) -> Message<'_> {
@@ -124,16 +145,11 @@ impl Claimed<'_> {
         &self.parameters
     }
 
-    /// As [`SignedRequest::verify`].
+    /// Whether it was signed within `max_skew_s` seconds of `now_s`, Unix seconds.
     ///
     /// # Errors
-    /// The same.
-    pub fn verify(
-        &self,
-        key: &PreparedKey,
-        now_s: u64,
-        max_skew_s: u64,
-    ) -> Result<Verified, HttpSigError> {
+    /// `Stale`.
+    pub fn in_time(&self, now_s: u64, max_skew_s: u64) -> Result<(), HttpSigError> {
         let created = self.parameters.created;
         if created.abs_diff(now_s) > max_skew_s {
             return Err(HttpSigError::Stale {
@@ -142,32 +158,34 @@ impl Claimed<'_> {
                 max_skew: max_skew_s,
             });
         }
-        self.check(key.key().algorithm(), |base, signature| {
-            key.verifies(base, signature)
-        })
+        Ok(())
     }
 
-    /// As [`SignedRequest::verify_stored`].
+    /// Checks form, coverage and the body's digest.
     ///
     /// # Errors
-    /// The same.
-    pub fn verify_stored(&self, key: &PublicKey) -> Result<Verified, HttpSigError> {
-        self.check(key.algorithm(), |base, signature| {
-            key.verifies(base, signature)
-        })
+    /// Names what is malformed, not covered or another body's.
+    pub fn checked(&self) -> Result<Checked<'_>, HttpSigError> {
+        self.request.message().check(&self.request.body)?;
+        self.covered()
     }
 
-    fn check(
-        &self,
-        algorithm: Algorithm,
-        verifies: impl FnOnce(&[u8], &[u8; SIGNATURE_BYTES]) -> bool,
-    ) -> Result<Verified, HttpSigError> {
+    /// As [`Claimed::checked`], before the body has come: says who sent the head, and whose digest the body must have. When it came,
+    /// [`SignedRequest::check_body`] is asked, and until then nothing of it is believed.
+    ///
+    /// # Errors
+    /// The same, but for the body's.
+    pub fn checked_head(&self) -> Result<Checked<'_>, HttpSigError> {
+        self.request.message().check_head()?;
+        self.covered()
+    }
+
+    fn covered(&self) -> Result<Checked<'_>, HttpSigError> {
         let Self {
             request,
             parameters,
         } = self;
         let message = request.message();
-        message.check(&request.body)?;
         check_coverage(&message, &parameters.components)?;
         let signature = read_signature(&request.signature)?;
         let covered = parameters
@@ -176,8 +194,24 @@ impl Claimed<'_> {
             .filter_map(|&component| Some((component.name(), message.value(component)?)));
         // Parsing has proven the prefix; without it the base could not be the signer's.
         let params = signature_params(&request.signature_input).unwrap_or_default();
-        let base = signature_base(covered, params);
-        if parameters.algorithm != algorithm || !verifies(base.as_bytes(), &signature) {
+        Ok(Checked {
+            parameters,
+            base: signature_base(covered, params),
+            signature,
+        })
+    }
+}
+
+impl Checked<'_> {
+    /// Whether this key signed.
+    ///
+    /// # Errors
+    /// `BadSignature`, also for a key of another algorithm.
+    pub fn verify(&self, key: &PreparedKey) -> Result<Verified, HttpSigError> {
+        let parameters = self.parameters;
+        if parameters.algorithm != key.key().algorithm()
+            || !key.verifies(self.base.as_bytes(), &self.signature)
+        {
             return Err(HttpSigError::BadSignature {
                 keyid: parameters.keyid.clone(),
             });

@@ -5,6 +5,7 @@ pub mod cold;
 mod fault;
 pub mod freeze;
 pub mod governance;
+mod health;
 pub mod journal;
 mod live;
 mod looks;
@@ -16,7 +17,6 @@ pub mod withdrawal;
 pub mod withdrawals;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use askama::Template;
 use axum::{
@@ -30,9 +30,11 @@ use custodyd_policy::{OperatorId, Timestamp};
 use custodyd_vault::Vault;
 
 pub use fault::{Fault, ask};
+pub use health::Health;
 pub use looks::Looks;
 
 use crate::{
+    condition::Condition,
     console::{Viewer, assets, words::Moment},
     http::AppState,
 };
@@ -133,53 +135,6 @@ static ENTRIES: [Entry; 6] = entries![
     "governance" "Governance", "journal" "Journal"
 ];
 
-/// Whether everything works that a withdrawal needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// The parts that don't work, by name.
-    pub trouble: Vec<String>,
-}
-
-impl Health {
-    fn of(state: &AppState) -> Self {
-        let mut trouble: Vec<String> = match &state.pulse {
-            Some(pulse) => pulse.trouble().into_keys().collect(),
-            None => Vec::new(),
-        };
-        if state
-            .pulse
-            .as_ref()
-            .is_some_and(|pulse| !pulse.is_running())
-        {
-            trouble.push("engine".to_owned());
-        }
-        if state.store.write_trouble().is_some() {
-            trouble.push("database".to_owned());
-        }
-        trouble.sort();
-        trouble.dedup();
-        Self { trouble }
-    }
-
-    /// Its name in style sheets.
-    pub fn class(&self) -> &'static str {
-        if self.trouble.is_empty() {
-            "well"
-        } else {
-            "ill"
-        }
-    }
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.trouble.is_empty() {
-            return f.write_str("all parts work");
-        }
-        write!(f, "trouble: {}", self.trouble.join(", "))
-    }
-}
-
 /// A freeze, as every page tells of it.
 #[derive(Debug, Clone)]
 pub struct Banner {
@@ -205,7 +160,7 @@ pub struct Frame {
     pub vault: String,
     /// Who looks.
     pub operator: String,
-    /// Whether everything works.
+    /// How the parts are.
     pub health: Health,
     /// What is frozen.
     pub frozen: Vec<Banner>,
@@ -269,7 +224,7 @@ impl Frame {
             section,
             vault: vault.to_string(),
             operator: operator.to_string(),
-            health: Health::of(state),
+            health: Health::from(Condition::read(state).await),
             frozen: around.frozen,
             waiting: count.theirs,
             as_of: Moment::of(around.now, around.now),

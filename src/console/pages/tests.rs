@@ -20,9 +20,17 @@ mod alteration;
     reason = "the vault's own test world, which other tests here use too"
 )]
 mod common;
+mod condition;
+mod desk;
+mod elsewhere;
 mod governing;
 mod list;
+mod meaning;
+mod order;
+mod rejudged;
 mod rooms;
+mod search;
+mod stored;
 use common::{ETH_NEW, KNOWN, NEW, World, governed, included};
 
 /// Begins and ends like [`ETH_NEW`].
@@ -100,7 +108,7 @@ fn frame(world: &World, section: Section, name: &str) -> Frame {
         section,
         vault: world.vault.id().to_string(),
         operator: name.to_owned(),
-        health: Health { trouble: vec![] },
+        health: Health::Well,
         frozen: around.frozen,
         waiting: 4,
         as_of: Moment::of(now, now),
@@ -108,8 +116,11 @@ fn frame(world: &World, section: Section, name: &str) -> Frame {
     }
 }
 
-/// With `CUSTODYD_PAGES` set to a folder, what was rendered is kept there to be looked at in a browser.
+/// A page fetches nothing from elsewhere. With `CUSTODYD_PAGES` set to a folder, what was rendered is kept there to be looked at
+/// in a browser.
 fn keep(name: &str, html: String) -> String {
+    let found = elsewhere::elsewhere(&html);
+    assert!(found.is_empty(), "{name}: {found:?}");
     if let Some(folder) = std::env::var_os("CUSTODYD_PAGES").map(PathBuf::from) {
         let html = html.replace(&assets::href("console.css"), "console.css");
         let html = html.replace(&assets::href("code.js"), "code.js");

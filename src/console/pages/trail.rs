@@ -58,6 +58,7 @@ pub(super) struct Signed {
 pub(super) struct Reader {
     subjects: Vec<String>,
     to: u64,
+    /// Everybody's, for a statement may stand in the journal whose vote doesn't count any more.
     credentials: BTreeMap<OperatorId, Vec<Credential>>,
     party: Option<custodyd_passkey::RelyingParty>,
     now: Timestamp,
@@ -80,11 +81,7 @@ impl Reader {
                 .chain(others.into_iter().flatten())
                 .collect(),
             to: vault.seq(),
-            credentials: withdrawal
-                .votes
-                .keys()
-                .filter_map(|who| Some((who.clone(), vault.operator(who)?.to_vec())))
-                .collect(),
+            credentials: vault.operators().clone(),
             party: vault.console().cloned(),
             now,
         }

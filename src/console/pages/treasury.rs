@@ -18,10 +18,11 @@ use custodyd_policy::{LimitUsage, Measure, OperatorId, Tier, TierTarget, Timesta
 use custodyd_vault::Vault;
 
 pub(super) use flows::{Move, Span};
-pub(super) use health::{Part, Token};
+pub(super) use health::{Part, Standing, Token};
 
 use super::{Fault, Frame, Section, page};
 use crate::{
+    condition::Condition,
     console::{
         Viewer,
         plot::{Gauge, Plot, TierBar},
@@ -148,7 +149,12 @@ pub async fn show(
     let (gauges, more_gauges) = gauges(asked.usage, asked.now);
     page(&Page {
         moves: flows::moves(&state.store, vault, asked.now).await?,
-        parts: health::parts(state, &networks, &asked.quotes, asked.now),
+        parts: health::parts(
+            Condition::read(state).await,
+            &networks,
+            &asked.quotes,
+            asked.now,
+        ),
         tokens: health::tokens(state),
         frame,
         span,

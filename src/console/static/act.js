@@ -139,6 +139,15 @@
     same("code", await code(statement), shown(form, "code"));
   }
 
+  // What is signed, in the words that its reader compares while their passkey waits for them.
+  async function told(statement, asked) {
+    const verb = { approve: "approve", reject: "reject", cancel: "take back", veto: "veto" }[statement.decision];
+    if (asked.kind === "governance") return `Your passkey is asked: ${verb} proposal ${statement.proposal}.`;
+    if (asked.kind === "act") return "Your passkey is asked.";
+    const { network, destination, amount } = statement.effects;
+    return `Your passkey is asked: ${verb} ${amount} to ${destination.replace(`${network}:`, "")}, code ${await code(statement)}.`;
+  }
+
   async function perform(form) {
     const { bytes, type } = await bodyOf(form);
     // What would be refused is said before a passkey is asked for.
@@ -153,29 +162,62 @@
     };
     const prepared = await (await passkey.post("/console/acts/prepare", asked)).json();
     const statement = prepared.stated[asked.kind] ?? refuse("The console states something else than was asked for. Nothing was signed.");
+    const { operator } = document.body.dataset;
+    if (statement.operator !== operator) refuse(`This page is ${operator}'s, and ${statement.operator} is signed in here now. Nothing was signed. Load the page again.`);
     await compare(form, statement, asked);
     if (prepared.credentials.length === 0) refuse("You have no passkey that counts here any more. Ask for an invitation.");
     const challenge = await passkey.sha256OfJson(statement);
     if (passkey.encode(challenge) !== prepared.challenge) refuse("The console's challenge is not the hash of what it states. Nothing was signed: tell your colleagues.");
-    tell(form, "Your passkey is asked.", "waits");
+    tell(form, await told(statement, asked), "waits");
     const assertion = await passkey.assert(challenge, prepared.rp_id, prepared.credentials);
     tell(form, "Signed. Waiting for the answer.", "waits");
     return passkey.post("/console/acts", { stated: prepared.stated, body: passkey.base64(bytes), assertion });
   }
 
-  // An answer that took longer than its request is asked for until it is there.
+  // Where the answer will be of an act that was handed in, and that nothing has come of yet. A 202 without it is an answer.
+  function pending(answer) {
+    const where = answer.status === 202 ? answer.headers.get("location") : null;
+    return where?.startsWith("/console/acts/") ? where : null;
+  }
+
+  // An answer that took longer than its request is asked for until it is there, or a minute has gone.
   async function settled(answer) {
-    for (let round = 0; answer.status === 202 && round < 60; round += 1) {
-      const where = answer.headers.get("location");
-      if (!where?.startsWith("/console/acts/")) break;
+    for (let round = 0; pending(answer) && round < 60; round += 1) {
       await new Promise((next) => { setTimeout(next, 1000); });
-      answer = await fetch(where, { cache: "no-store" });
-      if (!answer.ok) refuse(await passkey.said(answer));
+      const next = await fetch(pending(answer), { cache: "no-store" }).catch(() => null);
+      // Not to be told of an answer is none.
+      if (!next || [401, 429, 503].includes(next.status)) continue;
+      if (!next.ok) refuse(await passkey.said(next));
+      answer = next;
     }
     return answer;
   }
 
+  // Where what came of an act will be seen.
+  function whereTo(target) {
+    const [, , kind, id] = target.split("/");
+    switch (kind) {
+      case "withdrawals": return id ? `/console/withdrawals/${id}` : "/console/withdrawals";
+      case "proposals": return id ? `/console/governance/${id}` : "/console/governance";
+      case "freeze": case "unfreeze": return "/console/freeze";
+      case "cold": return "/console/cold";
+      default: return `/console/journal?by=operator/${document.body.dataset.operator}`;
+    }
+  }
+
+  function unanswered(form) {
+    tell(form, "It was handed in and is NOT in effect yet: the vault has not answered. Don't repeat it. ", "waits");
+    const link = document.createElement("a");
+    link.href = whereTo(form.dataset.target);
+    link.textContent = "Look here whether it took effect";
+    place(form).append(link);
+  }
+
   async function finish(form, answer) {
+    if (pending(answer)) {
+      unanswered(form);
+      return;
+    }
     const disposition = answer.headers.get("content-disposition");
     if (disposition) {
       const link = document.createElement("a");
@@ -190,12 +232,18 @@
     const state = typeof document_.state === "string" ? ` It is now ${document_.state.replaceAll("_", " ")}.` : "";
     tell(form, `${form.dataset.done ?? "Done."}${state}`, "done");
     form.reset();
-    document.dispatchEvent(new CustomEvent("custodyd:acted", { detail: document_ }));
+    ended(form, "custodyd:acted", document_);
     if (form.dataset.then) location.assign(form.dataset.then.replace("{id}", encodeURIComponent(document_.id ?? "")));
   }
 
+  const ended = (form, how, detail) => form.dispatchEvent(new CustomEvent(how, { bubbles: true, detail }));
+
   async function act(form, pressed) {
     if (form.getAttribute("aria-busy") === "true") return;
+    if ("moved" in form.dataset) {
+      tell(form, "The page changed just before you pressed, so the press was not taken. Look again at what you decide on.", "failed");
+      return;
+    }
     form.setAttribute("aria-busy", "true");
     const buttons = [...form.querySelectorAll("button")].filter((button) => !button.disabled);
     buttons.forEach((button) => { button.disabled = true; });
@@ -205,7 +253,7 @@
       await finish(form, await settled(await perform(form)));
     } catch (error) {
       tell(form, passkey.words(error), "failed");
-      document.dispatchEvent(new CustomEvent("custodyd:refused"));
+      ended(form, "custodyd:refused");
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((button) => { button.disabled = false; });

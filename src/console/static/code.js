@@ -28,7 +28,7 @@
       domain: "custodyd/code/v1",
       vault: document.body.dataset.vault,
       withdrawal: payout.id,
-      policy: payout.closest("[data-policy]")?.dataset.policy ?? "",
+      policy: place.closest("[data-policy]")?.dataset.policy ?? "",
       effects: {
         network,
         wallet: shown(payout, "wallet"),

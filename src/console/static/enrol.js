@@ -55,8 +55,11 @@
       await enrol();
     } catch (error) {
       tell(passkey.words(error), "failed");
-      // A challenge is good once.
-      await start().catch((again) => { form.hidden = true; tell(passkey.words(again), "failed"); });
+      // A challenge is good once. Where there is no other, what the console said first is why: it may have the passkey already.
+      await start().catch((again) => {
+        form.hidden = true;
+        if (!(error instanceof passkey.Refusal)) tell(passkey.words(again), "failed");
+      });
     } finally {
       form.removeAttribute("aria-busy");
     }

@@ -23,6 +23,8 @@
 
   // <form data-invite>: makes the key pair before the form is sent. Gives the secret as the link's fragment has it.
   async function invite(form) {
+    // A form takes no other submission before all heard of this one (HTML, "firing submission events"), and keys are made sooner.
+    await new Promise((next) => { setTimeout(next); });
     const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
     const [secret, open] = await Promise.all([
       crypto.subtle.exportKey("jwk", pair.privateKey),
@@ -45,10 +47,13 @@
     event.stopImmediatePropagation();
     invite(form).then((secret) => {
       const shown = form.querySelector(".invitation");
-      document.addEventListener("custodyd:acted", () => {
+      const answered = new AbortController();
+      form.addEventListener("custodyd:acted", () => {
+        answered.abort();
         shown.querySelector("output").textContent = `${location.origin}/console/enrol#${secret}`;
         shown.hidden = false;
-      }, { once: true });
+      }, { signal: answered.signal });
+      form.addEventListener("custodyd:refused", () => answered.abort(), { signal: answered.signal });
       form.dataset.ready = "1";
       form.requestSubmit();
       delete form.dataset.ready;

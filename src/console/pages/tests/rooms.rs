@@ -108,7 +108,7 @@ fn the_treasury_shows_each_tier_against_its_target_and_every_number_of_a_plot_as
         more_gauges,
         parts: vec![treasury::Part {
             name: "litecoin-regtest".into(),
-            trouble: Some(MARKUP.into()),
+            standing: treasury::Standing::Trouble(MARKUP.into()),
             heard: None,
         }],
         tokens: vec![treasury::Token {

@@ -1,18 +1,18 @@
-//! Whether the parts that a payout needs work: engine, database, nodes and tokens, as readiness and `/v1/hsm` see them.
+//! Whether the parts that a payout needs work: engine, database, nodes and tokens, as readiness and
+//! `/v1/hsm` see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use custodyd_hsm::{Health, MemberStatus};
 use custodyd_policy::Timestamp;
 
-use crate::{console::words::Moment, http::AppState};
+use crate::{condition::Condition, console::words::Moment, http::AppState};
 
 /// A part of the daemon, or a node.
 #[derive(Debug)]
 pub(in crate::console::pages) struct Part {
     pub(in crate::console::pages) name: String,
-    /// What doesn't work.
-    pub(in crate::console::pages) trouble: Option<String>,
+    pub(in crate::console::pages) standing: Standing,
     /// When a node was last heard of fees.
     pub(in crate::console::pages) heard: Option<Moment>,
 }
@@ -31,37 +31,45 @@ pub(in crate::console::pages) struct Token {
     pub(in crate::console::pages) queued: u64,
 }
 
-/// Engine, database, each network's node, and whatever else reports trouble.
+/// How a part is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::console::pages) enum Standing {
+    Works,
+    /// Withdrawals can do without it. Why it doesn't work.
+    Degraded(String),
+    /// Withdrawals need it. Why it doesn't work.
+    Trouble(String),
+}
+
+/// Engine, database, each network's node, and whatever else doesn't work.
 pub(super) fn parts(
-    state: &AppState,
+    condition: Condition,
     networks: &BTreeSet<String>,
     quotes: &BTreeMap<String, Timestamp>,
     now: Timestamp,
 ) -> Vec<Part> {
-    let mut trouble = state
-        .pulse
-        .as_ref()
-        .map(|p| p.trouble())
-        .unwrap_or_default();
-    if state
-        .pulse
-        .as_ref()
-        .is_some_and(|pulse| !pulse.is_running())
-    {
-        trouble.insert("engine".to_owned(), "it is not running".to_owned());
-    }
-    if let Some(error) = state.store.write_trouble() {
-        trouble.insert("database".to_owned(), error);
-    }
-    let mut names: BTreeSet<String> = trouble.keys().cloned().collect();
-    names.extend(["engine".to_owned(), "database".to_owned()]);
-    names.extend(networks.iter().cloned());
-    let part = |name: String| Part {
-        trouble: trouble.get(&name).cloned(),
+    let expected = networks.iter().map(String::as_str);
+    let expected = expected.chain(["engine", "database"]);
+    let mut standings: BTreeMap<String, Standing> = expected
+        .map(|name| (name.to_owned(), Standing::Works))
+        .collect();
+    let Condition { trouble, degraded } = condition;
+    standings.extend(
+        degraded
+            .into_iter()
+            .map(|(n, why)| (n, Standing::Degraded(why))),
+    );
+    standings.extend(
+        trouble
+            .into_iter()
+            .map(|(n, why)| (n, Standing::Trouble(why))),
+    );
+    let part = |(name, standing): (String, Standing)| Part {
         heard: quotes.get(&name).map(|at| Moment::of(*at, now)),
         name,
+        standing,
     };
-    names.into_iter().map(part).collect()
+    standings.into_iter().map(part).collect()
 }
 
 /// The tokens, in the order of the configuration.
