@@ -123,7 +123,7 @@ fn a_strangers_transaction_that_took_what_ours_spends_is_told_at_once() {
         transaction: transaction.clone(),
         wallet: wallet("hot-ltc"),
     };
-    assert_eq!(facts_since(&world, before), [fact.clone()]);
+    assert_eq!(facts_since(&world, before), std::slice::from_ref(&fact));
     let alert = detector().note(&fact, Timestamp::from_ms(1)).unwrap();
     assert_eq!(
         (alert.kind, alert.subject.as_str()),
