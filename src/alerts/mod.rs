@@ -4,8 +4,8 @@
 
 mod audit;
 mod burst;
+mod coins;
 mod detect;
-mod explain;
 mod fact;
 mod incident;
 mod kind;

@@ -5,7 +5,7 @@ use custodyd_chain::OutPoint;
 use custodyd_policy::{Timestamp, WithdrawalId};
 use custodyd_vault::{ChainPosition, Event, TransactionId};
 
-use super::{Detector, Fact, Kind, Phase, Thresholds, VaultSight, explain::explained};
+use super::{Detector, Fact, Kind, Phase, Thresholds, VaultSight, coins::explained};
 use crate::{
     journal::{Entry, GENESIS, HeadRow},
     store::{Batch, Projection, Store},
@@ -262,4 +262,9 @@ async fn coins_that_our_transactions_spend_are_explained_and_all_others_are_told
     // Whatever else happened is passed on as it is.
     let other = Fact::Denied(WithdrawalId::from_bytes([1; 16]));
     assert_eq!(explained(&store, other.clone()).await, Ok(Some(other)));
+
+    // A database that doesn't answer forgets nothing.
+    store.close().await;
+    let asked = gone(&[3]);
+    assert_eq!(explained(&store, asked.clone()).await, Err(asked));
 }

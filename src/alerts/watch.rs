@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     Alert, Condition, Detector, Fact, Facts, Kind, Phase, VaultSight,
     audit::Audit,
-    explain::explained,
+    coins::{explained, unexplained},
     outbox,
     outbox::Outbox,
     spool::{Letter, Spool},
@@ -231,38 +231,21 @@ impl Watching {
     }
 
     async fn note(&mut self, fact: Fact) {
-        let Some(fact) = self.explained(fact).await else {
-            return;
+        let fact = match explained(&self.subjects.store, fact).await {
+            Ok(Some(fact)) => fact,
+            Ok(None) => return,
+            Err(fact) if self.unexplained.len() < MOST_UNEXPLAINED => {
+                return self.unexplained.push_back(fact);
+            }
+            // Rather told wrongly than not at all.
+            Err(fact) => match unexplained(fact) {
+                Some(fact) => fact,
+                None => return,
+            },
         };
         let now = self.subjects.clock.now();
         let alert = self.detector.note(&fact, now);
         self.tell(alert).await;
-    }
-
-    /// What the database doesn't answer now is asked again.
-    async fn explained(&mut self, fact: Fact) -> Option<Fact> {
-        let asked = explained(&self.subjects.store, fact);
-        let (fact, why) = match asked.await {
-            Ok(fact) => return fact,
-            Err(unanswered) => unanswered,
-        };
-        let Fact::CoinsGone {
-            wallet, outpoints, ..
-        } = &fact
-        else {
-            return Some(fact);
-        };
-        tracing::error!(%why, %wallet, "what became of a wallet's coins could not be looked up yet");
-        if self.unexplained.len() >= MOST_UNEXPLAINED {
-            // Rather told wrongly than not at all.
-            return Some(Fact::CoinsUnexplained {
-                wallet: wallet.clone(),
-                many: outpoints.len(),
-                example: *outpoints.first()?,
-            });
-        }
-        self.unexplained.push_back(fact);
-        None
     }
 
     /// Time passed; how are the parts?

@@ -99,9 +99,8 @@ pub(crate) async fn open(
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
-/// Where to begin. Its signature covers `after` and not the header, which whoever stands between could
-/// change: so the header counts where nothing else is said, for those who send it by themselves when they come back, and never
-/// against what was signed.
+/// Where to begin. The signature covers `after` and not the header, which whoever stands between could change: so the header counts
+/// where nothing else is said, for those who send it by themselves when they come back, and never against what was signed.
 ///
 /// # Errors
 /// Not a number, or two of them.

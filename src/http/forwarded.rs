@@ -247,13 +247,12 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
         #[test]
         fn what_a_client_writes_in_front_never_changes_the_address_that_its_proxy_appends(
             written in prop::collection::vec(
-                prop::sample::select(vec![
-                    "for=", "for=10.1.2.3", "10.1.2.3", "x=", "\"", "\\", "\\\"", ",", ";", "=", " ", "a", "proto=https",
-                ]),
-                0..12,
+                prop::sample::select(vec!["for=10.1.2.3;x=", "10.1.2.3", "\"", "\\", ",", ";", "a", " "]),
+                0..8,
             )
         ) {
             let written = written.concat();

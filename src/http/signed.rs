@@ -41,7 +41,7 @@ pub(super) struct Said {
     pub(super) verified: Verified,
     pub(super) request: SignedRequest,
     /// The place of its body, where it may be large.
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 impl Deref for Signed {
@@ -119,7 +119,8 @@ async fn read_large(
     request: &mut SignedRequest,
     parts: &Parts,
     body: Body,
-) -> Result<(Authenticated, Place), Problem> {
+) -> Result<(Authenticated, Box<Place>), Problem> {
+    check_length(&body, large.limit())?;
     let now_s = state.clock.now().as_seconds();
     let in_force = state.standing.now();
     let directory = &in_force.directory;
@@ -127,7 +128,7 @@ async fn read_large(
     drop(in_force);
     admit(state, &known, request, parts)?;
     for_operators(&known.speaker, large.whose())?;
-    let place = large.place()?;
+    let place = large.place(&known.verified)?;
     request.body = read_body(body, large.limit()).await?;
     let checked = request.check_body();
     checked.map_err(|fault| Problem::unauthenticated(fault.to_string()))?;
@@ -200,20 +201,24 @@ impl Signed {
 
 async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     use http_body_util::{BodyExt as _, Limited};
-    let too_large = || {
-        let detail = format!("at most {limit} bytes");
-        Problem::new(413, "too-large", "The body is too large", detail)
-    };
-    // What says that it is too large is refused before any of it is read.
-    if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length <= limit) {
-        match Limited::new(body, limit).collect().await {
-            Ok(body) => Ok(body.to_bytes().into()),
-            Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(Problem::malformed("the body broke off")),
-        }
-    } else {
-        Err(too_large())
+    check_length(&body, limit)?;
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
+        Err(_) => Err(Problem::malformed("the body broke off")),
     }
+}
+
+/// What says that it is too large is refused before any of it is read.
+fn check_length(body: &Body, limit: usize) -> Result<(), Problem> {
+    let length = usize::try_from(body.size_hint().lower());
+    let fits = length.is_ok_and(|length| length <= limit);
+    fits.then_some(()).ok_or_else(|| too_large(limit))
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("at most {limit} bytes");
+    Problem::new(413, "too-large", "The body is too large", detail)
 }
 
 /// A header that may come once at most; what comes twice could be read in two ways.

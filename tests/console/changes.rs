@@ -175,6 +175,7 @@ async fn the_address_book_a_credential_and_the_policy_change_by_forms_that_other
     );
     stage.press("alice", &format!("{form} button"));
     agreed(&house, &mut stage, &["operator/bob", "operator/carol"]).await;
+    stage.wait("alice", "#state:has-text(\"enacted\")");
     stage.look("alice", "proposal-enacted");
     stage.open_page("alice", policy);
     assert!(stage.text("alice", ".source").contains("19 ETH"));

@@ -94,22 +94,24 @@ const commands = {
   },
   point: (asked) => one(asked).hover(),
   focus: (asked) => one(asked).focus(),
-  // In the very moment in which its form moved.
-  pressMoved: ({ who, at }) =>
-    person(who).page.evaluate((at) => new Promise((pressed) => {
-      const press = () => {
+  // Takes the pointer away, and presses a button in the very moment in which its form moved thereupon.
+  async pressMoved({ who, at }) {
+    const { page } = person(who);
+    const pressed = page.evaluate((at) => new Promise((done) => {
+      const moves = new MutationObserver(() => {
         const button = document.querySelector(at);
-        if (!button?.form.matches("[data-moved]")) return false;
+        if (!button?.form.matches("[data-moved]")) return;
+        moves.disconnect();
         button.click();
-        pressed();
-        return true;
-      };
-      if (!press()) new MutationObserver((_, seeing) => { if (press()) seeing.disconnect(); }).observe(document.body, { subtree: true, childList: true, attributes: true });
-    }), at),
+        done();
+      });
+      moves.observe(document.body, { subtree: true, childList: true, attributes: true });
+    }), at);
+    await page.mouse.move(1, 1);
+    await pressed;
+  },
   // Tells an element from one that takes its place.
   mark: (asked) => one(asked).evaluate((element) => { element.dataset.marked = ""; }),
-  // To where nothing is pressed.
-  away: ({ who }) => person(who).page.mouse.move(1, 1),
   down: ({ who }) => person(who).page.mouse.down(),
   up: ({ who }) => person(who).page.mouse.up(),
   fill: ({ text, ...asked }) => one(asked).fill(text),

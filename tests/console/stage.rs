@@ -75,16 +75,19 @@ impl Stage {
     }
 
     /// A fresh browser of somebody, with an authenticator that holds nothing yet.
+    #[track_caller]
     pub(crate) fn person(&mut self, who: &str) {
         self.tell(who, "person", json!({}));
     }
 
     /// Another tab of somebody's browser, in front of which sits another person with an authenticator of their own.
+    #[track_caller]
     pub(crate) fn beside(&mut self, who: &str, owner: &str) {
         self.tell(who, "person", json!({ "beside": owner }));
     }
 
     /// The same, who makes a passkey by invitation and signs in.
+    #[track_caller]
     pub(crate) fn enrolled(&mut self, who: &str, invitation: &Invitation) {
         self.person(who);
         self.enrol(who, invitation);
@@ -92,6 +95,7 @@ impl Stage {
     }
 
     /// Opens the invitation's link and makes a passkey.
+    #[track_caller]
     pub(crate) fn enrol(&mut self, who: &str, invitation: &Invitation) {
         // A fragment alone makes no new page of one that is open.
         self.open_page(who, "about:blank");
@@ -102,6 +106,7 @@ impl Stage {
     }
 
     /// Signs in with the passkey that knows its owner.
+    #[track_caller]
     pub(crate) fn sign_in(&mut self, who: &str) {
         self.open_page(who, "/console/login");
         self.press(who, "#login button");
@@ -110,32 +115,38 @@ impl Stage {
     }
 
     /// Opens a page; gives the status and where it led.
+    #[track_caller]
     pub(crate) fn open_page(&mut self, who: &str, path: &str) -> (u64, String) {
         let answer = self.tell(who, "open", json!({ "path": path }));
         (answer["status"].as_u64().unwrap(), text(&answer["path"]))
     }
 
     /// Clicks something, once it is there.
+    #[track_caller]
     pub(crate) fn press(&mut self, who: &str, at: &str) {
         self.tell(who, "press", json!({ "at": at }));
     }
 
     /// Waits until something can be seen.
+    #[track_caller]
     pub(crate) fn wait(&mut self, who: &str, at: &str) {
         self.tell(who, "wait", json!({ "at": at }));
     }
 
     /// Waits until something can't be seen.
+    #[track_caller]
     pub(crate) fn wait_gone(&mut self, who: &str, at: &str) {
         self.tell(who, "waitGone", json!({ "at": at }));
     }
 
     /// The words that somebody reads there.
+    #[track_caller]
     pub(crate) fn text(&mut self, who: &str, at: &str) -> String {
         text(&self.tell(who, "text", json!({ "at": at })))
     }
 
     /// How many there are.
+    #[track_caller]
     pub(crate) fn count(&mut self, who: &str, at: &str) -> u64 {
         self.tell(who, "count", json!({ "at": at }))
             .as_u64()
@@ -143,11 +154,13 @@ impl Stage {
     }
 
     /// Writes into a field.
+    #[track_caller]
     pub(crate) fn fill(&mut self, who: &str, at: &str, words: &str) {
         self.tell(who, "fill", json!({ "at": at, "text": words }));
     }
 
     /// A request of the page's own: its status and body.
+    #[track_caller]
     pub(crate) fn fetch(&mut self, who: &str, asked: Value) -> (u64, Value) {
         let answer = self.tell(who, "fetch", asked);
         let body = answer["body"].as_str().unwrap_or_default();
@@ -163,12 +176,14 @@ impl Stage {
     }
 
     /// The same, which tells what is wrong.
+    #[track_caller]
     pub(crate) fn faults(&mut self, who: &str, name: &str) -> Vec<String> {
         let faults = self.tell(who, "look", json!({ "name": name }));
         faults.as_array().unwrap().iter().map(text).collect()
     }
 
     /// Waits until the page's scripts have asked for nothing for a moment.
+    #[track_caller]
     pub(crate) fn settle(&mut self, who: &str) {
         self.tell(who, "settle", json!({}));
     }

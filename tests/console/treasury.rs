@@ -87,7 +87,7 @@ fn rows(stage: &mut Stage, figure: &str) -> u64 {
 fn remember_a_week(house: &House) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = u64::try_from(now.as_millis()).unwrap() / SAMPLE_MS * SAMPLE_MS;
-    let mut outflow = 240_000 * HUNDREDTH;
+    let mut outflow = 0;
     let mut statements = String::from("BEGIN;");
     // From before what the plots show of a week.
     for ago in (1..=WEEK_HOURS / 4 + 3).rev().map(|step| step * 4) {

@@ -124,10 +124,10 @@ async fn hundreds_of_idle_connections_hold_few_places_and_keep_nobody_out_for_lo
 #[tokio::test]
 async fn a_fifth_bundle_waits_until_one_of_four_is_in() {
     let edge = Edge::start().await;
-    let import = edge.signed(ALICE, &Asked::post("/v1/cold/imports", b"tar"));
-    let bytes = import.bytes();
     let mut coming = Vec::new();
     for _ in 0..4 {
+        let import = edge.signed(ALICE, &Asked::post("/v1/cold/imports", b"tar"));
+        let bytes = import.bytes();
         let mut stream = TcpStream::connect(edge.address).await.unwrap();
         stream.write_all(&bytes[..bytes.len() - 1]).await.unwrap();
         coming.push(stream);

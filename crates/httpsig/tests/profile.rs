@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 use custodyd_httpsig::{
-    Algorithm, Component, HttpSigError, Principal, SignedRequest, Signer, SigningFault, SigningKey,
-    UnsignedRequest, VerifyingKey, sign,
+    Algorithm, Component, HttpSigError, PreparedKey, Principal, PublicKey, SignedRequest, Signer,
+    SigningFault, SigningKey, UnsignedRequest, VerifyingKey, sign,
 };
 
 mod withdrawal;
@@ -219,4 +219,45 @@ fn a_key_that_does_not_sign_says_why() {
         fault.to_string(),
         "the key did not sign: CKR_DEVICE_REMOVED"
     );
+}
+
+#[test]
+fn keys_are_tried_without_the_body_which_is_checked_once_and_beside_them() {
+    let whole = signed(&WITHDRAWAL);
+    let head = SignedRequest {
+        body: Vec::new(),
+        ..whole.clone()
+    };
+    let key = |byte| {
+        let key = SigningKey::from_bytes(&[byte; 32]);
+        PreparedKey::from(PublicKey::from(key.verifying_key()))
+    };
+    let claimed = head.claimed().unwrap();
+    let checked = claimed.checked_head().unwrap();
+    assert!(checked.verify(&PublicKey::from(public()).into()).is_ok());
+    for byte in 1..7 {
+        let refused = checked.verify(&key(byte));
+        assert!(matches!(refused, Err(HttpSigError::BadSignature { .. })));
+    }
+    // Without its body the request is not what was signed, and with another it isn't either.
+    let mismatch = |request: &SignedRequest| {
+        let refused = request.check_body();
+        assert!(matches!(refused, Err(HttpSigError::DigestMismatch { .. })));
+        let claimed = request.claimed().unwrap();
+        let refused = claimed.checked().map(|_| ());
+        assert!(matches!(refused, Err(HttpSigError::DigestMismatch { .. })));
+    };
+    mismatch(&head);
+    mismatch(&SignedRequest {
+        body: b"{}".to_vec(),
+        ..whole.clone()
+    });
+    assert_eq!(whole.check_body(), Ok(()));
+    // A digest out of form is no part of a head.
+    let spoilt = SignedRequest {
+        content_digest: Some("sha-256=:AA==:".to_owned()),
+        ..whole
+    };
+    let refused = spoilt.claimed().unwrap().checked_head().map(|_| ());
+    assert!(matches!(refused, Err(HttpSigError::ContentDigest(_))));
 }

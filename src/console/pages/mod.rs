@@ -259,15 +259,24 @@ impl Frame {
 /// # Errors
 /// A template that can't be rendered: a fault of the program.
 pub fn page(template: &impl Template) -> Result<Response, Fault> {
-    let text = template.render().map_err(|error| {
+    Ok(answered(rendered(template)?))
+}
+
+/// A page's text.
+fn rendered(template: &impl Template) -> Result<String, Fault> {
+    template.render().map_err(|error| {
         tracing::error!(%error, "a page could not be rendered");
         Fault::internal()
-    })?;
+    })
+}
+
+/// A page's text as an answer.
+fn answered(text: String) -> Response {
     let mut response = Html(text).into_response();
     // Amounts and addresses stay in no cache, and a page that is left is fetched anew.
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 #[cfg(test)]

@@ -8,15 +8,17 @@ use axum::response::Response;
 use custodyd_policy::{OperatorId, Timestamp, WithdrawalId};
 use custodyd_vault::Vault;
 
-use super::{Fault, Frame, Section, ask, page, payout::Payout};
+use super::{Fault, Frame, Section, answered, ask, payout::Payout, rendered};
 use crate::{
     console::copies,
     http::AppState,
-    store::{Cursor, Filter, QueueFor, QueueSpot},
+    store::{Cursor, Filter, QueueFor, QueueSpot, WithdrawalRow},
 };
 
-/// Payouts on a page: forty of them, with all that policy says about each, stay below 100 kB.
+/// Payouts on a page at most.
 const PAGE: u32 = 40;
+/// Bytes of a page at most: where payouts carry so much that it would be larger, fewer of them are on it.
+const MOST_BYTES: usize = 100_000;
 /// Proposals that are counted.
 const MOST_PROPOSALS: u32 = 50;
 
@@ -71,8 +73,8 @@ pub(super) struct Page {
     pub(super) others: u64,
     /// The policy in force, SHA-256 in hex: part of what each code stands for.
     pub(super) policy: String,
+    /// The address of the page that goes on.
     pub(super) next: Option<String>,
-    pub(super) page_size: u32,
     pub(super) proposals: usize,
 }
 
@@ -93,11 +95,12 @@ pub async fn show(
     };
     let after = query.get("after").map(String::as_str);
     let vault = state.standing.vault().as_str();
-    let (ids, next) = match part {
+    let (places, next) = match part {
         Part::Mine => waiting(state, operator, QueueFor::Them, after).await?,
         Part::Others => waiting(state, operator, QueueFor::Others, after).await?,
         Part::Held => held(state, after).await?,
     };
+    let ids: Vec<WithdrawalId> = places.iter().map(|place| place.id).collect();
     let count = state.store.queue_count(vault, operator.as_str()).await?;
     let voting = state
         .store
@@ -120,7 +123,8 @@ pub async fn show(
     let suspects = copies::suspects(&ids, &known, &stored);
     let altered = copies::altered(state, suspects).await?;
     let (payouts, invented) = marked(payouts, altered.into_keys().collect());
-    page(&Page {
+    let next = next.map(|after| address(part, &after));
+    let page = Page {
         frame,
         part,
         payouts,
@@ -129,10 +133,43 @@ pub async fn show(
         mine: count.theirs,
         others: count.all.saturating_sub(count.theirs),
         policy,
-        next: next.map(|next| format!("/console/queue?part={}&after={next}", part.name())),
-        page_size: PAGE,
+        next,
         proposals,
-    })
+    };
+    Ok(answered(page.fitted(&places)?))
+}
+
+impl Page {
+    /// The page as text, without as many of its last payouts as make it too large. The next page begins with those; a page has one
+    /// payout at least.
+    pub(super) fn fitted(mut self, places: &[Place]) -> Result<String, Fault> {
+        loop {
+            let text = rendered(&self)?;
+            let shown = self.payouts.len();
+            let fitting = shown.saturating_mul(MOST_BYTES).checked_div(text.len());
+            let fitting = fitting.unwrap_or(shown).max(1);
+            if fitting >= shown {
+                return Ok(text);
+            }
+            self.payouts.truncate(fitting);
+            let last = self.payouts.last().map(|payout| &payout.id);
+            let place = |place: &&Place| last == Some(&place.id.to_string());
+            let last = places.iter().find(place);
+            self.next = last.map(|last| address(self.part, &last.after));
+        }
+    }
+}
+
+/// A payout's place in a part of the queue.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) id: WithdrawalId,
+    /// How a page that goes on behind it names it.
+    pub(super) after: String,
+}
+
+fn address(part: Part, after: &str) -> String {
+    format!("/console/queue?part={}&after={after}", part.name())
 }
 
 /// What is shown of these payouts. One that moved on since it was looked up belongs to the queue no more.
@@ -202,14 +239,16 @@ pub(super) fn marked(
     (payouts, altered.into_iter().collect())
 }
 
-type Ids = (Vec<WithdrawalId>, Option<String>);
+/// The places of a page's payouts, and behind which one the next page goes on. A row whose id is none was not written by this
+/// program; the audit names it.
+type Places = (Vec<Place>, Option<String>);
 
 async fn waiting(
     state: &AppState,
     operator: &OperatorId,
     part: QueueFor,
     after: Option<&str>,
-) -> Result<Ids, Fault> {
+) -> Result<Places, Fault> {
     let vault = state.standing.vault().as_str();
     let after = after.map(spot).transpose()?;
     let one_more = PAGE.saturating_add(1);
@@ -220,12 +259,16 @@ async fn waiting(
     let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
     let more = spots.len() > shown;
     spots.truncate(shown);
-    let next = spots.last().filter(|_| more);
-    let next = next.map(|spot| format!("{}.{}.{}", spot.rank, spot.created_seq, spot.id));
-    Ok((ids(spots.iter().map(|spot| spot.id.as_str())), next))
+    let after = |spot: &QueueSpot| format!("{}.{}.{}", spot.rank, spot.created_seq, spot.id);
+    let next = spots.last().filter(|_| more).map(after);
+    let place = |spot: &QueueSpot| {
+        let (id, after) = (spot.id.parse().ok()?, after(spot));
+        Some(Place { id, after })
+    };
+    Ok((spots.iter().filter_map(place).collect(), next))
 }
 
-async fn held(state: &AppState, after: Option<&str>) -> Result<Ids, Fault> {
+async fn held(state: &AppState, after: Option<&str>) -> Result<Places, Fault> {
     let filter = Filter {
         state: Some("holding".to_owned()),
         ..Filter::default()
@@ -239,12 +282,13 @@ async fn held(state: &AppState, after: Option<&str>) -> Result<Ids, Fault> {
         .withdrawals(vault, &filter, cursor.as_ref(), PAGE)
         .await?;
     let next = page.next.map(|next| next.to_string());
-    Ok((ids(page.rows.iter().map(|row| row.id.as_str())), next))
-}
-
-/// A row whose id is none was not written by this program; the audit names it.
-fn ids<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<WithdrawalId> {
-    texts.filter_map(|text| text.parse().ok()).collect()
+    let place = |row: &WithdrawalRow| {
+        // As a cursor is written.
+        let after = format!("{}.{}", row.created_seq, row.id);
+        let id = row.id.parse().ok()?;
+        Some(Place { id, after })
+    };
+    Ok((page.rows.iter().filter_map(place).collect(), next))
 }
 
 fn spot(text: &str) -> Result<QueueSpot, Fault> {

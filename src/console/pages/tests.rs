@@ -30,6 +30,7 @@ mod order;
 mod rejudged;
 mod rooms;
 mod search;
+mod size;
 mod stored;
 use common::{ETH_NEW, KNOWN, NEW, World, governed, included};
 
@@ -75,6 +76,12 @@ fn world() -> World {
         .into();
     });
     world.fund();
+    price(&mut world);
+    world
+}
+
+/// Sets the prices that its values come from.
+fn price(world: &mut World) {
     let prices = [(Asset::Eth, "3120.5"), (Asset::Ltc, "84.25")];
     world
         .take(Command::SetPrices {
@@ -87,7 +94,6 @@ fn world() -> World {
             evidence: "the signed request".to_owned(),
         })
         .unwrap();
-    world
 }
 
 fn viewer(name: &str) -> OperatorId {
@@ -141,7 +147,6 @@ fn queue(world: &World, name: &str, ids: &[WithdrawalId]) -> String {
         others: 17,
         policy: world.vault.policy().hash().to_string(),
         next: Some("/console/queue?part=mine&after=1.2.wd_0".to_owned()),
-        page_size: 50,
         proposals: 1,
     };
     page.render().unwrap()
@@ -257,7 +262,6 @@ fn hostile_text_is_text_wherever_it_is_shown() {
         others: 0,
         policy: String::new(),
         next: None,
-        page_size: 50,
         proposals: 0,
     };
     let turned = page.render().unwrap();

@@ -23,6 +23,8 @@ mod policy;
 mod prove;
 #[path = "bench/report.rs"]
 mod report;
+#[path = "bench/waiting.rs"]
+mod waiting;
 #[path = "bench/wrapped.rs"]
 mod wrapped;
 

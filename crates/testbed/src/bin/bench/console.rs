@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     Failure, load, program,
     report::{Goal, Report},
+    waiting,
 };
 
 /// Payouts that wait.
@@ -54,6 +55,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
         "client/exchange".parse()?,
         &house.key_file("client/exchange"),
     )?;
+    waiting::first_page(&house, AMOUNT).await?;
     load::answered(&house, &identity, "console", AMOUNT, PENDING).await?;
 
     let (mut firsts, bytes) = readings(&house, &alice, "/console/queue").await?;
@@ -87,7 +89,7 @@ async fn house() -> Result<House, Failure> {
     let plan = Plan {
         litecoin: false,
         poll_ms: 2_000,
-        policy: Some(load::policy().replace("[tiers]", changes)),
+        policy: Some(load::policy().replace("[tiers]", changes) + waiting::POLICY),
         extra_config: "[log]\nfilter = \"warn\"\n".to_owned(),
         ..Plan::default()
     };
