@@ -21,9 +21,9 @@ use crate::{
     wire::{Letter, Speaker},
 };
 
-type Issuer = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Issuer {
+pub(crate) fn authority() -> Issuer {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
@@ -44,7 +44,7 @@ fn issue(issuer: &Issuer, name: SanType) -> (String, String) {
 }
 
 /// Puts papers for the server's address in place, as a renewal does: each file at once.
-fn write_papers(folder: &Path, issuer: &Issuer, year: i32) {
+pub(crate) fn write_papers(folder: &Path, issuer: &Issuer, year: i32) {
     let address = SanType::IpAddress([127, 0, 0, 1].into());
     let (certificate, key) = issue_until(issuer, address, year);
     for (name, text) in [("server.pem", certificate), ("server.key", key)] {
@@ -56,7 +56,7 @@ fn write_papers(folder: &Path, issuer: &Issuer, year: i32) {
 }
 
 /// Somebody who believes one authority and shows papers of another.
-fn caller(server: &Issuer, papers: Option<(String, String)>) -> reqwest::Client {
+pub(crate) fn caller(server: &Issuer, papers: Option<(String, String)>) -> reqwest::Client {
     let believed = Certificate::from_pem(server.pem().as_bytes()).unwrap();
     let mut builder = reqwest::Client::builder()
         .no_proxy()
@@ -85,7 +85,7 @@ async fn metric(caller: &reqwest::Client, url: &str, series: &str) -> String {
     values.next().unwrap_or_default().trim().to_owned()
 }
 
-async fn until_served(house: &House, caller: &reqwest::Client, url: &str) {
+pub(crate) async fn until_served(house: &House, caller: &reqwest::Client, url: &str) {
     let ready = async || {
         let answer = caller.get(format!("{url}/readyz")).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)

@@ -1,6 +1,8 @@
 //! What must never be told is nowhere: a daemon that logs all it can, given requests good and bad, and then everything that it
 //! wrote or answered is searched for every secret of the house.
 
+mod signed_in;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -21,6 +23,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use serde_json::{Value, json};
 
 use crate::{
+    governance::governed_policy,
     house::{House, LONG, Plan, SOMEBODY, ask, decide, fund_ether, house, id_of, pay, withdraw},
     wire::Speaker,
 };
@@ -208,6 +211,7 @@ async fn no_secret_is_in_any_log_error_answer_argument_or_environment() {
     let (screening, of_screening) = planted(folder.path(), "screening.key", 0x43);
     let mut house = house(Plan {
         database: Some(database.clone()),
+        policy: Some(governed_policy()),
         extra_config: format!(
             r#"[alerts]
 url = "http://127.0.0.1:9/alerts"
@@ -243,7 +247,9 @@ json = true
         ("a session's token".to_owned(), forms(&SESSION)),
         ("an invitation's secret".to_owned(), forms(&INVITATION)),
     ]);
-    let answers = a_busy_day(&mut house).await;
+    let mut answers = signed_in::a_visit(&house, &mut secrets).await;
+    answers.extend(a_busy_day(&mut house).await);
+    signed_in::over_tls(&mut house, &mut secrets).await;
 
     let log = house.daemon.log().unwrap();
     for line in [
