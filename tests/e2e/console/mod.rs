@@ -44,7 +44,11 @@ fn invite(operator: &str, seed: u8, life: Duration) -> Change {
 const AN_HOUR: Duration = Duration::from_secs(3_600);
 
 /// These people, each with a passkey and signed in.
-pub(crate) async fn enrolled<const N: usize>(house: &House, names: [&str; N], seed: u8) -> [ConsoleUser; N] {
+pub(crate) async fn enrolled<const N: usize>(
+    house: &House,
+    names: [&str; N],
+    seed: u8,
+) -> [ConsoleUser; N] {
     let invitations = (seed..)
         .zip(names)
         .map(|(seed, name)| invite(name, seed, AN_HOUR));
