@@ -196,3 +196,15 @@ pub(crate) fn sql(house: &House, statements: &str) -> String {
 pub(crate) fn handed_in(house: &House) -> String {
     sql(house, "SELECT count(*) FROM inbox;")
 }
+
+/// 42 LTC in the hot wallet and 105 in the warm one, in several coins each.
+pub(crate) async fn fund_hot_and_warm(house: &House) {
+    // 50 LTC a block, which can be paid out a hundred blocks later.
+    house.litecoind.as_ref().unwrap().mine(20).unwrap();
+    for (wallet, coins) in [
+        ("hot-ltc", ["14", "16", "12"].as_slice()),
+        ("warm-ltc", &["60", "45"]),
+    ] {
+        house.fund_litecoin(wallet, coins).await.unwrap();
+    }
+}

@@ -11,7 +11,9 @@ use custodyd_vault::{Change, Scope};
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Plan, SOMEBODY, alike, approve, ask, house, quick_policy, until_final},
+    bed::{
+        Plan, SOMEBODY, alike, approve, ask, fund_hot_and_warm, house, quick_policy, until_final,
+    },
     stage::Stage,
 };
 
@@ -108,16 +110,7 @@ async fn busy_house() -> (House, Stage) {
         ..Plan::default()
     };
     let (house, stage) = house(plan).await;
-    // 50 LTC a block, which can be paid out a hundred blocks later.
-    house.litecoind.as_ref().unwrap().mine(20).unwrap();
-    house
-        .fund_litecoin("hot-ltc", &["14", "16", "12"])
-        .await
-        .unwrap();
-    house
-        .fund_litecoin("warm-ltc", &["60", "45"])
-        .await
-        .unwrap();
+    fund_hot_and_warm(&house).await;
     house
         .fund_litecoin("cold-ltc", &["200", "150"])
         .await

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    bed::{House, Plan, ask, house, quick_policy, sql, until_final},
+    bed::{House, Plan, ask, fund_hot_and_warm, house, quick_policy, sql, until_final},
     stage::Stage,
 };
 
@@ -27,15 +27,7 @@ async fn the_treasury_draws_what_tiers_held_and_paid_and_lists_a_refill_on_its_w
         ..Plan::default()
     };
     let (house, mut stage) = house(plan).await;
-    house.litecoind.as_ref().unwrap().mine(20).unwrap();
-    house
-        .fund_litecoin("hot-ltc", &["14", "16", "12"])
-        .await
-        .unwrap();
-    house
-        .fund_litecoin("warm-ltc", &["60", "45"])
-        .await
-        .unwrap();
+    fund_hot_and_warm(&house).await;
     let outside = house.litecoind.as_ref().unwrap().outside_address().unwrap();
     let paid = ask(&house, "k1", "LTC", "0.85", &outside, None).await;
     until_final(&house, &paid).await;

@@ -152,6 +152,12 @@ fn queue(world: &World, name: &str, ids: &[WithdrawalId]) -> String {
     page.render().unwrap()
 }
 
+/// Which payout an article of the queue is about: its first id.
+fn id_of(article: &str) -> Option<WithdrawalId> {
+    let (_, rest) = article.split_once(" id=\"")?;
+    rest.split('"').next()?.parse().ok()
+}
+
 fn withdrawal(world: &World, id: &WithdrawalId, name: &str) -> String {
     let now = Timestamp::from_ms(world.now);
     let read = Read::of(&world.vault, id, &viewer(name), now).unwrap();

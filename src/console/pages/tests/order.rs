@@ -16,16 +16,7 @@ async fn part(world: &World, name: &str, part: &str) -> String {
 /// The payouts of a page, in its order.
 fn listed(html: &str) -> Vec<WithdrawalId> {
     let articles = html.split("<article class=\"payout").skip(1);
-    let id = |article: &str| {
-        article
-            .split(" id=\"")
-            .nth(1)?
-            .split('"')
-            .next()?
-            .parse()
-            .ok()
-    };
-    articles.filter_map(id).collect()
+    articles.filter_map(id_of).collect()
 }
 
 /// What stands in an article of the queue.

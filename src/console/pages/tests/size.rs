@@ -73,16 +73,7 @@ async fn a_page_of_the_heaviest_payouts_is_within_a_hundred_kilobytes_and_the_ne
                 payouts[0]
             );
         }
-        let id = |payout: &&str| -> Option<WithdrawalId> {
-            payout
-                .split(" id=\"")
-                .nth(1)?
-                .split('"')
-                .next()?
-                .parse()
-                .ok()
-        };
-        listed.extend(payouts.iter().filter_map(id));
+        listed.extend(payouts.iter().filter_map(|payout| id_of(payout)));
         sizes.push((payouts.len(), html.len()));
         let Some((_, next)) = html.split_once("/console/queue?part=mine&#38;after=") else {
             break;
