@@ -1,10 +1,14 @@
 //! Intake: signed requests that need people's approval, until each is durable and answered. Nothing is signed with a wallet's
 //! key; what is measured is HTTP, the client's signature, policy, the journal and its heads.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use custodyd_client::Identity;
 use custodyd_testbed::House;
+use ed25519_dalek::Signer as _;
 
 use crate::{
     Failure, load, program,
@@ -17,6 +21,8 @@ const REQUESTS: usize = 20_000;
 const ROUNDS: usize = 3;
 /// Requests before it, so that pages, statements and branches are warm.
 const WARM_UP: usize = 2_000;
+/// Verifications of the yardstick after each measurement.
+const VERIFICATIONS: u32 = 5_000;
 /// Above what the policy of the load lets go by itself.
 const AMOUNT: &str = "2";
 
@@ -28,7 +34,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
     println!("intake: {ROUNDS} × {REQUESTS} signed withdrawals that wait for two approvals");
     let daemon = Loaded::start(program("custodyd")).await?;
     let count = f64::from(u32::try_from(REQUESTS)?);
-    let (mut costs, mut rates) = (Vec::new(), Vec::new());
+    let (mut costs, mut rates, mut yardsticks) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let (spent, elapsed) = daemon.take(&format!("intake-{round}"), REQUESTS).await?;
         println!(
@@ -36,10 +42,30 @@ pub(crate) async fn measure(report: &mut Report) -> Result<(), Failure> {
         );
         costs.push(spent * 1e6 / count);
         rates.push(count / elapsed);
+        yardsticks.push(verification_us()?);
     }
-    report.add("intake_cpu_us", median(costs), "µs", Goal::AtMost(150.0));
+    let (cost, yardstick) = (median(costs), median(yardsticks));
+    report.add("intake_cpu_us", cost, "µs", Goal::AtMost(150.0));
+    report.add("verify_strict_us", yardstick, "µs", Goal::None);
+    report.add("intake_vs_verify", cost / yardstick, "", Goal::None);
     report.add("intake_per_s", median(rates), "1/s", Goal::AtLeast(3_000.0));
     Ok(())
+}
+
+/// What this machine takes for one strict Ed25519 verification, microseconds: a yardstick of the same minutes, with nothing of custodyd
+/// in it.
+fn verification_us() -> Result<f64, Failure> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| e.to_string())?;
+    let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+    let text = [0x5a; 256];
+    let signature = key.sign(&text);
+    let public = key.verifying_key();
+    let began = Instant::now();
+    for _ in 0..VERIFICATIONS {
+        std::hint::black_box(&public).verify_strict(&text, &signature)?;
+    }
+    Ok(began.elapsed().as_secs_f64() * 1e6 / f64::from(VERIFICATIONS))
 }
 
 /// This build and another one's `custodyd` in turns, in the same minutes: a single number says as much about the machine as about
