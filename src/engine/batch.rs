@@ -8,7 +8,7 @@ use std::{
 
 use custodyd_chain::PublicKey;
 use custodyd_policy::Timestamp;
-use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch};
+use custodyd_vault::{Command, Event, Recorded, Rejection, ReplayFault, Touch, Vault};
 use tracing::Instrument as _;
 
 use super::{
@@ -248,17 +248,17 @@ impl Engine {
             points.push(head_point(&self.vault.journal_key().public_key, &head)?);
         }
         let mut projections = projections(&self.vault, &draft.touched)?;
-        let shown = Documents::of(&projections);
         let fresh: HashSet<&str> = draft
             .taken
             .iter()
             .map(|taken| taken.row.id.as_str())
             .collect();
-        let replies = draft.replies.into_iter();
         // Whoever waits for the answer to a fresh request is in memory; nobody was told to come for it.
-        let (told, outcomes): (Vec<Outcome>, Vec<Outcome>) = replies
-            .map(|(id, reply)| reply.into_outcome(id, &self.vault, &shown))
-            .partition(|outcome| fresh.contains(outcome.inbox_id.as_str()));
+        let (told, stored): (Vec<_>, Vec<_>) = draft
+            .replies
+            .into_iter()
+            .partition(|(id, _)| fresh.contains(id.as_str()));
+        let stored = outcomes(stored, &self.vault, Documents::none());
         projections.extend(self.history.take(&self.vault, head.seq));
         let batch = Arc::new(Batch {
             vault: self.vault.id().to_string(),
@@ -267,7 +267,7 @@ impl Engine {
             rows: draft.rows,
             head,
             taken: draft.taken,
-            outcomes,
+            outcomes: stored,
             points,
             feed: draft.feed,
         });
@@ -292,6 +292,7 @@ impl Engine {
         }
         self.anchored.send_replace(self.head.clone());
         self.announcer.announce(batch.feed);
+        let told = outcomes(told, &self.vault, Documents::of(batch.projections));
         self.parts
             .lobby
             .deliver(batch.outcomes.into_iter().chain(told));
@@ -317,6 +318,14 @@ impl Engine {
     }
 }
 
+/// What is answered, with the vault as the commit leaves it.
+fn outcomes(replies: Vec<(String, Reply)>, vault: &Vault, mut shown: Documents) -> Vec<Outcome> {
+    replies
+        .into_iter()
+        .map(|(id, reply)| reply.into_outcome(id, vault, &mut shown))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,7 +340,7 @@ mod tests {
             principal: "client/shop".to_owned(),
             nonce: "0123456789abcdef".to_owned(),
             at_ms: 1,
-            request: "{}".to_owned(),
+            request: "{}".into(),
         });
         let taken = || Reply::Json(200, String::new());
         let refused = || Reply::Problem(Problem::internal());

@@ -12,28 +12,30 @@ use crate::{
     view,
 };
 
-/// Withdrawals as readers will see them after the commit, by id: an answer shows the same, and is not written out twice.
+/// Withdrawals as readers see them after a commit, by id: an answer shows the same, and is not written out twice.
 #[derive(Debug)]
-pub(super) struct Documents<'a>(HashMap<&'a str, &'a str>);
+pub(super) struct Documents(HashMap<String, String>);
 
-impl<'a> Documents<'a> {
-    /// Those of a commit.
-    pub(super) fn of(projections: &'a [Projection]) -> Self {
+impl Documents {
+    /// Those of a commit, for those who are answered after it.
+    pub(super) fn of(projections: Vec<Projection>) -> Self {
         let shown = projections
-            .iter()
+            .into_iter()
             .filter_map(|projection| match projection {
-                Projection::Withdrawal { id, document, .. } => {
-                    Some((id.as_str(), document.as_str()))
-                }
+                Projection::Withdrawal { id, document, .. } => Some((id, document)),
                 _ => None,
             });
         Self(shown.collect())
     }
 
-    fn withdrawal(&self, id: &WithdrawalId) -> Option<String> {
-        self.0
-            .get(id.to_string().as_str())
-            .map(|text| (*text).to_owned())
+    /// None yet: who is answered in the commit itself.
+    pub(super) fn none() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Each is given away once. Whoever asks again has it written again.
+    fn take(&mut self, id: &WithdrawalId) -> Option<String> {
+        self.0.remove(id.to_string().as_str())
     }
 }
 
@@ -62,10 +64,10 @@ impl Reply {
         self,
         inbox_id: String,
         vault: &Vault,
-        shown: &Documents<'_>,
+        shown: &mut Documents,
     ) -> Outcome {
         let made = match self {
-            Self::Withdrawal(status, id) => match shown.withdrawal(&id) {
+            Self::Withdrawal(status, id) => match shown.take(&id) {
                 Some(text) => Some(Self::Json(status, text)),
                 None => view::withdrawal(vault, &id).map(|view| Self::json(status, &view)),
             },

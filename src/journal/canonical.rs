@@ -30,15 +30,7 @@ pub enum CanonicalError {
 /// # Errors
 /// Refuses what is not JSON, fractions, and integers beyond ±(2^53 − 1), at any depth.
 pub fn canonical_json(value: &(impl Serialize + ?Sized)) -> Result<String, CanonicalError> {
-    canonical_within(value, USUAL)
-}
-
-/// The same, with room for so many bytes.
-pub(super) fn canonical_within(
-    value: &(impl Serialize + ?Sized),
-    room: usize,
-) -> Result<String, CanonicalError> {
-    let text = json::text(value, room)?;
+    let text = json::text(value, USUAL)?;
     match ordered(&text)? {
         Some(ordered) => Ok(ordered),
         None => slowly(&text),

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::canonical::{CanonicalError, canonical_json, canonical_within, exact};
+use super::canonical::{CanonicalError, canonical_json, exact};
 
 /// What the first row of a journal names as the hash before it.
 pub const GENESIS: [u8; 32] = [0; 32];
@@ -71,8 +71,7 @@ impl Entry<'_> {
     /// in as it is, so that a single byte of the stored text matters. No other split of the columns
     /// gives the same text: read from its end, an escaped string holds no bare quote.
     fn hash(&self, event: &str) -> Result<[u8; 32], CanonicalError> {
-        let name = |name: &str| canonical_within(name, name.len().saturating_add(2));
-        let (kind, vault) = (name(self.kind)?, name(self.vault)?);
+        let (kind, vault) = (string(self.kind)?, string(self.vault)?);
         let before = format!("{{\"at\":{},\"event\":", exact(self.at_ms)?);
         let seq = exact(self.seq)?;
         let after = format!(",\"kind\":{kind},\"seq\":{seq},\"vault\":{vault}}}");
@@ -84,6 +83,15 @@ impl Entry<'_> {
         }
         Ok(hasher.finalize().into())
     }
+}
+
+/// A name's canonical text. All of ours are plain, and need no look for what has to be escaped.
+fn string(name: &str) -> Result<String, CanonicalError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if name.bytes().all(plain) {
+        return Ok(format!("\"{name}\""));
+    }
+    canonical_json(name)
 }
 
 impl JournalRow {
@@ -136,6 +144,23 @@ mod tests {
         hasher.update(whole);
         assert_eq!(row.hash, <[u8; 32]>::from(hasher.finalize()));
         assert_eq!(row.computed_hash().unwrap(), row.hash);
+    }
+
+    #[test]
+    fn a_name_is_written_as_json_has_it() {
+        for name in [
+            "main",
+            "hot-eth_2",
+            "",
+            "a\"b",
+            "a\\",
+            "a b",
+            "é",
+            "\n",
+            "\u{1}",
+        ] {
+            assert_eq!(string(name).unwrap(), serde_json::to_string(name).unwrap());
+        }
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn fold_journal<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), Bat
         })
     };
     let (mut seq, mut hash) = batch.previous.unwrap_or_default();
+    folded.journal.reserve(batch.rows.len().saturating_mul(7));
     for row in &batch.rows {
         same_vault(&row.vault)?;
         let expected = seq.saturating_add(1);
@@ -177,6 +178,7 @@ fn fold_journal<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), Bat
 
 /// They never wait in the inbox, so they have no position there.
 fn fold_taken<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), BatchFault> {
+    folded.taken.reserve(batch.taken.len().saturating_mul(9));
     for Taken { row, journaled } in &batch.taken {
         if row.vault != batch.vault {
             return Err(BatchFault::WrongVault {
