@@ -106,7 +106,7 @@ impl Intake {
             principal: submission.speaker.to_string(),
             nonce: submission.nonce.clone(),
             at_ms: self.clock.now().as_ms(),
-            request: text,
+            request: text.into(),
         });
         let vouched = match self.engine {
             Whereabouts::Here => Vouched::of(submission, &row),

@@ -103,7 +103,7 @@ impl Engine {
             &serde_json::json!({
                 "wallet": judgement.facts.wallet,
                 "destination_class": judgement.facts.class.to_string(),
-                "verdict": VerdictView::from(&judgement.verdict),
+                "verdict": VerdictView::from(&*judgement.verdict),
                 "facts": judgement.facts,
                 "explanation": self.vault.explain(&judgement.facts),
             }),

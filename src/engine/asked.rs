@@ -1,5 +1,7 @@
 //! What a request of the inbox asks for: a command to the vault, or an answer that takes none.
 
+use std::sync::Arc;
+
 use custodyd_policy::{Initiator, Timestamp, WithdrawalId};
 use custodyd_vault::{
     Command, Decide, DecideProposal, Enrol, Evidence, ExportId, KeyId, ProposalId, Propose,
@@ -37,7 +39,7 @@ impl Engine {
             intent,
             ..
         } = heard;
-        let evidence = row.request.clone();
+        let evidence = Arc::clone(&row.request);
         let by = speaker.to_string();
         Ok(match (speaker, intent) {
             (speaker, Intent::Withdraw(body)) => {

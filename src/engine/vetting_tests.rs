@@ -65,7 +65,7 @@ async fn unfreezing_its_wallet_does_not_let_a_compromised_key_sign() {
             scope,
             operator: operator.parse().unwrap(),
             signed_at: Timestamp::from_ms(u64::MAX / 2),
-            evidence: String::new(),
+            evidence: "".into(),
         };
         bench.tell(vote).await;
     }

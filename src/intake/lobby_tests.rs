@@ -17,7 +17,7 @@ fn row(id: &str) -> Arc<InboxRow> {
         principal: "client/shop".to_owned(),
         nonce: id.to_owned(),
         at_ms: 1,
-        request: String::new(),
+        request: "".into(),
     })
 }
 

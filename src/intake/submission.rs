@@ -195,7 +195,7 @@ pub(crate) mod tests {
             principal: submission.speaker.to_string(),
             nonce: submission.nonce.clone(),
             at_ms: 1,
-            request: submission.request.to_text().unwrap(),
+            request: submission.request.to_text().unwrap().into(),
         })
     }
 
@@ -235,7 +235,7 @@ pub(crate) mod tests {
         };
         assert!(Vouched::of(without_key, &row).is_none());
         let long = Arc::new(InboxRow {
-            request: "x".repeat(LONGEST_KEPT + 1),
+            request: "x".repeat(LONGEST_KEPT + 1).into(),
             ..InboxRow::clone(&row)
         });
         assert!(Vouched::of(submission, &long).is_none());

@@ -193,7 +193,7 @@ fn inbox_row(vault: &str, row: &Row) -> Result<InboxRow, StoreError> {
         principal: record.text("principal")?,
         nonce: record.text("nonce")?,
         at_ms: record.number("at_ms")?,
-        request: record.text("request")?,
+        request: record.text("request")?.into(),
     })
 }
 

@@ -224,7 +224,7 @@ pub struct InboxRow {
     /// When it arrived, in Unix milliseconds.
     pub at_ms: u64,
     /// JSON of the signed request.
-    pub request: String,
+    pub request: Arc<str>,
 }
 
 /// What became of a row offered to the inbox.

@@ -91,7 +91,7 @@ async fn a_full_disk_is_named_writes_nothing_and_passes_with_the_disk() {
         principal: "client/a".into(),
         nonce: "n".into(),
         at_ms: 1,
-        request: "x".repeat(200_000),
+        request: "x".repeat(200_000).into(),
     };
     let refused = store.inbox_put([request.clone()]).await.unwrap_err();
     assert!(

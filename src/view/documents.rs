@@ -72,7 +72,7 @@ pub fn withdrawal(vault: &Vault, id: &custodyd_policy::WithdrawalId) -> Option<W
                 at: ms(vote.at),
             })
             .collect(),
-        verdict: withdrawal.verdict.as_ref().map(VerdictView::from),
+        verdict: withdrawal.verdict.as_deref().map(VerdictView::from),
         transaction: withdrawal.transaction().map(ToString::to_string),
         created_at: ms(withdrawal.created_at),
         updated_at: ms(withdrawal.updated_at),

@@ -213,7 +213,7 @@ async fn whoever_asks_again_for_what_was_answered_at_once_hears_that_it_was() {
         principal: "client/shop".into(),
         nonce: "0123456789abcdef".into(),
         at_ms: 1,
-        request: String::new(),
+        request: "".into(),
     };
     let taken = Taken {
         row: row.into(),

@@ -154,7 +154,9 @@ pub(crate) fn request(number: u64) -> InboxRow {
         principal: "client/exchange".into(),
         nonce: format!("nonce-{number}"),
         at_ms: 1_700_000_000_000 + number,
-        request: json!({"method": "POST", "number": number}).to_string(),
+        request: json!({"method": "POST", "number": number})
+            .to_string()
+            .into(),
     }
 }
 

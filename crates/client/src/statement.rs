@@ -157,7 +157,7 @@ impl Client {
                         asked = Some((row.seq, request, evidence));
                     }
                     Some(Event::WithdrawalJudged { facts, verdict, .. }) => {
-                        judged = Some((facts.wallet, verdict.policy));
+                        judged = Some((facts.wallet.clone(), verdict.policy));
                     }
                     _ => {}
                 }
@@ -174,7 +174,7 @@ impl Client {
         let recorded = StatedEffects {
             network: request.destination.network(),
             wallet,
-            destination: request.destination,
+            destination: request.destination.clone(),
             amount: request.amount,
         };
         let (vault, effects) = stated(seq, &signed, recorded)?;

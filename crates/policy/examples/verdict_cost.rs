@@ -80,7 +80,7 @@ impl Measured {
     fn after(withdrawals: u64, policy: &Policy, pool: &[Facts]) -> Self {
         let mut book = LimitBook::default();
         for n in 0..withdrawals {
-            book.reserve(policy, &asked(pool, n, n));
+            book.reserve(policy, asked(pool, n, n));
             if let Some(paid) = n.checked_sub(OPEN) {
                 book.settle(&id(paid));
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use custodyd_chain::{Address, Amount, EvmCall};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -242,6 +243,12 @@ impl From<&EvmCall> for Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl From<&Facts> for Arc<Facts> {
+    fn from(facts: &Facts) -> Self {
+        Self::new(facts.clone())
     }
 }
 

@@ -182,7 +182,7 @@ enum Call {
 fn call(policies: &[Policy], book: &mut LimitBook, call: &Call) {
     match call {
         Call::Reserve(force, facts) => {
-            book.reserve(&policies[*force], facts);
+            book.reserve(&policies[*force], &**facts);
         }
         Call::Release(serial) => book.release(&id(*serial)),
         Call::Settle(serial) => book.settle(&id(*serial)),

@@ -1,6 +1,6 @@
 //! What enters a vault. Everything that influences a decision comes in here, with its time and its ids.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use custodyd_chain::{
     Address, Amount, Asset, Coin, FeeQuote, Network, NonceX, PublicKey, RawTransaction,
@@ -17,7 +17,7 @@ use crate::{
 
 /// The signed request a command came in, as JSON text exactly as it was stored, kept in the journal so that it can be
 /// verified for ever. Opaque here.
-pub type Evidence = String;
+pub type Evidence = Arc<str>;
 
 /// A client asks for a payout.
 #[derive(Debug, Clone)]

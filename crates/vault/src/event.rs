@@ -2,7 +2,7 @@
 
 mod kind;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use custodyd_chain::{
     Amount, Asset, Coin, FeeQuote, Network, NonceX, OutPoint, Plan, PublicKey, RawTransaction,
@@ -91,7 +91,7 @@ pub enum Event {
         /// Its id.
         id: WithdrawalId,
         /// What was asked.
-        request: Request,
+        request: Arc<Request>,
         /// The signed request.
         evidence: Evidence,
     },
@@ -100,9 +100,9 @@ pub enum Event {
         /// On which.
         id: WithdrawalId,
         /// What was judged: the wallet that would pay, and all that policy could look at.
-        facts: Box<Facts>,
+        facts: Arc<Facts>,
         /// What it said, and why.
-        verdict: Verdict,
+        verdict: Arc<Verdict>,
     },
     /// An operator approved.
     Approved {

@@ -1,6 +1,9 @@
 //! One payout: from a signed request to the transaction that pays it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use custodyd_policy::{
     DestinationClass, Facts, OperatorId, Requirement, Timestamp, Verdict, WalletId, WithdrawalId,
@@ -116,17 +119,17 @@ pub struct Withdrawal {
     /// Its place in the journal: the order of payment and of lists.
     pub seq: u64,
     /// What was asked.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// The wallet that pays.
     pub wallet: WalletId,
     /// What the destination was taken for.
     pub class: DestinationClass,
     /// What policy judged last.
-    pub facts: Option<Box<Facts>>,
+    pub facts: Option<Arc<Facts>>,
     /// Since when it counts towards the limits; nothing while it does not.
     pub admitted_at: Option<Timestamp>,
     /// What policy said last.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Arc<Verdict>>,
     /// What came of the screening, if there was one.
     pub screened: Option<Screened>,
     /// Decisions so far, one a person.

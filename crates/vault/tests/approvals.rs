@@ -131,7 +131,7 @@ fn nobody_signs_for_somebody_else() {
         operator: "bob".parse().unwrap(),
         statement,
         signature: signature.into(),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     let command = custodyd_vault::Command::Decide(Box::new(sent_by_bob));
     assert!(matches!(
@@ -298,7 +298,7 @@ fn nothing_is_cancelled_once_it_is_planned() {
     let by_client = custodyd_vault::Command::CancelByClient {
         id,
         client: "shop".parse().unwrap(),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     let refusal = world.take(by_client).unwrap_err();
     assert_eq!(refusal, Rejection::NotNow("planned", "cancelled"));
@@ -311,7 +311,7 @@ fn a_client_cancels_its_own_requests_only() {
         world.take(custodyd_vault::Command::CancelByClient {
             id,
             client: client.parse().unwrap(),
-            evidence: String::new(),
+            evidence: "".into(),
         })
     };
     assert_eq!(cancel("exchange").unwrap_err(), Rejection::OtherClient(id));

@@ -84,7 +84,7 @@ fn what_left_in_one_export_does_not_leave_in_another() {
         wallet: None,
         withdrawals: [ids[0]].into(),
         by: "operator/alice".to_owned(),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     assert_eq!(world.take(again).unwrap_err().code(), "not-now");
 }

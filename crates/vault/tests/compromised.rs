@@ -95,7 +95,7 @@ fn nothing_is_planned_with_a_compromised_key_and_another_key_takes_the_change() 
             wallet: wallet("hot-ltc"),
             key: key.clone(),
             by: "operator/alice".to_owned(),
-            evidence: String::new(),
+            evidence: "".into(),
         })
         .unwrap();
     let public_key = fresh();

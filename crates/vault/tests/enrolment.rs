@@ -61,7 +61,7 @@ fn enrol(
         operator: operator.parse().unwrap(),
         credential,
         invitation: invitation(seed),
-        evidence: "the signed request".to_owned(),
+        evidence: "the signed request".into(),
     })))
 }
 
@@ -268,7 +268,7 @@ fn a_journal_in_which_somebody_came_in_uninvited_can_not_be_replayed() {
         operator: operator.parse().unwrap(),
         credential,
         invitation: invitation(seed),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     let counted = |counter| Event::PasskeyCounted {
         operator: "alice".parse().unwrap(),

@@ -51,7 +51,7 @@ fn going_on_takes_the_quorum_of_distinct_people_who_knew_of_the_freeze() {
         scope: hot.clone(),
         operator: "bob".parse().unwrap(),
         signed_at: Timestamp::from_ms(world.now - 60_000),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     assert_eq!(world.take(old).unwrap_err().code(), "vote-too-old");
     world.unfreeze(hot.clone(), "bob").unwrap();
@@ -115,7 +115,7 @@ fn a_freeze_needs_a_known_operator_a_wallet_and_a_reason() {
             scope: FreezeScope::Vault,
             reason: reason.to_owned(),
             operator: "alice".parse().unwrap(),
-            evidence: String::new(),
+            evidence: "".into(),
         };
         assert_eq!(
             world.take(command).unwrap_err(),

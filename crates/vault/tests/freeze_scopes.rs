@@ -120,7 +120,7 @@ fn a_cold_export_leaves_out_what_is_frozen_alone() {
         wallet: None,
         withdrawals: [known].into(),
         by: "operator/alice".to_owned(),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     assert_eq!(world.take(named).unwrap_err().code(), "frozen");
     world.export(1).unwrap();

@@ -222,7 +222,7 @@ fn perform(world: &mut World, step: &Step) {
                 operator: name(who).parse().unwrap(),
                 credential: key(name(who), 2),
                 invitation: invitation(*seed),
-                evidence: "the signed request".to_owned(),
+                evidence: "the signed request".into(),
             })));
         }
         Step::Wait(ms) => drop(world.wait(*ms)),

@@ -465,7 +465,7 @@ fn a_proposal_is_made_by_an_operator_of_this_vault_with_a_reason_and_a_fresh_id(
         vault: "main".parse().unwrap(),
         changes: vec![destination(NEW, "miner")],
         reason: "a new miner".to_owned(),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     type Flaw = fn(&mut Propose);
     let flaws: [(&str, Flaw); 4] = [

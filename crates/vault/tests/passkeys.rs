@@ -104,7 +104,7 @@ fn decide(
         operator: statement.operator.clone(),
         statement,
         signature: OperatorSignature::from(word),
-        evidence: "the signed request".to_owned(),
+        evidence: "the signed request".into(),
     })))
 }
 
@@ -169,7 +169,7 @@ fn a_vote_on_a_proposal_whose_assertion_does_not_verify_is_refused() {
             operator: statement.operator.clone(),
             statement: statement.clone(),
             signature: OperatorSignature::from(word),
-            evidence: "the signed request".to_owned(),
+            evidence: "the signed request".into(),
         })))
     };
     for (what, word) in forged(challenge, veto.challenge()) {

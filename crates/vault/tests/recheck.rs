@@ -57,7 +57,7 @@ fn prices(client: &str, of: &[(Asset, &str)], currency: &str, as_of: u64) -> Com
             .collect(),
         currency: currency.parse().unwrap(),
         as_of: Timestamp::from_ms(as_of),
-        evidence: "the signed request".to_owned(),
+        evidence: "the signed request".into(),
     }
 }
 

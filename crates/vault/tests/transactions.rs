@@ -255,7 +255,7 @@ fn one_public_key_serves_one_wallet() {
             wallet: "hot-ltc".parse().unwrap(),
             key: key.clone(),
             by: "operator/alice".to_owned(),
-            evidence: String::new(),
+            evidence: "".into(),
         })
         .unwrap();
     for taken in ["warm-ltc", "cold-ltc", "hot-eth", "hot-ltc"] {

@@ -40,7 +40,7 @@ fn asked() -> (World, KeyId) {
         wallet: wallet(HOT),
         key: key.clone(),
         by: "operator/alice".to_owned(),
-        evidence: String::new(),
+        evidence: "".into(),
     };
     world.take(request).unwrap();
     assert!(
@@ -92,7 +92,7 @@ fn many_addresses_that_one_request_asks_for_are_one_event_with_its_evidence_once
         wallet: wallet(HOT),
         keys,
         by: "operator/alice".to_owned(),
-        evidence: "the request".to_owned(),
+        evidence: "the request".into(),
     };
     let key = |number: u16| {
         let mut id = [7; 16];
@@ -187,7 +187,7 @@ fn keys_made_in_any_order_are_found_by_id_and_public_half_after_a_replay() {
             wallet: wallet(HOT),
             key: id(number),
             by: "operator/alice".to_owned(),
-            evidence: String::new(),
+            evidence: "".into(),
         };
         world.take(request).unwrap();
     }

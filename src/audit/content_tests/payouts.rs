@@ -9,7 +9,7 @@ fn withdrawal_request(world: &World) -> Event {
     let mut asked = world.asked("shop", "order-7", "2 LTC", NEW);
     asked.reference = "seven".to_owned();
     asked.body_digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text));
-    asked.evidence = evidence;
+    asked.evidence = evidence.into();
     let command = Command::RequestWithdrawal(Box::new(asked));
     let events = world.vault.decide(&command, Timestamp::from_ms(world.now));
     events.unwrap().remove(0)
@@ -144,7 +144,7 @@ fn a_cancellation_is_recorded_only_of_what_was_to_be_cancelled() {
     let cancel = Command::CancelByClient {
         id,
         client: "shop".parse().unwrap(),
-        evidence,
+        evidence: evidence.into(),
     };
     let events = world.vault.decide(&cancel, Timestamp::from_ms(world.now));
     let by_another = asked(&world, "client/exchange", "POST", &target, b"");

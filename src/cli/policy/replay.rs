@@ -3,7 +3,7 @@
 //! Each recorded judgement is made again from its recorded facts, against limits that count what the other policy would
 //! have admitted. What people then decided is taken as it was.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use custodyd::{
@@ -79,7 +79,7 @@ impl Trial {
                     }
                 }
                 if matches!(explained.verdict.outcome, Outcome::Allow { .. }) {
-                    self.book.reserve(&self.policy, facts);
+                    self.book.reserve(&self.policy, Arc::clone(facts));
                 }
             }
             Event::Expired { id } => self.book.release(id),

@@ -91,7 +91,7 @@ fn price(world: &mut World) {
                 .into(),
             currency: "USD".parse().unwrap(),
             as_of: Timestamp::from_ms(world.now),
-            evidence: "the signed request".to_owned(),
+            evidence: "the signed request".into(),
         })
         .unwrap();
 }
@@ -255,7 +255,7 @@ fn hostile_text_is_text_wherever_it_is_shown() {
         scope,
         reason,
         operator,
-        evidence,
+        evidence: evidence.into(),
     };
     world.take(freeze).unwrap();
     let page = queue::Page {

@@ -306,7 +306,7 @@ impl Bench {
             destination: SOMEBODY.to_owned(),
             reference: String::new(),
             wallet: None,
-            evidence: String::new(),
+            evidence: "".into(),
         };
         self.tell(Command::RequestWithdrawal(Box::new(request)))
             .await;

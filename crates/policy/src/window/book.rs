@@ -11,6 +11,7 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::condition::Subject;
 use crate::facts::Facts;
@@ -28,7 +29,7 @@ use crate::window::usage::LimitUsage;
 pub struct LimitBook {
     now: Timestamp,
     /// Reservations that may yet be released, as they were counted: `at` is when.
-    open: BTreeMap<WithdrawalId, Facts>,
+    open: BTreeMap<WithdrawalId, Arc<Facts>>,
     sums: Option<Sums>,
 }
 
@@ -50,11 +51,13 @@ impl LimitBook {
     ///
     /// In a book of another policy it counts towards that policy's limits; verdicts under `policy` stay denied until
     /// the book is rebuilt for it.
-    pub fn reserve(&mut self, policy: &Policy, facts: &Facts) -> Timestamp {
-        self.release(&facts.withdrawal);
-        self.now = self.now.max(facts.at);
-        let mut counted = facts.clone();
-        counted.at = self.now;
+    pub fn reserve(&mut self, policy: &Policy, facts: impl Into<Arc<Facts>>) -> Timestamp {
+        let mut counted: Arc<Facts> = facts.into();
+        self.release(&counted.withdrawal);
+        self.now = self.now.max(counted.at);
+        if counted.at != self.now {
+            Arc::make_mut(&mut counted).at = self.now;
+        }
         let sums = self.sums.get_or_insert_with(|| Sums::empty(policy));
         sums.count(&counted);
         self.open.insert(counted.withdrawal, counted);
@@ -90,9 +93,9 @@ impl LimitBook {
         let mut missing: BTreeSet<WithdrawalId> = self.open.keys().copied().collect();
         let mut latest = Timestamp::default();
         for admission in admissions {
-            let mut counted = admission.borrow().clone();
+            let mut counted = Arc::new(admission.borrow().clone());
             latest = latest.max(counted.at);
-            counted.at = latest;
+            Arc::make_mut(&mut counted).at = latest;
             sums.count(&counted);
             if let Some(open) = self.open.get_mut(&counted.withdrawal) {
                 missing.remove(&counted.withdrawal);
@@ -102,7 +105,7 @@ impl LimitBook {
         self.now = self.now.max(latest);
         for withdrawal in &missing {
             if let Some(open) = self.open.get_mut(withdrawal) {
-                open.at = self.now;
+                Arc::make_mut(open).at = self.now;
                 sums.count(open);
             }
         }
@@ -264,7 +267,7 @@ on_breach = "deny"
         let replayed = || {
             let mut book = LimitBook::default();
             for serial in 1..=3_000 {
-                book.reserve(&policy, &facts(serial, serial * SECOND_MS));
+                book.reserve(&policy, facts(serial, serial * SECOND_MS));
                 match serial % 3 {
                     0 => book.release(&id(serial - 2)),
                     1 => book.settle(&id(serial - 1)),
@@ -303,7 +306,7 @@ on_breach = "deny"
     fn what_is_settled_still_counts_and_is_not_released() {
         let policy = Policy::parse(POLICY).unwrap();
         let mut book = LimitBook::default();
-        book.reserve(&policy, &facts(1, 1_000));
+        book.reserve(&policy, facts(1, 1_000));
         book.settle(&id(1));
         book.release(&id(1));
         assert_eq!(book.usage(&policy, Timestamp::from_ms(2_000))[1].count, 1);
@@ -313,9 +316,9 @@ on_breach = "deny"
     fn a_second_admission_moves_the_first_and_never_to_an_earlier_time() {
         let policy = Policy::parse(POLICY).unwrap();
         let mut book = LimitBook::default();
-        assert_eq!(book.reserve(&policy, &facts(1, 1_000)).as_ms(), 1_000);
-        assert_eq!(book.reserve(&policy, &facts(1, 5_000)).as_ms(), 5_000);
-        assert_eq!(book.reserve(&policy, &facts(1, 2_000)).as_ms(), 5_000);
+        assert_eq!(book.reserve(&policy, facts(1, 1_000)).as_ms(), 1_000);
+        assert_eq!(book.reserve(&policy, facts(1, 5_000)).as_ms(), 5_000);
+        assert_eq!(book.reserve(&policy, facts(1, 2_000)).as_ms(), 5_000);
         let usage = book.usage(&policy, Timestamp::from_ms(2_000));
         assert_eq!(usage[0].count, 1);
         assert_eq!(
@@ -332,7 +335,7 @@ on_breach = "deny"
         let mut settled = facts(1, 1_000);
         settled.at = book.reserve(&policy, &settled);
         book.settle(&settled.withdrawal);
-        book.reserve(&policy, &facts(2, 2_000));
+        book.reserve(&policy, facts(2, 2_000));
         let again = Facts {
             withdrawal: id(3),
             at: Timestamp::from_ms(HOUR_MS + 5_000),
@@ -344,7 +347,7 @@ on_breach = "deny"
             fault: Fault::OtherBook
         }));
         // Counting for it does not change that, and does not get lost.
-        book.reserve(&next, &facts(4, 3_000));
+        book.reserve(&next, facts(4, 3_000));
         assert_eq!(next.evaluate(&again, &book).outcome, Outcome::Deny);
         // The open ones are not handed in; they are counted all the same.
         book.adopt(&next, [&settled]);

@@ -42,7 +42,7 @@ fn an_admission_stands_aside_only_where_it_was_counted() {
         let policy = one_per(dimension);
         let mut book = LimitBook::default();
         reserve(&policy, &mut book, 1, "1 LTC", minutes_ago(1));
-        book.reserve(&policy, &elsewhere(2, dimension));
+        book.reserve(&policy, elsewhere(2, dimension));
         // Judged again where it is, it does not stand in its own way; judged elsewhere, the other one does.
         let outcome = |facts: &Facts| policy.evaluate(facts, &book).outcome;
         assert_eq!(outcome(&facts(1, "1 LTC")), allowed(&[], 0), "{dimension}");

@@ -77,8 +77,8 @@ fn a_limit_in_fiat_adds_all_assets_up() {
         limit("usd", daily)
     ));
     let mut book = LimitBook::default();
-    book.reserve(&policy, &worth(1, "1 LTC", "400.50 USD"));
-    book.reserve(&policy, &worth(2, "1 ETH", "500 USD"));
+    book.reserve(&policy, worth(1, "1 LTC", "400.50 USD"));
+    book.reserve(&policy, worth(2, "1 ETH", "500 USD"));
     let verdict = policy.evaluate(&worth(3, "1 BTC", "99.51 USD"), &book);
     assert_eq!(verdict.outcome, Outcome::Deny);
     assert_eq!(
@@ -110,7 +110,7 @@ fn an_admission_of_unknown_value_fills_the_limit() {
         limit("usd", daily)
     ));
     let mut book = LimitBook::default();
-    book.reserve(&policy, &worth(1, "1 LTC", ""));
+    book.reserve(&policy, worth(1, "1 LTC", ""));
     assert_eq!(
         policy
             .evaluate(&worth(2, "1 LTC", "0.01 USD"), &book)

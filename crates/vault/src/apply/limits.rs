@@ -1,6 +1,8 @@
 //! What counts towards the limits: a withdrawal from its admission on. It is given back when it is refused for good, or
 //! waits to be admitted anew; what was paid, or may have been, counts until it leaves the windows.
 
+use std::sync::Arc;
+
 use custodyd_policy::{Facts, MAX_DURATION_MS, Timestamp, WithdrawalId};
 
 use super::ReplayFault;
@@ -8,8 +10,12 @@ use crate::{TransactionId, Vault};
 
 impl Vault {
     /// Counts a withdrawal as admitted.
-    pub(super) fn admit(&mut self, id: &WithdrawalId, facts: &Facts) -> Result<(), ReplayFault> {
-        let counted = self.limits.reserve(&self.policy, facts);
+    pub(super) fn admit(
+        &mut self,
+        id: &WithdrawalId,
+        facts: &Arc<Facts>,
+    ) -> Result<(), ReplayFault> {
+        let counted = self.limits.reserve(&self.policy, Arc::clone(facts));
         self.withdrawal_mut(id)?.admitted_at = Some(counted);
         Ok(())
     }

@@ -1,12 +1,14 @@
 //! Transactions: what a plan reserves stays reserved, and what was signed never goes back.
 
+use std::sync::Arc;
+
 use custodyd_chain::{Address, Network, Plan, RawTransaction};
 use custodyd_policy::{Timestamp, WalletId, WithdrawalId};
 
 use super::{ReplayFault, Touch};
 use crate::{
-    ExportId, Freeze, FreezeScope, Funds, Request, Transaction, TransactionId, TransactionState,
-    Vault, WithdrawalState,
+    ExportId, Freeze, FreezeScope, Funds, Transaction, TransactionId, TransactionState, Vault,
+    WithdrawalState,
 };
 
 impl Vault {
@@ -175,12 +177,9 @@ impl Vault {
             let entry = self.withdrawal_mut(&withdrawal)?;
             entry.updated_at = at;
             if sent {
-                let Request {
-                    destination,
-                    amount,
-                    ..
-                } = entry.request.clone();
-                self.destinations.paid(&destination, amount, seq, at);
+                let request = Arc::clone(&entry.request);
+                self.destinations
+                    .paid(&request.destination, request.amount, seq, at);
             }
             touched.push(Touch::Withdrawal(withdrawal));
         }

@@ -1,6 +1,8 @@
 //! Payouts: judged, voted on, moved; their timers, queues and limits are kept in step here and nowhere else.
 
-use custodyd_policy::{Facts, Outcome, Timestamp, WithdrawalId};
+use std::sync::Arc;
+
+use custodyd_policy::{Facts, Outcome, Timestamp, Verdict, WithdrawalId};
 
 use super::{ReplayFault, Touch};
 use crate::{Decision, Request, Statement, Vault, Vote, Withdrawal, WithdrawalState};
@@ -14,7 +16,7 @@ impl Vault {
     pub(super) fn requested(
         &mut self,
         id: &WithdrawalId,
-        request: &Request,
+        request: &Arc<Request>,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         if self.withdrawals.contains_key(id) {
@@ -34,7 +36,7 @@ impl Vault {
         let withdrawal = Withdrawal {
             id: *id,
             seq: self.seq,
-            request: request.clone(),
+            request: Arc::clone(request),
             wallet: wallet.id.clone(),
             class: self.classify(&request.destination, at),
             facts: None,
@@ -53,8 +55,8 @@ impl Vault {
     pub(super) fn judged(
         &mut self,
         id: &WithdrawalId,
-        facts: &Facts,
-        verdict: &custodyd_policy::Verdict,
+        facts: &Arc<Facts>,
+        verdict: &Arc<Verdict>,
         at: Timestamp,
     ) -> Result<Vec<Touch>, ReplayFault> {
         self.only_from(id, "judged", |state| {
@@ -64,8 +66,8 @@ impl Vault {
         let place = (withdrawal.seq, *id);
         withdrawal.wallet = facts.wallet.clone();
         withdrawal.class = facts.class;
-        withdrawal.facts = Some(Box::new(facts.clone()));
-        withdrawal.verdict = Some(verdict.clone());
+        withdrawal.facts = Some(Arc::clone(facts));
+        withdrawal.verdict = Some(Arc::clone(verdict));
         self.unjudged.remove(&place);
         let state = match &verdict.outcome {
             Outcome::Deny => {

@@ -1,5 +1,7 @@
 //! A client asks for a payout: read it, route it to the lowest tier that may pay, and have policy judge it.
 
+use std::sync::Arc;
+
 use custodyd_chain::{Address, Amount, Asset, Network, U256};
 use custodyd_policy::{
     Facts, Initiator, Outcome, Tier, Timestamp, Verdict, WalletId, WithdrawalId,
@@ -11,9 +13,18 @@ use crate::{Event, Rejection, Request, RequestWithdrawal, Vault, Wallet, decide:
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// What was judged.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// What policy says.
-    pub verdict: Verdict,
+    pub verdict: Arc<Verdict>,
+}
+
+impl Judgement {
+    pub(super) fn new(facts: Facts, verdict: Verdict) -> Self {
+        Self {
+            facts: Arc::new(facts),
+            verdict: Arc::new(verdict),
+        }
+    }
 }
 
 impl Vault {
@@ -49,12 +60,12 @@ impl Vault {
         Ok(vec![
             Event::WithdrawalRequested {
                 id: asked.id,
-                request,
+                request: Arc::new(request),
                 evidence: asked.evidence.clone(),
             },
             Event::WithdrawalJudged {
                 id: asked.id,
-                facts: Box::new(facts),
+                facts,
                 verdict,
             },
         ])
@@ -165,7 +176,7 @@ impl Vault {
             }
             let facts = self.facts_of(*id, &asked.initiator, wallet, amount, destination, now);
             let verdict = self.policy.evaluate(&facts, &self.limits);
-            let judgement = Judgement { facts, verdict };
+            let judgement = Judgement::new(facts, verdict);
             if judgement.verdict.outcome != Outcome::Deny {
                 return Ok(judgement);
             }

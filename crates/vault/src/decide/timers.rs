@@ -1,7 +1,9 @@
 //! Time passes: approvals expire, holds end, and what is approved gets planned.
 
+use std::sync::Arc;
+
 use custodyd_chain::FeeQuote;
-use custodyd_policy::{Facts, LimitBook, Outcome, Tier, Timestamp, Verdict, WithdrawalId};
+use custodyd_policy::{LimitBook, Outcome, Tier, Timestamp, WithdrawalId};
 
 use crate::{
     Event, Vault, Wallet, Withdrawal, WithdrawalState,
@@ -68,21 +70,21 @@ impl Vault {
         let mut limits = self.limits.clone();
         let mut judged = Vec::new();
         for (_, id) in self.unjudged.iter().take(JUDGED_PER_STEP) {
-            let Some(Judgement { facts, verdict }) = self.judge_again(id, &limits, now) else {
+            let Some(judgement) = self.judge_again(id, &limits, now) else {
                 continue;
             };
-            if matches!(verdict.outcome, Outcome::Allow { .. }) {
-                limits.reserve(&self.policy, &facts);
+            if matches!(judgement.verdict.outcome, Outcome::Allow { .. }) {
+                limits.reserve(&self.policy, Arc::clone(&judgement.facts));
             }
-            judged.push(judged_event(facts, verdict));
+            judged.push(judged_event(judgement));
         }
         judged
     }
 
     /// The same request once more, now that a window may have freed.
     fn rejudge(&self, id: &WithdrawalId, now: Timestamp) -> Option<Event> {
-        let Judgement { facts, verdict } = self.judge_again(id, &self.limits, now)?;
-        Some(judged_event(facts, verdict))
+        let judgement = self.judge_again(id, &self.limits, now)?;
+        Some(judged_event(judgement))
     }
 
     fn judge_again(
@@ -97,7 +99,7 @@ impl Vault {
         let (amount, destination) = (request.amount, &request.destination);
         let facts = self.facts_of(*id, &request.initiator, wallet, amount, destination, now);
         let verdict = self.policy.evaluate(&facts, limits);
-        Some(Judgement { facts, verdict })
+        Some(Judgement::new(facts, verdict))
     }
 
     fn plan_ready(&self, wallet: &Wallet, now: Timestamp) -> Vec<Event> {
@@ -146,10 +148,11 @@ impl Vault {
     }
 }
 
-fn judged_event(facts: Facts, verdict: Verdict) -> Event {
+fn judged_event(judgement: Judgement) -> Event {
+    let Judgement { facts, verdict } = judgement;
     Event::WithdrawalJudged {
         id: facts.withdrawal,
-        facts: Box::new(facts),
+        facts,
         verdict,
     }
 }

@@ -61,7 +61,7 @@ impl World {
             vault: self.vault.id().clone(),
             changes: changes.to_vec(),
             reason: "as agreed".to_owned(),
-            evidence: "the signed request".to_owned(),
+            evidence: "the signed request".into(),
         })))?;
         Ok(id)
     }
@@ -98,7 +98,7 @@ impl World {
             operator: statement.operator.clone(),
             statement,
             signature: signature.into(),
-            evidence: "the signed request".to_owned(),
+            evidence: "the signed request".into(),
         })))
     }
 

@@ -125,7 +125,7 @@ impl World {
             destination: to.to_owned(),
             reference: String::new(),
             wallet: None,
-            evidence: "the signed request".to_owned(),
+            evidence: "the signed request".into(),
         }
     }
 
@@ -192,7 +192,7 @@ impl World {
             operator,
             statement,
             signature: signature.into(),
-            evidence,
+            evidence: evidence.into(),
         })))
     }
 
@@ -221,7 +221,7 @@ impl World {
             scope,
             reason: "something is odd".to_owned(),
             operator: operator.parse().unwrap(),
-            evidence: String::new(),
+            evidence: "".into(),
         })
     }
 
@@ -234,7 +234,7 @@ impl World {
             scope,
             operator: operator.parse().unwrap(),
             signed_at: Timestamp::from_ms(self.now),
-            evidence: String::new(),
+            evidence: "".into(),
         })
     }
 
@@ -329,7 +329,7 @@ impl World {
             wallet: None,
             withdrawals: BTreeSet::new(),
             by: "operator/alice".to_owned(),
-            evidence: String::new(),
+            evidence: "".into(),
         })?;
         Ok(id)
     }
@@ -362,7 +362,7 @@ impl World {
             export: export.clone(),
             signed,
             by: "operator/alice".to_owned(),
-            evidence: String::new(),
+            evidence: "".into(),
         })
     }
 

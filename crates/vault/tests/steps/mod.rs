@@ -133,7 +133,7 @@ pub(crate) fn perform(world: &mut World, step: &Step) {
                 let _ = world.take(Command::CancelByClient {
                     id,
                     client,
-                    evidence,
+                    evidence: evidence.into(),
                 });
             }
         }
@@ -146,7 +146,7 @@ pub(crate) fn perform(world: &mut World, step: &Step) {
                 scope: freeze_scope(*scope),
                 operator: OPERATORS[usize::from(*who)].parse().unwrap(),
                 signed_at: Timestamp::from_ms(signed_at),
-                evidence: String::new(),
+                evidence: "".into(),
             });
         }
         Step::Thaw(on) => {
@@ -313,7 +313,7 @@ fn export(world: &mut World, only: Option<&Index>) {
         wallet: None,
         withdrawals: only.into_iter().collect(),
         by: "operator/alice".to_owned(),
-        evidence: String::new(),
+        evidence: "".into(),
     });
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn check(
         vault: body.vault,
         changes: body.changes,
         reason: body.reason,
-        evidence: String::new(),
+        evidence: "".into(),
     }));
     let inquiries = state.vault.as_ref();
     let inquiries =
