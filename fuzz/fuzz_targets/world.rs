@@ -82,7 +82,7 @@ impl World {
         let mut book = LimitBook::default();
         for (serial, (facts, _)) in (1..).zip(&mut history) {
             facts.withdrawal = WithdrawalId::from_bytes(u128::to_be_bytes(serial));
-            book.reserve(&policy, facts);
+            book.reserve(&policy, &*facts);
         }
         // The last one stays: the book remembers its time whether or not it is released.
         if let Some((_, released)) = history.last_mut() {

@@ -93,13 +93,13 @@ impl LimitBook {
         let mut missing: BTreeSet<WithdrawalId> = self.open.keys().copied().collect();
         let mut latest = Timestamp::default();
         for admission in admissions {
-            let mut counted = Arc::new(admission.borrow().clone());
+            let mut counted = admission.borrow().clone();
             latest = latest.max(counted.at);
-            Arc::make_mut(&mut counted).at = latest;
+            counted.at = latest;
             sums.count(&counted);
             if let Some(open) = self.open.get_mut(&counted.withdrawal) {
                 missing.remove(&counted.withdrawal);
-                *open = counted;
+                *open = Arc::new(counted);
             }
         }
         self.now = self.now.max(latest);
