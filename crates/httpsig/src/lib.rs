@@ -29,6 +29,7 @@ mod error;
 mod key;
 mod keyid;
 mod message;
+mod multiples;
 mod parameters;
 mod prepared;
 mod request;
