@@ -49,6 +49,13 @@ bulk!(
     ")"
 );
 bulk!(
+    WITHDRAWALS_NEW,
+    10,
+    "INSERT INTO withdrawals \
+     (vault, id, client, idempotency_key, state, created_seq, document, wallet, asked, queue_rank) VALUES ",
+    ""
+);
+bulk!(
     WITHDRAWALS,
     10,
     "INSERT INTO withdrawals \
@@ -175,6 +182,11 @@ async fn write(
         (Rule::Sequence, &HEADS, &folded.heads),
         (Rule::Other, &WALLETS, &folded.wallets),
         (Rule::Other, &KEYS, &folded.keys),
+        (
+            Rule::IdempotencyKey,
+            &WITHDRAWALS_NEW,
+            &folded.withdrawals_new,
+        ),
         (Rule::IdempotencyKey, &WITHDRAWALS, &folded.withdrawals),
         (Rule::Other, &TRANSACTIONS, &folded.transactions),
         (Rule::Other, &EXPORTS, &folded.exports),

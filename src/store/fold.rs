@@ -69,6 +69,8 @@ pub(super) struct Folded<'a> {
     pub(super) taken: Vec<Value<'a>>,
     pub(super) outcomes: Vec<Value<'a>>,
     pub(super) answered: Vec<Value<'a>>,
+    /// Those that this batch creates: no row may be there, so SQLite needs to keep none for a change that is taken back.
+    pub(super) withdrawals_new: Vec<Value<'a>>,
     pub(super) withdrawals: Vec<Value<'a>>,
     pub(super) transactions: Vec<Value<'a>>,
     pub(super) wallets: Vec<Value<'a>>,
@@ -236,6 +238,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
     }
     let mut keys: HashMap<(&str, &str), &str> = HashMap::new();
     let vault = Value::Text(&batch.vault);
+    let before = batch.previous.map_or(0, |(seq, _)| seq);
     for projection in last.into_iter().rev() {
         match projection {
             Projection::Withdrawal {
@@ -261,7 +264,12 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                         });
                     }
                 };
-                folded.withdrawals.extend([
+                let rows = if *created_seq > before {
+                    &mut folded.withdrawals_new
+                } else {
+                    &mut folded.withdrawals
+                };
+                rows.extend([
                     vault,
                     text("id", id)?,
                     text("client", client)?,
