@@ -30,10 +30,9 @@ pub enum CanonicalError {
 /// # Errors
 /// Refuses what is not JSON, fractions, and integers beyond ±(2^53 − 1), at any depth.
 pub fn canonical_json(value: &(impl Serialize + ?Sized)) -> Result<String, CanonicalError> {
-    let text = json::text(value, USUAL)?;
-    match ordered(&text)? {
+    match ordered(value, USUAL)? {
         Some(ordered) => Ok(ordered),
-        None => slowly(&text),
+        None => slowly(&json::text(value, USUAL)?),
     }
 }
 
