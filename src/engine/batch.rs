@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    pin::pin,
     sync::Arc,
     time::Instant,
 };
@@ -149,8 +150,11 @@ impl Engine {
         for pending in inbox {
             let span = pending.span();
             let before = draft.rows.len();
-            let reply = self.answer(pending, now, &mut draft);
-            let reply = reply.instrument(span.clone()).await?;
+            // It stays where it is made: to move it costs as much as some of the steps in it.
+            let reply = {
+                let answer = pin!(self.answer(pending, now, &mut draft));
+                answer.instrument(span.clone()).await?
+            };
             let recorded = draft.rows.len() > before;
             span.in_scope(|| draft.answered(pending, reply, recorded));
         }

@@ -50,15 +50,15 @@ fn projection(vault: &Vault, touch: &Touch) -> Result<Option<Projection>, serde_
             (Some(document), Some(withdrawal)) => {
                 let place = view::queue_place(vault, withdrawal);
                 Some(Projection::Withdrawal {
-                    id: document.id.clone(),
-                    client: document.client.clone(),
+                    document: text(&document)?,
+                    id: document.id,
+                    client: document.client,
                     idempotency_key: withdrawal.request.idempotency_key.clone(),
-                    state: document.state.clone(),
+                    state: document.state,
                     created_seq: withdrawal.seq,
-                    wallet: document.wallet.clone(),
+                    wallet: document.wallet,
                     queue_rank: place.as_ref().map_or(0, |place| place.rank),
                     asked: place.map(|place| place.asked),
-                    document: text(&document)?,
                 })
             }
             _ => None,
