@@ -10,7 +10,7 @@ use custodyd_client::Identity;
 use custodyd_httpsig::{Principal, UnsignedRequest, sign};
 use custodyd_testbed::{House, Plan, Programs};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
@@ -160,17 +160,29 @@ pub(crate) async fn answered(
 ) -> Result<Duration, Failure> {
     let address: SocketAddr = house.daemon.url().trim_start_matches("http://").parse()?;
     let requests = requests(&address, identity, series, amount, count)?;
-    let per_connection = count.div_ceil(CONNECTIONS);
-    let mut streams = Vec::new();
-    for _ in 0..CONNECTIONS {
-        streams.push(TcpStream::connect(address).await?);
+    // One thread asks, as somebody elsewhere would take none of the daemon's cores: more would push its threads about.
+    tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        runtime.block_on(ask_all(address, requests))
+    })
+    .await?
+}
+
+async fn ask_all(address: SocketAddr, mut requests: Vec<Vec<u8>>) -> Result<Duration, Failure> {
+    let per_connection = requests.len().div_ceil(CONNECTIONS).max(1);
+    let mut asking = Vec::new();
+    while !requests.is_empty() {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let rest = requests.len().saturating_sub(per_connection);
+        asking.push((stream, requests.split_off(rest)));
     }
     let began = Instant::now();
-    let asking: Vec<_> = requests
-        .chunks(per_connection)
-        .map(<[Vec<u8>]>::to_vec)
-        .zip(streams)
-        .map(|(requests, stream)| tokio::spawn(ask(stream, requests)))
+    let asking: Vec<_> = asking
+        .into_iter()
+        .map(|(stream, requests)| tokio::spawn(ask(stream, requests)))
         .collect();
     for each in asking {
         each.await??;
@@ -275,35 +287,34 @@ fn requests(
 }
 
 /// Sends requests one after the other on one connection; each must be accepted.
-async fn ask(stream: TcpStream, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
-    stream.set_nodelay(true)?;
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    let mut line = String::new();
-    let mut body = Vec::new();
+async fn ask(mut stream: TcpStream, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
+    let mut answer = Vec::with_capacity(8_192);
     for request in requests {
-        writer.write_all(&request).await?;
-        let mut length = 0;
-        let mut status = String::new();
-        loop {
-            line.clear();
-            reader.read_line(&mut line).await?;
-            if status.is_empty() {
-                status.clone_from(&line);
-            }
-            let head = line.to_ascii_lowercase();
-            if let Some(value) = head.strip_prefix("content-length:") {
-                length = value.trim().parse()?;
-            }
-            if line.trim().is_empty() {
-                break;
+        stream.write_all(&request).await?;
+        answer.clear();
+        while !is_whole(&answer)? {
+            if stream.read_buf(&mut answer).await? == 0 {
+                return Err("the daemon hung up".into());
             }
         }
-        body.resize(length, 0);
-        reader.read_exact(&mut body).await?;
-        if !status.contains(" 201 ") {
-            return Err(format!("{} {}", status.trim(), String::from_utf8_lossy(&body)).into());
+        if !answer.starts_with(b"HTTP/1.1 201 ") {
+            return Err(String::from_utf8_lossy(&answer).into_owned().into());
         }
     }
     Ok(())
+}
+
+/// Whether an answer has come with its whole body.
+fn is_whole(answer: &[u8]) -> Result<bool, Failure> {
+    const END: &[u8] = b"\r\n\r\n";
+    let Some(end) = answer.windows(END.len()).position(|four| four == END) else {
+        return Ok(false);
+    };
+    let (head, body) = answer.split_at(end + END.len());
+    let length = std::str::from_utf8(head)?
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map_or(Ok(0), |(_, length)| length.trim().parse::<usize>())?;
+    Ok(body.len() >= length)
 }
