@@ -40,8 +40,9 @@ fmt: ## Format the sources
 fmt-check: ## Refuse sources that are not formatted
 	cargo fmt --all --check
 
-lint: ## Clippy, every warning an error
+lint: ## Clippy, every warning an error; and whether the fuzz targets build, which are a workspace of their own
 	cargo clippy --locked $(SELECTION) -- --deny warnings
+	cargo check --locked --manifest-path fuzz/Cargo.toml
 
 layers: ## Check who depends on what, and where the outside world is named
 	@scripts/check-layers
