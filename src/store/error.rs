@@ -8,7 +8,7 @@ use super::fold::BatchFault;
 /// A constraint of the database: the second line behind the vault's own checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// One withdrawal per client and idempotency key.
+    /// One withdrawal per id, and per client and idempotency key.
     IdempotencyKey,
     /// One transaction per coin.
     Outpoint,
@@ -31,7 +31,7 @@ pub enum Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::IdempotencyKey => "one withdrawal per client and idempotency key",
+            Self::IdempotencyKey => "one withdrawal per id, and per client and idempotency key",
             Self::Outpoint => "one transaction per coin",
             Self::Nonce => "one transaction per nonce",
             Self::Sequence => "one journal row per sequence number",

@@ -238,7 +238,6 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
     }
     let mut keys: HashMap<(&str, &str), &str> = HashMap::new();
     let vault = Value::Text(&batch.vault);
-    let before = batch.previous.map_or(0, |(seq, _)| seq);
     for projection in last.into_iter().rev() {
         match projection {
             Projection::Withdrawal {
@@ -264,7 +263,7 @@ fn fold_documents<'a>(batch: &'a Batch, folded: &mut Folded<'a>) -> Result<(), C
                         });
                     }
                 };
-                let rows = if *created_seq > before {
+                let rows = if batch.creates(*created_seq) {
                     &mut folded.withdrawals_new
                 } else {
                     &mut folded.withdrawals

@@ -29,6 +29,13 @@ pub struct Batch {
     pub feed: Vec<FeedRow>,
 }
 
+impl Batch {
+    /// Whether what was created by the event at `seq` is created by this batch.
+    pub(super) fn creates(&self, seq: u64) -> bool {
+        self.previous.is_none_or(|(last, _)| seq > last)
+    }
+}
+
 impl From<&Batch> for Arc<Batch> {
     fn from(batch: &Batch) -> Self {
         Self::new(batch.clone())
@@ -128,7 +135,8 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the columns of the tables of the same names")]
 pub enum Projection {
-    /// Inserts, or sets all but `client`, `idempotency_key` and `created_seq`.
+    /// Inserts what this batch creates, and then nothing may be there; of others sets all but `client`, `idempotency_key` and
+    /// `created_seq`.
     Withdrawal {
         id: String,
         client: String,

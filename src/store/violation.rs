@@ -9,6 +9,7 @@ use super::rows::{Batch, Projection, SignaturePointRow};
 
 const WITHDRAWAL: &str =
     "SELECT id FROM withdrawals WHERE client = $1 AND idempotency_key = $2 AND id <> $3";
+const CREATED: &str = "SELECT created_seq FROM withdrawals WHERE vault = $1 AND id = $2";
 const OUTPOINT: &str =
     "SELECT transaction_id FROM outpoint_reservations WHERE network = $1 AND outpoint = $2";
 const NONCE: &str = "SELECT transaction_id FROM nonce_reservations \
@@ -21,7 +22,7 @@ pub(super) async fn name(store: &Store, rule: Rule, batch: &Batch) -> Option<Str
     match rule {
         Rule::IdempotencyKey | Rule::Outpoint | Rule::Nonce => {
             for projection in &batch.projections {
-                if let Some(what) = taken(store, rule, projection).await {
+                if let Some(what) = taken(store, rule, batch, projection).await {
                     return Some(what);
                 }
             }
@@ -41,9 +42,8 @@ pub(super) async fn name(store: &Store, rule: Rule, batch: &Batch) -> Option<Str
         Rule::Sequence => {
             for row in &batch.rows {
                 let seq = Value::Int(int("seq", row.seq).ok()?);
-                let mut conn = store.reader().await.ok()?;
                 let values = [Value::Text(&row.vault), seq];
-                if !conn.fetch(JOURNAL, &values).await.ok()?.is_empty() {
+                if is_there(store, JOURNAL, &values).await? {
                     return Some(format!("journal seq {} is taken", row.seq));
                 }
             }
@@ -71,14 +71,24 @@ pub(super) async fn name(store: &Store, rule: Rule, batch: &Batch) -> Option<Str
     None
 }
 
-async fn taken(store: &Store, rule: Rule, projection: &Projection) -> Option<String> {
+async fn taken(
+    store: &Store,
+    rule: Rule,
+    batch: &Batch,
+    projection: &Projection,
+) -> Option<String> {
     match projection {
         Projection::Withdrawal {
             id,
             client,
             idempotency_key,
+            created_seq,
             ..
         } if rule == Rule::IdempotencyKey => {
+            let there = [Value::Text(&batch.vault), Value::Text(id)];
+            if batch.creates(*created_seq) && is_there(store, CREATED, &there).await? {
+                return Some(format!("withdrawal {id} is there already"));
+            }
             let values = [
                 Value::Text(client),
                 Value::Text(idempotency_key),
@@ -115,6 +125,12 @@ async fn taken(store: &Store, rule: Rule, projection: &Projection) -> Option<Str
         }
         _ => None,
     }
+}
+
+async fn is_there(store: &Store, sql: &'static str, values: &[Value<'_>]) -> Option<bool> {
+    let mut conn = store.reader().await.ok()?;
+    let rows = conn.fetch(sql, values).await.ok()?;
+    Some(!rows.is_empty())
 }
 
 /// The first column of the first row; the outer none is a database that doesn't answer.

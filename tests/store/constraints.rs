@@ -54,6 +54,10 @@ pub(crate) async fn a_constraint_broken_in_the_middle_writes_nothing_and_names_t
         *client = "client-1".into();
         *idempotency_key = "key-1".into();
     }
+    let mut created_again = withdrawal(1, "received");
+    if let Projection::Withdrawal { created_seq, .. } = &mut created_again {
+        *created_seq = 30;
+    }
     type Offence = Box<dyn Fn(&mut Batch)>;
     let offend = |projection: Projection| -> Offence {
         Box::new(move |batch| batch.projections.insert(35, projection.clone()))
@@ -66,8 +70,13 @@ pub(crate) async fn a_constraint_broken_in_the_middle_writes_nothing_and_names_t
             });
         })
     };
-    let cases: [(Rule, &str, Offence); 8] = [
+    let cases: [(Rule, &str, Offence); 9] = [
         (Rule::IdempotencyKey, "client-1", offend(same_key)),
+        (
+            Rule::IdempotencyKey,
+            "is there already",
+            offend(created_again),
+        ),
         (
             Rule::Outpoint,
             "held by tx_1",

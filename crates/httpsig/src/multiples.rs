@@ -66,7 +66,7 @@ impl Multiples {
         sum
     }
 
-    /// [`scalar`]P.
+    /// \[`scalar`\]P, of a scalar as in [`Multiples::add`].
     pub(crate) fn times(&self, scalar: &Scalar) -> EdwardsPoint {
         self.add(EdwardsPoint::identity(), scalar)
     }
